@@ -1,6 +1,8 @@
 //! The parts of a replicated state machine.
 
 pub mod actor;
+#[cfg(feature = "runtime")]
+pub mod runtime;
 pub mod slot;
 pub mod state_machine;
 pub mod storage;
