@@ -119,8 +119,11 @@ impl Founding {
             return Ok(true);
         }
         let Some(own) = &self.ballot.vote else {
-            self.ballot.vote = self.choose_vote()?;
-            return Ok(self.ballot.vote.is_some());
+            let Some(vote) = self.choose_vote()? else { return Ok(false) };
+            // The other voter may have heard of a wipe that this process has not heard of yet.
+            self.heard.retain(|peer, (incarnation, _)| vote.has(peer, *incarnation));
+            self.ballot.vote = Some(vote);
+            return Ok(true);
         };
         let mut voted_count = 0;
         for (peer, (incarnation, ballot)) in &self.heard {
@@ -161,8 +164,9 @@ impl Founding {
                 let (me, peer) = (self.me.clone(), peer.clone());
                 return Err(FoundingError::OtherProcesses { me, peer });
             }
-            if let Some((wiped, _)) = seen.iter().find(|(name, seen)| !vote.has(name, **seen)) {
-                return Err(FoundingError::Wiped { peer: peer.clone(), wiped: wiped.clone() });
+            if !vote.has(&self.me, self.incarnation) {
+                let (wiped, peer) = (self.me.clone(), peer.clone());
+                return Err(FoundingError::Wiped { peer, wiped });
             }
             return Ok(Some(vote.clone()));
         }
@@ -196,10 +200,12 @@ pub async fn found(
 ) -> io::Result<Roster> {
     let own = data_dir.identity().clone();
     directory.require(&own.node)?;
+    let names = directory.processes().map(|process| (process.name.clone(), own.incarnation));
+    hello::check_roster(&own, Roster(names.collect()))?;
     let mut others: BTreeSet<_> = directory.processes().map(|known| known.name.clone()).collect();
     others.remove(&own.node);
     let mut founding = Founding::new(&own, others, data_dir.ballot().clone());
-    let mut calls = Calls { own, running: JoinSet::new(), dialled: BTreeSet::new() };
+    let mut calls = Calls::new(own);
     let mut tick = interval(CALL_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -249,9 +255,15 @@ struct Calls {
     running: JoinSet<Call>,
     /// Processes that are being dialled now.
     dialled: BTreeSet<String>,
+    /// The last trouble with each, so that it is told once.
+    reported: BTreeMap<String, String>,
 }
 
 impl Calls {
+    fn new(own: Identity) -> Self {
+        Self { own, running: JoinSet::new(), dialled: BTreeSet::new(), reported: BTreeMap::new() }
+    }
+
     fn hello(&self, ballot: Ballot) -> Hello {
         Hello { identity: self.own.clone(), purpose: Purpose::Found, ballot }
     }
@@ -308,11 +320,16 @@ impl Calls {
                 let Identity { node, incarnation, .. } = peer.identity;
                 founding.hear(&node, incarnation, peer.ballot);
             }
-            // A process that is not there yet is no news: it is called again.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
             Err(error) => {
-                let peer = call.dialled.as_deref().unwrap_or("a caller");
-                tracing::debug!(peer, %error, "no hello; trying again");
+                let peer = call.dialled.unwrap_or_else(|| "a caller".into());
+                let text = error.to_string();
+                if self.reported.insert(peer.clone(), text.clone()).as_ref() != Some(&text) {
+                    tracing::info!(
+                        peer,
+                        error = text,
+                        "the cluster is not founded yet: all processes must be up once; calling again"
+                    );
+                }
             }
         }
     }

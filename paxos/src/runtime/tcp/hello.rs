@@ -76,18 +76,33 @@ pub(in crate::runtime) async fn write<V: Encode>(
     let mut bytes = vec![0; HEADER_BYTES];
     wire::encode_into(value, &mut bytes);
     let body = &bytes[HEADER_BYTES..];
-    if body.len() > HELLO_BYTES_MAX {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("a hello of {} bytes is too long: found with fewer processes", body.len()),
-        ));
-    }
+    check_length(body.len())?;
     let (length, crc) = (body.len() as u32, crc32c::crc32c(body));
     bytes[..4].copy_from_slice(MAGIC);
     bytes[4] = WIRE_VERSION;
     bytes[5..9].copy_from_slice(&length.to_le_bytes());
     bytes[9..13].copy_from_slice(&crc.to_le_bytes());
     stream.write_all(&bytes).await
+}
+
+/// *Errors*: an answer with the hello of a process that founds with `roster` would be too long.
+pub(in crate::runtime) fn check_roster(identity: &Identity, roster: Roster) -> io::Result<()> {
+    let ballot = Ballot { vote: Some(roster), founded: true };
+    let hello = Hello { identity: identity.clone(), purpose: Purpose::Found, ballot };
+    check_length(wire::encode(&Answer::Welcome(hello)).len())
+}
+
+fn check_length(bytes: usize) -> io::Result<()> {
+    if bytes <= HELLO_BYTES_MAX {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!(
+            "a hello of {bytes} bytes is above the limit of {HELLO_BYTES_MAX}: choose shorter names \
+             or fewer processes"
+        ),
+    ))
 }
 
 /// Receives a hello or an answer. Nothing is read ahead.
