@@ -1,1 +1,4 @@
 //! Matchmaker Paxos.
+
+pub mod matchmaker;
+pub mod message;
