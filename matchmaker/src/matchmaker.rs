@@ -12,6 +12,7 @@
 //! *Durable*: the registration before `MatchB`, the watermark before `GarbageB`.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use paxos::actor::{Effects, NodeId};
 use paxos::configuration::Configuration;
@@ -53,7 +54,7 @@ pub struct Matchmaker {
     newest: Option<(Round, Configuration)>,
 }
 
-type Fx = Effects<FromMatchmaker, (), MatchmakerRecord>;
+type Fx = Effects<FromMatchmaker, Infallible, MatchmakerRecord>;
 
 impl Matchmaker {
     /// A matchmaker of `epoch` that knows of no round.

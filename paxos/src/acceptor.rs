@@ -10,6 +10,7 @@
 //! before `PersistedB` and before votes below it are dropped.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use crate::actor::{Effects, NodeId};
 use crate::command::Value;
@@ -52,7 +53,7 @@ pub struct Acceptor {
     beat: Option<(Round, u64)>,
 }
 
-type Fx = Effects<FromAcceptor, (), AcceptorRecord>;
+type Fx = Effects<FromAcceptor, Infallible, AcceptorRecord>;
 
 impl Acceptor {
     /// An acceptor that has promised nothing.

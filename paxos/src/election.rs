@@ -10,6 +10,7 @@
 //! *Paper*: the leader election that Matchmaker Paxos, section 4.2, assumes.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -73,7 +74,7 @@ pub struct Election {
     nonce: u64,
 }
 
-type Fx = Effects<ProbeA, ElectionTimer, ()>;
+type Fx = Effects<ProbeA, ElectionTimer, Infallible>;
 
 impl Election {
     /// An election in which no leader was heard of.

@@ -7,6 +7,7 @@
 //! *Paper*: Matchmaker Paxos, section 4.2.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -90,7 +91,7 @@ pub struct Replica<S> {
 }
 
 /// Whom a replica's message is for, and what it says. The composing node wraps it.
-type Fx = Effects<FromReplica, ReplicaTimer, ()>;
+type Fx = Effects<FromReplica, ReplicaTimer, Infallible>;
 
 impl<S: StateMachine> Replica<S> {
     /// A replica of `machine` that has executed nothing.

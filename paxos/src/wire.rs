@@ -142,10 +142,11 @@ pub fn decode<V: Decode<Frame>>(frame: &Bytes) -> Result<V, WireError> {
             frame.len()
         )));
     }
+    const KIB_MAX: usize = KIB - 1;
+    const MIB_MAX: usize = 1024 * KIB - 1;
     let (value, read) = match frame.len() {
-        0..=KIB => decode_within::<V, { CLAIM_FACTOR * KIB }>(frame),
-        0..=0x1_0000 => decode_within::<V, { CLAIM_FACTOR * 64 * KIB }>(frame),
-        0..=0x10_0000 => decode_within::<V, { CLAIM_FACTOR * 1024 * KIB }>(frame),
+        0..=KIB_MAX => decode_within::<V, { CLAIM_FACTOR * KIB }>(frame),
+        KIB..=MIB_MAX => decode_within::<V, { CLAIM_FACTOR * 1024 * KIB }>(frame),
         _ => decode_within::<V, { CLAIM_FACTOR * ENCODED_BYTES_MAX }>(frame),
     }
     .map_err(|error| WireError(error.to_string()))?;
