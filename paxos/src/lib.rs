@@ -10,6 +10,8 @@ pub mod message;
 pub mod quorum;
 pub mod replica;
 pub mod round;
+#[cfg(feature = "runtime")]
+pub mod runtime;
 pub mod session;
 pub mod session_table;
 pub mod slot;

@@ -26,7 +26,7 @@ use bincode::error::{DecodeError, EncodeError};
 pub const WIRE_VERSION: u8 = 1;
 
 /// The largest encoded value that is accepted, in bytes.
-pub const ENCODED_BYTES_MAX: usize = 16 << 20;
+pub const ENCODED_BYTES_MAX: usize = 32 << 20;
 
 /// Decoding may claim this many times the memory of the encoding (rounded up to a step of
 /// [`decode`]). Values are larger in memory than on the wire: a list of small options sixteen times.

@@ -55,6 +55,8 @@ pub(super) struct Garbage {
     sent: Slot,
     /// Rounds below are collected, as far as this leader knows.
     collected_watermark: Round,
+    /// Acceptors of the collected rounds that are not in the present configuration.
+    retirable: BTreeSet<NodeId>,
     /// Operators that wait for the end.
     watchers: Vec<Requester>,
 }
@@ -66,6 +68,7 @@ impl Garbage {
             told: BTreeMap::new(),
             sent: Slot::ZERO,
             collected_watermark,
+            retirable: BTreeSet::new(),
             watchers: Vec::new(),
         }
     }
@@ -80,7 +83,7 @@ impl Phase2 {
     /// Tells `requester` when all earlier rounds are collected, now if they are.
     pub(super) fn watch_collection(&mut self, requester: Requester, fx: &mut Fx) {
         if self.garbage.stage == Stage::Done {
-            return self.report_collected(requester, &BTreeSet::new(), fx);
+            return self.report_collected(requester, fx);
         }
         if !self.garbage.watchers.contains(&requester) {
             self.garbage.watchers.push(requester);
@@ -90,10 +93,10 @@ impl Phase2 {
         }
     }
 
-    fn report_collected(&self, requester: Requester, retirable: &BTreeSet<NodeId>, fx: &mut Fx) {
+    fn report_collected(&self, requester: Requester, fx: &mut Fx) {
         let progress = Progress::Collected {
             watermark: self.garbage.collected_watermark,
-            retirable: retirable.clone(),
+            retirable: self.garbage.retirable.clone(),
         };
         let m = ReconfigureB { token: requester.token, progress };
         fx.send(requester.node, ToApplication::ReconfigureB(m));
@@ -216,11 +219,11 @@ impl Phase2 {
         self.garbage.stage = Stage::Done;
         self.garbage.collected_watermark = self.round;
         let members = self.history.values().flat_map(|earlier| earlier.members());
-        let retirable: BTreeSet<NodeId> =
+        self.garbage.retirable =
             members.filter(|node| self.configuration.position(**node).is_none()).copied().collect();
         self.history.clear();
         for requester in std::mem::take(&mut self.garbage.watchers) {
-            self.report_collected(requester, &retirable, fx);
+            self.report_collected(requester, fx);
         }
     }
 }

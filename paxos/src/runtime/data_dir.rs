@@ -1,0 +1,296 @@
+//! A data directory: the memory of one node, and the proof of which node it is.
+//!
+//! ```text
+//!   <data directory>/lock       held exclusively while a process uses the directory
+//!                    identity   cluster, node name, incarnation (drawn once), whether a log exists
+//!                    founding   what the node voted for when the cluster was founded
+//!                    log/       the segments and their manifest (file_log)
+//! ```
+//!
+//! The incarnation is durable before anything else is: whatever the node ever says, it says under
+//! the number in this file. A directory whose log is gone is refused, because starting with an empty
+//! log under the same incarnation would be amnesia; only an entirely empty directory is a new node.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rand::TryRng;
+use rand::rngs::SysRng;
+
+use super::durable_file::{self, DAMAGED, file_error, invalid, sync_directory};
+use super::founding::{Ballot, Roster};
+use crate::actor::Incarnation;
+use crate::wire::{Decode, Encode};
+
+/// The longest name of a cluster or node, in bytes.
+pub const NAME_BYTES_MAX: usize = 64;
+
+const IDENTITY_MAGIC: &[u8; 8] = b"MPXSIDEN";
+const FOUNDING_MAGIC: &[u8; 8] = b"MPXSFOUN";
+
+/// An open data directory. It stays locked until this value and every log opened in it are dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    identity: Identity,
+    ballot: Ballot,
+    lock: Arc<File>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[bincode(crate = "crate::wire::bincode")]
+struct Identity {
+    cluster: String,
+    node: String,
+    incarnation: Incarnation,
+    /// Whether the log was created. Monotone: from then on a missing log is damage.
+    log_created: bool,
+}
+
+impl DataDir {
+    /// Opens the directory of node `node` of cluster `cluster`, creating it if there is none.
+    ///
+    /// *Durable* on return: the identity, with an incarnation from the operating system's random
+    /// numbers if the directory is new.
+    ///
+    /// *Errors*: another process has the directory open; it belongs to another cluster or node; it
+    /// is damaged, or of a newer format; it cannot be written to; a name is empty or longer than
+    /// [`NAME_BYTES_MAX`].
+    pub fn open(path: impl Into<PathBuf>, cluster: &str, node: &str) -> io::Result<Self> {
+        let path = path.into();
+        check_name("cluster", cluster)?;
+        check_name("node", node)?;
+        create_directory(&path)?;
+        let lock = Arc::new(lock(&path)?);
+        let identity = match durable_file::read::<Identity>(&path.join("identity"), IDENTITY_MAGIC)?
+        {
+            Some(identity) => {
+                identity.check(&path, cluster, node)?;
+                identity
+            }
+            None => {
+                check_new(&path)?;
+                let identity = Identity::draw(cluster, node)?;
+                durable_file::replace(&path.join("identity"), IDENTITY_MAGIC, &identity)?;
+                tracing::info!(
+                    directory = %path.display(), cluster, node,
+                    incarnation = %format_args!("{:x}", identity.incarnation.0),
+                    "created a data directory"
+                );
+                identity
+            }
+        };
+        let ballot =
+            durable_file::read(&path.join("founding"), FOUNDING_MAGIC)?.unwrap_or_default();
+        Ok(Self { path, identity, ballot, lock })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The cluster that it belongs to.
+    pub fn cluster(&self) -> &str {
+        &self.identity.cluster
+    }
+
+    /// The name of the node whose memory it is.
+    pub fn node(&self) -> &str {
+        &self.identity.node
+    }
+
+    /// The number under which this memory is known. Never zero, and never another one.
+    pub fn incarnation(&self) -> Incarnation {
+        self.identity.incarnation
+    }
+
+    /// The processes that founded the cluster, once this node knows that it is founded.
+    pub fn roster(&self) -> Option<&Roster> {
+        self.ballot.vote.as_ref().filter(|_| self.ballot.founded)
+    }
+
+    /// What the node has durably said about the founding.
+    pub(super) fn ballot(&self) -> &Ballot {
+        &self.ballot
+    }
+
+    /// Makes what the node says about the founding durable.
+    pub(super) fn set_ballot(&mut self, ballot: &Ballot) -> io::Result<()> {
+        durable_file::replace(&self.path.join("founding"), FOUNDING_MAGIC, ballot)?;
+        self.ballot = ballot.clone();
+        Ok(())
+    }
+
+    /// Whether a log was created here, ever.
+    pub(super) fn is_log_created(&self) -> bool {
+        self.identity.log_created
+    }
+
+    /// Notes durably that there is a log, so that its loss is noticed.
+    pub(super) fn set_log_created(&mut self) -> io::Result<()> {
+        let identity = Identity { log_created: true, ..self.identity.clone() };
+        durable_file::replace(&self.path.join("identity"), IDENTITY_MAGIC, &identity)?;
+        self.identity = identity;
+        Ok(())
+    }
+
+    /// A share of the lock: the directory stays locked until all shares are dropped.
+    pub(super) fn lock(&self) -> Arc<File> {
+        Arc::clone(&self.lock)
+    }
+}
+
+impl Identity {
+    fn draw(cluster: &str, node: &str) -> io::Result<Self> {
+        let incarnation = loop {
+            let drawn = random_u64()?;
+            if drawn != 0 {
+                break Incarnation(drawn);
+            }
+        };
+        Ok(Self { cluster: cluster.into(), node: node.into(), incarnation, log_created: false })
+    }
+
+    fn check(&self, path: &Path, cluster: &str, node: &str) -> io::Result<()> {
+        if self.incarnation.0 == 0 {
+            return Err(invalid(&path.join("identity"), "its incarnation is zero", DAMAGED));
+        }
+        if self.cluster != cluster || self.node != node {
+            return Err(invalid(
+                path,
+                &format!(
+                    "this is the data directory of node {:?} of cluster {:?}, and the program was \
+                     started as node {node:?} of cluster {cluster:?}",
+                    self.node, self.cluster
+                ),
+                "name the directory that belongs to this node",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A number from the operating system.
+pub(super) fn random_u64() -> io::Result<u64> {
+    SysRng
+        .try_next_u64()
+        .map_err(|error| io::Error::other(format!("the system has no random numbers: {error}")))
+}
+
+fn check_name(what: &str, name: &str) -> io::Result<()> {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!(
+                "the {what} name {name:?} has {} bytes: choose one of 1 to {NAME_BYTES_MAX}",
+                name.len()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn create_directory(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(path).map_err(|error| file_error("creating", path, &error))?;
+    match path.parent() {
+        Some(parent) => sync_directory(parent),
+        None => Ok(()),
+    }
+}
+
+fn lock(path: &Path) -> io::Result<File> {
+    let name = path.join("lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&name)
+        .map_err(|error| file_error("opening for writing", &name, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(io::Error::new(
+            io::ErrorKind::WouldBlock,
+            format!(
+                "{}: another process has this data directory open; stop it first, or name another \
+                 directory",
+                path.display()
+            ),
+        )),
+        Err(TryLockError::Error(error)) => Err(file_error("locking", &name, &error)),
+    }
+}
+
+/// A directory without an identity must hold nothing that a node could have promised.
+fn check_new(path: &Path) -> io::Result<()> {
+    for name in ["log", "founding"] {
+        if path.join(name).exists() {
+            return Err(invalid(
+                path,
+                &format!("it holds {name:?} but no identity, so it was in use and lost a file"),
+                DAMAGED,
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_incarnation_is_drawn_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a/b");
+        let first = DataDir::open(&path, "demo", "n1").unwrap().incarnation();
+        assert_ne!(first.0, 0);
+        assert_eq!(DataDir::open(&path, "demo", "n1").unwrap().incarnation(), first);
+        let other = DataDir::open(directory.path().join("c"), "demo", "n1").unwrap();
+        assert_ne!(other.incarnation(), first);
+    }
+
+    #[test]
+    fn two_processes_do_not_share_a_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = DataDir::open(directory.path(), "demo", "n1").unwrap();
+        let error = DataDir::open(directory.path(), "demo", "n1").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert!(error.to_string().contains("another process"), "{error}");
+        drop(held);
+        DataDir::open(directory.path(), "demo", "n1").unwrap();
+    }
+
+    #[test]
+    fn a_foreign_directory_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(DataDir::open(directory.path(), "demo", "n1").unwrap());
+        for (cluster, node) in [("demo", "n2"), ("other", "n1")] {
+            let error = DataDir::open(directory.path(), cluster, node).unwrap_err().to_string();
+            assert!(error.contains("\"n1\" of cluster \"demo\""), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_lost_identity_is_not_replaced_by_a_new_one() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(DataDir::open(directory.path(), "demo", "n1").unwrap());
+        fs::create_dir(directory.path().join("log")).unwrap();
+        fs::remove_file(directory.path().join("identity")).unwrap();
+        DataDir::open(directory.path(), "demo", "n1").unwrap_err();
+    }
+
+    #[test]
+    fn a_path_below_a_file_is_a_clear_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, b"").unwrap();
+        let error = DataDir::open(file.join("data"), "demo", "n1").unwrap_err().to_string();
+        assert!(error.contains("file/data"), "{error}");
+    }
+}

@@ -1,0 +1,33 @@
+//! The drivers that run actors in production: real disks, sockets and clocks.
+//!
+//! ```text
+//!            application ports                      HostHandle::try_send, Host::add_port
+//!                  │   ▲
+//!                  ▼   │
+//!   ┌────────────── host ──────────────┐            one task; actors, timers, loopback queue
+//!   │  turn: inputs ► steps ► turn end │
+//!   └──┬────────────────────────────┬──┘
+//!      │ records                    │ messages
+//!      ▼                            ▼
+//!   disk thread                 Transport           TcpTransport, or ChannelTransport in one program
+//!      │ one pwrite, one fdatasync
+//!      ▼
+//!   Storage                                         FileLog in a DataDir
+//! ```
+//!
+//! A program opens its [`DataDir`], opens the [`FileLog`] in it, agrees with the other processes on
+//! who is who ([`found`], once in the life of a cluster), starts the transport, and hands actors,
+//! transport and log to a [`Host`].
+
+mod channel;
+mod data_dir;
+mod durable_file;
+mod file_log;
+mod founding;
+mod host;
+
+pub use channel::{ChannelTransport, Network};
+pub use data_dir::{DataDir, NAME_BYTES_MAX};
+pub use file_log::{FileLog, FileLogOptions, LogStats};
+pub use founding::Roster;
+pub use host::{Host, HostHandle, HostOptions, HostStats, Port, SendError};
