@@ -16,7 +16,7 @@
 //! [`connection::run_ticker`] beside it.
 
 pub mod commands;
-//pub mod connection;
+pub mod connection;
 pub mod limits;
 pub mod log;
 pub mod log_entry;

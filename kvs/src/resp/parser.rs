@@ -272,7 +272,7 @@ impl<'a> Arguments<'a> {
     }
 
     /// The arguments from `index` on.
-    pub fn from(&self, index: usize) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    pub fn from(&self, index: usize) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
         let bytes = self.bytes;
         let ranges = self.ranges.get(index..).unwrap_or_default();
         ranges.iter().map(move |range| bytes.get(range.clone()).unwrap_or_default())

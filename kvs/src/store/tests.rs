@@ -151,7 +151,10 @@ fn expiry_options() {
         ("EXPIRE a 5 LT", ":1|"),
         ("EXPIRE a 50 NX", ":0|"),
         ("EXPIRE a 50 XX", ":1|"),
-        ("EXPIRE a 1 NX GT", "-ERR NX and XX, GT or LT options at the same time are not compatible|"),
+        (
+            "EXPIRE a 1 NX GT",
+            "-ERR NX and XX, GT or LT options at the same time are not compatible|",
+        ),
         ("EXPIRE a 9223372036854775807", "-ERR invalid expire time in 'expire' command|"),
         ("PERSIST a", ":1|"),
         ("PERSIST a", ":0|"),
@@ -262,7 +265,10 @@ fn values_do_not_outgrow_their_limit() {
         ("SETRANGE a 4 5", too_long),
         ("SETRANGE a 9223372036854775807 5", too_long),
         ("GET a", "$4|1234|"),
-        ("MGET a a a a a a a", "-ERR the reply exceeds the limit of this server, ask for fewer keys|"),
+        (
+            "MGET a a a a a a a",
+            "-ERR the reply exceeds the limit of this server, ask for fewer keys|",
+        ),
     ]);
 }
 
