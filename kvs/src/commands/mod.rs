@@ -3,9 +3,12 @@
 //! A name is looked up once, at the connection. From there on a command is a [`Verb`], which is one
 //! byte in the log.
 
+mod subcommands;
 mod table;
 
 use table::COMMANDS;
+
+pub use subcommands::{Subcommand, subcommands};
 
 /// A command of the server. Its number is written to the log and never given to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -87,6 +87,9 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
         if !command.arity.allows(request.count()) {
             return self.reject(command, wrong_arity(command.name));
         }
+        if let Some(text) = subcommand_error(command, request) {
+            return self.reject(command, text);
+        }
         if !self.session.is_authenticated && !is_allowed_to_strangers(command.verb) {
             return self.reject(command, "NOAUTH Authentication required.".to_owned());
         }
@@ -209,6 +212,23 @@ const fn is_allowed_to_strangers(verb: Verb) -> bool {
 /// The error for a wrong number of arguments; `name` may be that of a subcommand, as `client|id`.
 pub(super) fn wrong_arity(name: &str) -> String {
     format!("ERR wrong number of arguments for '{name}' command")
+}
+
+/// The error for a wrong subcommand, or for a wrong number of arguments to it, if there is one.
+fn subcommand_error(command: &Command, request: Arguments<'_>) -> Option<String> {
+    let subcommands = commands::subcommands(command.verb)?;
+    if request.count() == 1 {
+        return None;
+    }
+    let name = request.at(1);
+    match subcommands.iter().find(|row| name.eq_ignore_ascii_case(row.name.as_bytes())) {
+        Some(row) if row.arity.allows(request.count()) => None,
+        Some(row) => Some(wrong_arity(&format!("{}|{}", command.name, row.name))),
+        None => {
+            let (name, container) = (quoted(name, QUOTED_BYTES_MAX), command.name.to_uppercase());
+            Some(format!("ERR unknown subcommand '{name}'. Try {container} HELP."))
+        }
+    }
 }
 
 /// The error for a command that does not exist, with the text of Redis.

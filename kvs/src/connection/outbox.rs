@@ -274,7 +274,7 @@ impl<L: ReplicatedLog> Outbox<L> {
             (Then::Info(text), answer) => {
                 let keyspace = answer.ok().and_then(|answer| keyspace_line(&answer));
                 let text = text + &keyspace.unwrap_or_default();
-                Reply::Bulk(Bytes::from(text)).encode(item.protocol, &mut self.output);
+                Reply::Text(text).encode(item.protocol, &mut self.output);
             }
             (_, Err(error)) => {
                 Reply::Error(error.text().to_owned()).encode(item.protocol, &mut self.output);

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::Admin;
 use super::dispatch::{Handler, wrong_arity};
 use super::outbox::Then;
-use super::session::{help, unknown_subcommand};
+use super::session::help;
 use crate::commands::{self, Command, Kind, Verb};
 use crate::log::ReplicatedLog;
 use crate::log_entry::encode_statistics;
@@ -34,7 +34,7 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
             Verb::Config => self.config(words),
             Verb::Info => {
                 let (text, _) = self.info(words.get(1..).unwrap_or_default());
-                Reply::bulk(text)
+                Reply::Text(text)
             }
             Verb::Time => self.time(),
             // QUIT, and UNWATCH in a transaction.
@@ -51,26 +51,18 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
     }
 
     fn config(&self, words: &[&[u8]]) -> Reply {
-        let subcommand = words.get(1).copied().unwrap_or_default().to_ascii_lowercase();
-        let text = match (subcommand.as_slice(), words) {
-            (b"get", [_, _, patterns @ ..]) if !patterns.is_empty() => {
-                return self.parameters(patterns);
+        match words {
+            [_, subcommand, patterns @ ..] if subcommand.eq_ignore_ascii_case(b"get") => {
+                self.parameters(patterns)
             }
-            (b"help", [_, _]) => {
-                return help(&[
-                    "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-                    "GET <pattern>",
-                    "    Return parameters matching the glob-like <pattern> and their values.",
-                    "HELP",
-                    "    Prints this help.",
-                ]);
-            }
-            (b"get" | b"help", _) => {
-                wrong_arity(&format!("config|{}", String::from_utf8_lossy(&subcommand)))
-            }
-            _ => unknown_subcommand("CONFIG", words),
-        };
-        Reply::Error(text)
+            _ => help(&[
+                "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+                "GET <pattern>",
+                "    Return parameters matching the glob-like <pattern> and their values.",
+                "HELP",
+                "    Prints this help.",
+            ]),
+        }
     }
 
     fn parameters(&self, patterns: &[&[u8]]) -> Reply {
@@ -89,18 +81,28 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
         let own = own.iter().map(|(name, value)| (*name, value.as_str()));
         let others = self.server.options.parameters.iter();
         let others = others.map(|(name, value)| (name.as_str(), value.as_str()));
-        let is_wanted = |name: &str| {
-            patterns.iter().any(|pattern| matches(&pattern.to_ascii_lowercase(), name.as_bytes()))
+        // Redis repeats a name as it was asked for, unless it was asked for by a pattern.
+        let asked_as = |name: &str| {
+            patterns.iter().find_map(|pattern| {
+                let is_exact = name.as_bytes().eq_ignore_ascii_case(pattern);
+                let lower = pattern.to_ascii_lowercase();
+                match is_exact {
+                    true => Some(Reply::bulk(pattern)),
+                    false => matches(&lower, name.as_bytes()).then(|| Reply::bulk(name)),
+                }
+            })
         };
-        let pairs = own.chain(others).filter(|(name, _)| is_wanted(name));
-        Reply::Map(pairs.map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect())
+        let pairs = own.chain(others);
+        Reply::Map(
+            pairs.filter_map(|(name, value)| Some((asked_as(name)?, Reply::bulk(value)))).collect(),
+        )
     }
 
     /// INFO outside of transactions; the number of keys is asked of the state machine.
     pub(super) fn start_info(&mut self, words: &[&[u8]]) {
         let (text, wants_keyspace) = self.info(words.get(1..).unwrap_or_default());
         if !wants_keyspace {
-            return self.reply(Reply::bulk(text));
+            return self.reply(Reply::Text(text));
         }
         let query = encode_statistics(self.now_ms);
         self.outbox.read(query, Then::Info(text), self.session.protocol);
@@ -169,8 +171,7 @@ fn describe_commands(words: &[&[u8]]) -> Reply {
         (b"docs", [_, _, names @ ..]) => {
             documents(names.iter().filter_map(|name| commands::find(name)))
         }
-        (b"count", _) => Reply::Error(wrong_arity("command|count")),
-        _ => Reply::Error(unknown_subcommand("COMMAND", words)),
+        _ => Reply::Error(wrong_arity("command")),
     }
 }
 

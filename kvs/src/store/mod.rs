@@ -11,6 +11,7 @@
 
 mod decimal;
 mod expiry;
+mod extended;
 mod glob;
 mod hash;
 mod keys;

@@ -4,23 +4,33 @@ use super::servers::reply_length;
 
 /// How the replies of the two servers must agree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Compare {
+pub(crate) enum Compare {
     /// Every byte.
     Exact,
     /// The type of the reply.
     Shape,
     /// The elements of the innermost array, in any order.
     Sorted,
+    /// The bytes, in any order: a transaction with KEYS in it.
+    Shuffled,
     /// Integers, which may differ by so much.
     Near(i64),
 }
 
 impl Compare {
-    pub fn holds(&self, expected: &[u8], found: &[u8]) -> bool {
+    pub(crate) fn holds(&self, expected: &[u8], found: &[u8]) -> bool {
         match self {
             Self::Exact => expected == found,
             Self::Shape => expected.first() == found.first(),
             Self::Sorted => sorted(expected) == sorted(found),
+            Self::Shuffled => {
+                let sorted = |reply: &[u8]| {
+                    let mut bytes = reply.to_vec();
+                    bytes.sort_unstable();
+                    bytes
+                };
+                sorted(expected) == sorted(found)
+            }
             Self::Near(distance) => match (integer(expected), integer(found)) {
                 (Some(left), Some(right)) if left > 0 && right > 0 => {
                     left.abs_diff(right) <= distance.unsigned_abs()
@@ -53,36 +63,36 @@ fn sorted(reply: &[u8]) -> Vec<Vec<u8>> {
 
 /// One request.
 #[derive(Clone, Debug)]
-pub struct Step {
-    pub client: usize,
-    pub words: Vec<Vec<u8>>,
-    pub compare: Compare,
+pub(crate) struct Step {
+    pub(crate) client: usize,
+    pub(crate) words: Vec<Vec<u8>>,
+    pub(crate) compare: Compare,
 }
 
 impl Step {
     /// The words of `line`, of which `""` is an empty one; replies must be the same.
-    pub fn exact(line: &str) -> Self {
+    pub(crate) fn exact(line: &str) -> Self {
         let word = |word: &str| if word == "\"\"" { Vec::new() } else { word.as_bytes().to_vec() };
         Self { client: 0, words: line.split(' ').map(word).collect(), compare: Compare::Exact }
     }
 
-    pub fn shape(line: &str) -> Self {
+    pub(crate) fn shape(line: &str) -> Self {
         Self { compare: Compare::Shape, ..Self::exact(line) }
     }
 
-    pub fn sorted(line: &str) -> Self {
+    pub(crate) fn sorted(line: &str) -> Self {
         Self { compare: Compare::Sorted, ..Self::exact(line) }
     }
 
-    pub fn near(distance: i64, line: &str) -> Self {
+    pub(crate) fn near(distance: i64, line: &str) -> Self {
         Self { compare: Compare::Near(distance), ..Self::exact(line) }
     }
 
-    pub fn from(self, client: usize) -> Self {
+    pub(crate) fn from(self, client: usize) -> Self {
         Self { client, ..self }
     }
 
-    pub fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = format!("*{}\r\n", self.words.len()).into_bytes();
         for word in &self.words {
             bytes.extend(format!("${}\r\n", word.len()).into_bytes());
@@ -92,7 +102,7 @@ impl Step {
         bytes
     }
 
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         self.words.iter().map(|word| word.escape_ascii().to_string()).collect::<Vec<_>>().join(" ")
     }
 }
@@ -310,6 +320,15 @@ SET f 1e20
 INCRBYFLOAT f 1
 SET f -0.5
 INCRBYFLOAT f 0.5
+SET f 1000.1
+INCRBYFLOAT f 0
+INCRBYFLOAT f 123456.789
+INCRBYFLOAT f -99999.999
+SET f 9223372036854775800
+INCRBYFLOAT f .75
+INCRBYFLOAT f 1e2
+SET f 0.00000000000000001
+INCRBYFLOAT f 0.3
 INCRBYFLOAT s 1
 INCRBYFLOAT fresh 2.5
 TTL none
@@ -487,7 +506,7 @@ EXEC
 "#;
 
 /// Every command in good and bad use, by one client, and conflicts of two.
-pub fn commands() -> Vec<Step> {
+pub(crate) fn commands() -> Vec<Step> {
     let mut steps: Vec<Step> = EXACT.trim().lines().map(Step::exact).collect();
     // RESET has changed the protocol; the second client has kept its own.
     let conflict = [
@@ -564,7 +583,7 @@ pub fn commands() -> Vec<Step> {
 }
 
 /// With the password `secret`.
-pub fn authentication() -> Vec<Step> {
+pub(crate) fn authentication() -> Vec<Step> {
     let lines = "PING\nGET a\nGET\nnonsense\nHELLO 3\nHELLO 3 AUTH default wrong\nAUTH wrong\n\
                  AUTH nobody secret\nMULTI\nEXEC\nAUTH a b c\nAUTH secret\nGET a\nAUTH wrong\nGET a\n\
                  RESET\nGET a\nAUTH default secret\nPING";
@@ -575,7 +594,7 @@ pub fn authentication() -> Vec<Step> {
 }
 
 /// Bytes that end with the connection: by QUIT, or by a protocol error.
-pub fn conversations() -> Vec<Vec<u8>> {
+pub(crate) fn conversations() -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = [
         &b"QUIT\r\n"[..],
         b"quit now\r\n",
@@ -606,7 +625,7 @@ pub fn conversations() -> Vec<Vec<u8>> {
     ]
     .map(<[u8]>::to_vec)
     .into();
-    all.push([b"x".repeat(70_000), b"\r\n".to_vec()].concat());
+    all.push(b"x".repeat(70_000));
     all.push([b"*".to_vec(), b"1".repeat(70_000)].concat());
     all.push([b"*1\r\n$".to_vec(), b"1".repeat(70_000)].concat());
     all

@@ -20,14 +20,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::Result;
 
 /// A redis-server of our own, ended when dropped.
-pub struct Redis {
+pub(crate) struct Redis {
     child: Child,
     socket: PathBuf,
     _directory: tempfile::TempDir,
 }
 
 impl Redis {
-    pub async fn start(password: Option<&str>) -> Result<Self> {
+    pub(crate) async fn start(password: Option<&str>) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let socket = directory.path().join("redis.sock");
         let mut command = Command::new("redis-server");
@@ -49,7 +49,7 @@ impl Redis {
         Err("it does not listen".into())
     }
 
-    pub async fn connect(&self) -> Result<Client> {
+    pub(crate) async fn connect(&self) -> Result<Client> {
         Ok(Client::new(UnixStream::connect(&self.socket).await?))
     }
 }
@@ -65,7 +65,7 @@ type Answer = oneshot::Sender<Option<Bytes>>;
 
 /// A log of one process: a task applies entries and answers queries in the order they come.
 #[derive(Clone)]
-pub struct FakeLog {
+pub(crate) struct FakeLog {
     requests: mpsc::UnboundedSender<(Bytes, bool, Answer)>,
 }
 
@@ -118,7 +118,7 @@ impl ReplicatedLog for FakeLog {
 }
 
 #[derive(Clone)]
-pub struct NoAdmin;
+pub(crate) struct NoAdmin;
 
 impl Admin for NoAdmin {
     fn call(&self, _: Vec<Bytes>) -> impl Future<Output = Reply> + Send + 'static {
@@ -131,15 +131,15 @@ impl Admin for NoAdmin {
 }
 
 /// Our server, over streams in memory.
-pub struct Replica(Arc<Server<FakeLog, NoAdmin>>);
+pub(crate) struct Replica(Arc<Server<FakeLog, NoAdmin>>);
 
 impl Replica {
-    pub fn new(password: Option<&str>) -> Self {
+    pub(crate) fn new(password: Option<&str>) -> Self {
         let options = Options { requirepass: password.map(str::to_owned), ..Options::default() };
         Self(Arc::new(Server::new(options, FakeLog::new(), NoAdmin)))
     }
 
-    pub fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         let (near, far) = tokio::io::duplex(4096);
         tokio::spawn(serve_connection(far, Arc::clone(&self.0)));
         Client::new(near)
@@ -151,7 +151,7 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// A connection whose replies are taken as raw bytes.
-pub struct Client {
+pub(crate) struct Client {
     reader: tokio::io::ReadHalf<Box<dyn Stream>>,
     writer: tokio::io::WriteHalf<Box<dyn Stream>>,
     received: Vec<u8>,
@@ -164,7 +164,7 @@ impl Client {
     }
 
     /// Sends while receiving, because the server stops reading when nobody takes its replies.
-    pub async fn send(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<()> {
         let Self { reader, writer, received } = self;
         let write = writer.write_all(bytes);
         tokio::pin!(write);
@@ -182,7 +182,7 @@ impl Client {
     }
 
     /// The next reply.
-    pub async fn receive(&mut self) -> Result<Vec<u8>> {
+    pub(crate) async fn receive(&mut self) -> Result<Vec<u8>> {
         loop {
             if let Some(length) = reply_length(&self.received) {
                 return Ok(self.received.drain(..length).collect());
@@ -194,7 +194,7 @@ impl Client {
     }
 
     /// Everything until the server closes the connection.
-    pub async fn receive_all(&mut self) -> Result<Vec<u8>> {
+    pub(crate) async fn receive_all(&mut self) -> Result<Vec<u8>> {
         let rest = self.reader.read_to_end(&mut self.received);
         match tokio::time::timeout(Duration::from_secs(20), rest).await {
             Ok(Err(error)) if error.kind() != std::io::ErrorKind::ConnectionReset => {
@@ -207,7 +207,7 @@ impl Client {
 }
 
 /// Bytes of the first reply in `bytes`, if it is complete.
-pub fn reply_length(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn reply_length(bytes: &[u8]) -> Option<usize> {
     let line = bytes.iter().position(|byte| *byte == b'\n')? + 1;
     let number = || std::str::from_utf8(&bytes[1..line - 2]).ok()?.parse::<i64>().ok();
     match bytes[0] {
