@@ -1,1 +1,7 @@
 //! Matchmaker Paxos.
+
+pub mod leader;
+pub mod matchmaker;
+pub mod message;
+pub mod node;
+pub mod proposer;

@@ -1,8 +1,19 @@
 //! The parts of a replicated state machine.
 
+pub mod acceptor;
 pub mod actor;
+pub mod archive;
+pub mod command;
+pub mod configuration;
+pub mod election;
+pub mod message;
+pub mod quorum;
+pub mod replica;
+pub mod round;
 #[cfg(feature = "runtime")]
 pub mod runtime;
+pub mod session;
+pub mod session_table;
 pub mod slot;
 pub mod state_machine;
 pub mod storage;

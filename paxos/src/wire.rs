@@ -26,7 +26,7 @@ use bincode::error::{DecodeError, EncodeError};
 pub const WIRE_VERSION: u8 = 1;
 
 /// The largest encoded value that is accepted, in bytes.
-pub const ENCODED_BYTES_MAX: usize = 16 << 20;
+pub const ENCODED_BYTES_MAX: usize = 32 << 20;
 
 /// Decoding may claim this many times the memory of the encoding (rounded up to a step of
 /// [`decode`]). Values are larger in memory than on the wire: a list of small options sixteen times.
@@ -142,10 +142,11 @@ pub fn decode<V: Decode<Frame>>(frame: &Bytes) -> Result<V, WireError> {
             frame.len()
         )));
     }
+    const KIB_MAX: usize = KIB - 1;
+    const MIB_MAX: usize = 1024 * KIB - 1;
     let (value, read) = match frame.len() {
-        0..=KIB => decode_within::<V, { CLAIM_FACTOR * KIB }>(frame),
-        0..=0x1_0000 => decode_within::<V, { CLAIM_FACTOR * 64 * KIB }>(frame),
-        0..=0x10_0000 => decode_within::<V, { CLAIM_FACTOR * 1024 * KIB }>(frame),
+        0..=KIB_MAX => decode_within::<V, { CLAIM_FACTOR * KIB }>(frame),
+        KIB..=MIB_MAX => decode_within::<V, { CLAIM_FACTOR * 1024 * KIB }>(frame),
         _ => decode_within::<V, { CLAIM_FACTOR * ENCODED_BYTES_MAX }>(frame),
     }
     .map_err(|error| WireError(error.to_string()))?;

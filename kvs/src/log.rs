@@ -1,0 +1,76 @@
+//! The replicated log, as a connection sees it.
+//!
+//! A connection knows nothing of leaders, rounds or slots. It proposes entries and it reads, and it
+//! tells a client honestly when neither can be done.
+
+use std::fmt;
+use std::future::Future;
+
+use bytes::Bytes;
+
+/// The replicated log as a connection sees it.
+///
+/// The futures must make progress without being polled: a connection polls only the oldest of those
+/// it holds.
+pub trait ReplicatedLog: Clone + Send + Sync + 'static {
+    /// Proposes a command; resolves to the state machine's reply. The order of the calls (not of
+    /// polling the futures) is the order in the log.
+    fn propose(
+        &self,
+        command: Bytes,
+    ) -> impl Future<Output = Result<Bytes, RequestError>> + Send + 'static;
+
+    /// Reads linearizably without the log. `Ok(None)`: the state machine says that the read must go
+    /// through the log.
+    ///
+    /// *Guarantee asked for*: of two calls by one connection, the later never sees an older state.
+    fn read(
+        &self,
+        query: Bytes,
+    ) -> impl Future<Output = Result<Option<Bytes>, RequestError>> + Send + 'static;
+}
+
+/// Why a request has no reply of the state machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RequestError {
+    /// The command was handed over, and nobody knows whether it took or will take effect.
+    Ambiguous,
+    /// The cluster cannot serve now; the request had no effect.
+    Unavailable,
+    /// Too many requests are under way; the request had no effect.
+    Overloaded,
+    /// This server is stopping; the request had no effect.
+    Stopped,
+}
+
+impl RequestError {
+    /// The error reply for the client, without the leading `-` and the line end.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Ambiguous => {
+                "AMBIGUOUS the outcome of this command is unknown: the cluster did not confirm it \
+                 in time, and it may still take effect. Read the keys before you send it again"
+            }
+            Self::Unavailable => {
+                "CLUSTERDOWN no majority of the cluster can be reached, the command had no effect. \
+                 Send it again later, or see KVS.STATUS for the members that are missing"
+            }
+            Self::Overloaded => {
+                "OVERLOADED too many commands are under way at this server, the command had no \
+                 effect. Send it again later, or send fewer at once"
+            }
+            Self::Stopped => {
+                "CLUSTERDOWN this server is stopping, the command had no effect. Connect to \
+                 another member of the cluster and send it again"
+            }
+        }
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl std::error::Error for RequestError {}

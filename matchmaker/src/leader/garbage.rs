@@ -1,0 +1,229 @@
+//! Garbage collection of configurations: earlier acceptors become unnecessary, and are told so.
+//!
+//! `GarbageA(j)` makes the matchmakers forget all rounds below j, so no later Phase 1 asks their
+//! acceptors. It is sent only when no slot needs them:
+//!
+//! - slots from `first_free` on: nothing was proposed there in any round below j, nor will be;
+//! - slots below: chosen, durable on f + 1 archives, *and* a Phase 2 quorum of the configuration of
+//!   **j** was told so. Having told the configuration before it does not count, nor does one
+//!   acceptor that knew it already.
+//!
+//! It needs no client traffic to finish, and delays none.
+//!
+//! *Paper*: Matchmaker Paxos, sections 3.5 (scenarios 2 and 3) and 4.5; the rules for adjacent rounds
+//! are in `docs/architecture.md`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use paxos::actor::NodeId;
+use paxos::message::{ArchivedA, PersistedA, PersistedB, ToAcceptor, ToArchive};
+use paxos::round::Round;
+use paxos::slot::Slot;
+
+use super::phase2::{Phase2, Requester};
+use super::{Fx, Leader, LeaderTimer, Phase};
+use crate::message::{GarbageA, GarbageB, Progress, ReconfigureB, ToApplication, ToMatchmaker};
+
+/// Operators that wait for the end of a collection, at most; the earliest is forgotten beyond that.
+const WATCHERS_MAX: usize = 1024;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Stage {
+    /// Waits until all slots below `first_free` are durable on f + 1 archives.
+    Persisting {
+        /// Whether the archives were asked to hurry.
+        is_asked: bool,
+    },
+    /// Tells the acceptors so.
+    Telling,
+    /// Tells the matchmakers to forget.
+    Collecting {
+        /// Matchmakers that have.
+        answers: BTreeSet<NodeId>,
+    },
+    /// All earlier rounds are collected.
+    Done,
+}
+
+/// How far the collection is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Garbage {
+    stage: Stage,
+    /// Up to where each acceptor of the present configuration was told that slots are persisted.
+    told: BTreeMap<NodeId, Slot>,
+    /// The highest watermark that was sent to the present configuration.
+    sent: Slot,
+    /// Rounds below are collected, as far as this leader knows.
+    collected_watermark: Round,
+    /// Acceptors of the collected rounds that are not in the present configuration.
+    retirable: BTreeSet<NodeId>,
+    /// Operators that wait for the end.
+    watchers: Vec<Requester>,
+}
+
+impl Garbage {
+    pub(super) fn new(collected_watermark: Round) -> Self {
+        Self {
+            stage: Stage::Persisting { is_asked: false },
+            told: BTreeMap::new(),
+            sent: Slot::ZERO,
+            collected_watermark,
+            retirable: BTreeSet::new(),
+            watchers: Vec::new(),
+        }
+    }
+}
+
+impl Phase2 {
+    /// Rounds below are collected, as far as this leader knows.
+    pub(super) fn collected_watermark(&self) -> Round {
+        self.garbage.collected_watermark
+    }
+
+    /// Tells `requester` when all earlier rounds are collected, now if they are.
+    pub(super) fn watch_collection(&mut self, requester: Requester, fx: &mut Fx) {
+        if self.garbage.stage == Stage::Done {
+            return self.report_collected(requester, fx);
+        }
+        if !self.garbage.watchers.contains(&requester) {
+            self.garbage.watchers.push(requester);
+        }
+        if self.garbage.watchers.len() > WATCHERS_MAX {
+            self.garbage.watchers.remove(0);
+        }
+    }
+
+    fn report_collected(&self, requester: Requester, fx: &mut Fx) {
+        let progress = Progress::Collected {
+            watermark: self.garbage.collected_watermark,
+            retirable: self.garbage.retirable.clone(),
+        };
+        let m = ReconfigureB { token: requester.token, progress };
+        fx.send(requester.node, ToApplication::ReconfigureB(m));
+    }
+
+    /// Whether a Phase 2 quorum of the present configuration knows that all slots below `first_free`
+    /// are persisted.
+    fn is_told(&self) -> bool {
+        let told = self.garbage.told.iter();
+        let informed = told.filter(|(_, slot)| **slot >= self.first_free).map(|(node, _)| node);
+        let set = self.configuration.members_among(informed);
+        self.first_free == Slot::ZERO || self.configuration.is_phase2(set)
+    }
+
+    fn tell(&mut self, watermark: Slot, fx: &mut Fx) {
+        self.garbage.sent = watermark;
+        let m = ToAcceptor::PersistedA(PersistedA { watermark });
+        fx.broadcast(self.configuration.members(), m);
+    }
+}
+
+impl Leader {
+    /// Starts over for a round that was just entered. What was told to the configuration before it
+    /// counts for nothing.
+    pub(super) fn start_garbage(&mut self, fx: &mut Fx) {
+        let Phase::Phase2(phase2) = &mut self.phase else { return };
+        phase2.garbage.stage = Stage::Persisting { is_asked: false };
+        phase2.garbage.told.clear();
+        phase2.garbage.sent = Slot::ZERO;
+        fx.set_timer(LeaderTimer::Garbage, self.options.garbage.clone());
+        self.advance_garbage(fx);
+    }
+
+    /// Takes every step that is possible now.
+    pub(super) fn advance_garbage(&mut self, fx: &mut Fx) {
+        let persisted_watermark = self.persisted_watermark();
+        let majority = self.matchmaker_majority();
+        let Phase::Phase2(phase2) = &mut self.phase else { return };
+        if let Stage::Persisting { is_asked } = phase2.garbage.stage {
+            let watermark = phase2.first_free;
+            if persisted_watermark >= watermark {
+                phase2.garbage.stage = Stage::Telling;
+                if watermark > Slot::ZERO {
+                    phase2.tell(persisted_watermark, fx);
+                }
+            } else if phase2.chosen_watermark >= watermark && !is_asked {
+                phase2.garbage.stage = Stage::Persisting { is_asked: true };
+                let m = ToArchive::ArchivedA(ArchivedA { watermark });
+                fx.broadcast(&self.deployment.archives, m);
+            }
+        }
+        if phase2.garbage.stage == Stage::Telling && phase2.is_told() {
+            phase2.garbage.stage = Stage::Collecting { answers: BTreeSet::new() };
+            let m = GarbageA { epoch: self.deployment.epoch, round: phase2.round };
+            fx.broadcast(&self.deployment.matchmakers, ToMatchmaker::GarbageA(m));
+        }
+        if let Stage::Collecting { answers } = &phase2.garbage.stage
+            && answers.len() >= majority
+        {
+            phase2.finish_collection(fx);
+        }
+    }
+
+    pub(super) fn on_persisted_b(&mut self, from: NodeId, m: &PersistedB, fx: &mut Fx) {
+        let Phase::Phase2(phase2) = &mut self.phase else { return };
+        if phase2.configuration.position(from).is_none() {
+            return;
+        }
+        let told = phase2.garbage.told.entry(from).or_default();
+        *told = (*told).max(m.watermark);
+        self.advance_garbage(fx);
+    }
+
+    /// Counts a matchmaker that has forgotten all rounds below the present one.
+    pub(super) fn on_garbage_b(&mut self, from: NodeId, m: GarbageB, fx: &mut Fx) {
+        if m.epoch != self.deployment.epoch || !self.deployment.matchmakers.contains(&from) {
+            return;
+        }
+        let Phase::Phase2(phase2) = &mut self.phase else { return };
+        let Stage::Collecting { answers } = &mut phase2.garbage.stage else { return };
+        if m.watermark >= phase2.round {
+            answers.insert(from);
+        }
+        self.advance_garbage(fx);
+    }
+
+    /// Tells acceptors how far the archives are, so that they can drop votes. Once a heartbeat.
+    pub(super) fn tell_persisted(&mut self, fx: &mut Fx) {
+        let watermark = self.persisted_watermark();
+        let Phase::Phase2(phase2) = &mut self.phase else { return };
+        if watermark > phase2.garbage.sent {
+            phase2.tell(watermark, fx);
+        }
+        if watermark < phase2.chosen_watermark {
+            let m = ToArchive::ArchivedA(ArchivedA { watermark: Slot::ZERO });
+            fx.broadcast(&self.deployment.archives, m);
+        }
+    }
+
+    /// Sends again what the present stage waits for.
+    pub(super) fn on_garbage_timer(&mut self, fx: &mut Fx) {
+        let watermark = self.persisted_watermark();
+        let Phase::Phase2(phase2) = &mut self.phase else { return };
+        match &mut phase2.garbage.stage {
+            Stage::Persisting { is_asked } => *is_asked = false,
+            Stage::Telling => phase2.tell(watermark, fx),
+            Stage::Collecting { .. } => {
+                let m = GarbageA { epoch: self.deployment.epoch, round: phase2.round };
+                fx.broadcast(&self.deployment.matchmakers, ToMatchmaker::GarbageA(m));
+            }
+            Stage::Done => return,
+        }
+        fx.set_timer(LeaderTimer::Garbage, self.options.garbage.clone());
+        self.advance_garbage(fx);
+    }
+}
+
+impl Phase2 {
+    fn finish_collection(&mut self, fx: &mut Fx) {
+        self.garbage.stage = Stage::Done;
+        self.garbage.collected_watermark = self.round;
+        let members = self.history.values().flat_map(|earlier| earlier.members());
+        self.garbage.retirable =
+            members.filter(|node| self.configuration.position(**node).is_none()).copied().collect();
+        self.history.clear();
+        for requester in std::mem::take(&mut self.garbage.watchers) {
+            self.report_collected(requester, fx);
+        }
+    }
+}

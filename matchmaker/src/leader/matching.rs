@@ -1,0 +1,255 @@
+//! Matchmaking: registering the configuration of a round, and learning the earlier ones.
+//!
+//! It happens twice: on the way to leadership, before Phase 1, and behind the back of a leader at
+//! work, whose round goes on until the next one is registered.
+//!
+//! *Paper*: Matchmaker Paxos, sections 2.4 and 4.4.
+
+use std::collections::BTreeMap;
+
+use paxos::actor::NodeId;
+use paxos::configuration::Configuration;
+use paxos::round::Round;
+
+use super::phase2::Requester;
+use super::{Fx, Leader, LeaderRecord, LeaderTimer, Phase};
+use crate::message::{
+    MatchA, MatchB, MatchNack, NewestA, NewestB, Progress, ReconfigureA, ReconfigureB,
+    ToApplication, ToMatchmaker,
+};
+
+/// A round on its way to being registered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Matching {
+    /// The round.
+    pub(super) round: Round,
+    /// Its configuration, the same in every retry.
+    pub(super) configuration: Configuration,
+    /// The answers, by matchmaker.
+    answers: BTreeMap<NodeId, MatchB>,
+}
+
+/// What a majority of the matchmakers said together.
+pub(super) struct Matched {
+    /// The earlier configurations that may have chosen something.
+    pub(super) history: BTreeMap<Round, Configuration>,
+    /// Rounds below are collected.
+    pub(super) watermark: Round,
+}
+
+impl Matching {
+    pub(super) fn new(round: Round, configuration: Configuration) -> Self {
+        Self { round, configuration, answers: BTreeMap::new() }
+    }
+
+    /// The union of the histories, from the highest of the watermarks on. The lowest would bring back
+    /// rounds that others have seen collected.
+    fn matched(&self) -> Matched {
+        let watermark = self.answers.values().map(|m| m.watermark).max().unwrap_or(Round::ZERO);
+        let history = self
+            .answers
+            .values()
+            .flat_map(|m| m.history.range(watermark..))
+            .map(|(round, configuration)| (*round, configuration.clone()))
+            .collect();
+        Matched { history, watermark }
+    }
+
+    /// Why `m` cannot be: it shows a round that is not below, or another configuration of a round.
+    fn contradiction(&self, m: &MatchB) -> Option<String> {
+        if m.history.last_key_value().is_some_and(|(round, _)| *round >= m.round) {
+            return Some(format!("the history of {} reaches above it", m.round));
+        }
+        let mut others = self.answers.values();
+        others.find_map(|other| {
+            let differs = |(round, configuration): &(&Round, &Configuration)| {
+                other.history.get(*round).is_some_and(|known| known != *configuration)
+            };
+            let (round, _) = m.history.iter().find(differs)?;
+            Some(format!("round {round} has two configurations"))
+        })
+    }
+}
+
+impl Leader {
+    /// Tries to become the leader. First of all it asks which configuration is the newest: one
+    /// that is long gone must not be registered again.
+    pub fn campaign(&mut self, fx: &mut Fx) {
+        self.phase = Phase::Asking { answers: [].into(), highest: self.seen };
+        let m = NewestA { epoch: self.deployment.epoch };
+        fx.broadcast(&self.deployment.matchmakers, ToMatchmaker::NewestA(m));
+        fx.set_timer(LeaderTimer::Campaign, self.options.campaign.clone());
+        fx.set_timer(LeaderTimer::Resend, self.options.resend.clone());
+    }
+
+    /// Registers a round once a majority has answered; or gives up if there are newer acceptors than
+    /// those it has looked for a leader at.
+    pub(super) fn on_newest_b(&mut self, from: NodeId, m: NewestB, fx: &mut Fx) {
+        let majority = self.matchmaker_majority();
+        if m.epoch != self.deployment.epoch || !self.deployment.matchmakers.contains(&from) {
+            return;
+        }
+        let Phase::Asking { answers, highest } = &mut self.phase else { return };
+        *highest = (*highest).max(m.round.unwrap_or(Round::ZERO));
+        answers.insert(from);
+        let (is_enough, highest) = (answers.len() >= majority, *highest);
+        if let Some(newest) = m.newest.filter(|newest| newest.version() > self.newest.version()) {
+            self.learn(&newest, fx);
+            return self.resign(fx);
+        }
+        if is_enough {
+            let round = Round::first_above(highest.max(self.seen), self.node);
+            self.start_matching(round, self.newest.clone(), fx);
+        }
+    }
+
+    fn start_matching(&mut self, round: Round, configuration: Configuration, fx: &mut Fx) {
+        assert!(round > self.used, "{round} is not above {}", self.used);
+        self.write(LeaderRecord::Used(round), fx);
+        self.send_match_a(round, &configuration, fx);
+        self.phase = Phase::Matching(Matching::new(round, configuration));
+        fx.set_timer(LeaderTimer::Campaign, self.options.campaign.clone());
+        fx.set_timer(LeaderTimer::Resend, self.options.resend.clone());
+    }
+
+    fn send_match_a(&self, round: Round, configuration: &Configuration, fx: &mut Fx) {
+        let m =
+            MatchA { epoch: self.deployment.epoch, round, configuration: configuration.clone() };
+        fx.broadcast(&self.deployment.matchmakers, ToMatchmaker::MatchA(m));
+    }
+
+    /// Sends `MatchA` again for what is on its way.
+    pub(super) fn resend_match_a(&self, matching: &Matching, fx: &mut Fx) {
+        self.send_match_a(matching.round, &matching.configuration, fx);
+    }
+
+    /// Counts an answer for the round on its way, whichever it is.
+    pub(super) fn on_match_b(&mut self, from: NodeId, m: MatchB, fx: &mut Fx) {
+        if m.epoch != self.deployment.epoch || !self.deployment.matchmakers.contains(&from) {
+            return;
+        }
+        let majority = self.matchmaker_majority();
+        let matching = match &mut self.phase {
+            Phase::Matching(matching) => matching,
+            Phase::Phase2(phase2) => match &mut phase2.next {
+                Some(next) => &mut next.matching,
+                None => return,
+            },
+            Phase::Idle | Phase::Asking { .. } | Phase::Phase1(_) => return,
+        };
+        if m.round != matching.round {
+            return;
+        }
+        if let Some(contradiction) = matching.contradiction(&m) {
+            return fx.violation("A4 one configuration per round", contradiction);
+        }
+        let newest = m.newest.clone();
+        matching.answers.insert(from, m);
+        let is_enough = matching.answers.len() >= majority;
+        if let Some(newest) = newest {
+            self.learn(&newest, fx);
+        }
+        if is_enough {
+            self.finish_matching(fx);
+        }
+    }
+
+    fn finish_matching(&mut self, fx: &mut Fx) {
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Matching(matching) => {
+                let matched = matching.matched();
+                self.start_phase1(matching.round, matching.configuration, matched, fx);
+            }
+            Phase::Phase2(mut phase2) => {
+                if let Some(next) = phase2.next.take() {
+                    let matched = next.matching.matched();
+                    self.phase = Phase::Phase2(phase2);
+                    self.switch(next.matching, matched, next.requester, fx);
+                } else {
+                    self.phase = Phase::Phase2(phase2);
+                }
+            }
+            phase @ (Phase::Idle | Phase::Asking { .. } | Phase::Phase1(_)) => self.phase = phase,
+        }
+    }
+
+    /// A higher round is registered, so this one never will be: tries above it.
+    ///
+    /// A leader at work cannot stay in its series of adjacent rounds then. It campaigns anew, above
+    /// the foreign round; commands in flight are found by its Phase 1 or sent again by their
+    /// sessions.
+    pub(super) fn on_match_nack(&mut self, m: MatchNack, fx: &mut Fx) {
+        if m.epoch != self.deployment.epoch {
+            return;
+        }
+        self.seen = self.seen.max(m.highest);
+        let configuration = match &self.phase {
+            Phase::Matching(matching) if matching.round == m.round => {
+                matching.configuration.clone()
+            }
+            Phase::Phase2(phase2) => match &phase2.next {
+                Some(next) if next.matching.round == m.round => phase2.configuration.clone(),
+                Some(_) | None => return,
+            },
+            Phase::Idle | Phase::Asking { .. } | Phase::Matching(_) | Phase::Phase1(_) => return,
+        };
+        if m.highest <= m.round {
+            return;
+        }
+        self.resign(fx);
+        let round = Round::first_above(self.seen.max(self.used), self.node);
+        self.start_matching(round, configuration, fx);
+    }
+
+    /// Begins a reconfiguration, or queues it behind the one under way.
+    ///
+    /// *Repeat*: the same request of the same operator is not begun twice; asking for the acceptors
+    /// that are in place already succeeds at once.
+    pub(super) fn on_reconfigure_a(&mut self, from: NodeId, m: ReconfigureA, fx: &mut Fx) {
+        let requester = Requester { node: from, token: m.token };
+        let version = self.newest.version() + 1;
+        let Phase::Phase2(phase2) = &mut self.phase else { return };
+        let configuration = match Configuration::new(version, m.system, m.members) {
+            Ok(configuration) => configuration,
+            Err(error) => return requester.refuse(error.to_string(), fx),
+        };
+        if phase2.next.as_ref().is_some_and(|next| next.requester == Some(requester)) {
+            return;
+        }
+        if phase2.next.is_none() && phase2.configuration.is_same_as(&configuration) {
+            let history_count = phase2.history.len() as u64;
+            phase2.report_active(requester, history_count, fx);
+            return phase2.watch_collection(requester, fx);
+        }
+        if phase2.next.is_some() {
+            let superseded = phase2.queued.replace((configuration, requester));
+            if let Some((_, earlier)) = superseded.filter(|(_, earlier)| *earlier != requester) {
+                earlier.refuse("a later reconfiguration took its place in the queue".into(), fx);
+            }
+            return;
+        }
+        self.start_next(configuration, Some(requester), fx);
+    }
+
+    /// Registers the adjacent round, while the present one goes on.
+    pub(super) fn start_next(
+        &mut self,
+        configuration: Configuration,
+        requester: Option<Requester>,
+        fx: &mut Fx,
+    ) {
+        let Some(round) = self.leads_in().map(Round::adjacent) else { return };
+        assert!(round > self.used, "{round} is not above {}", self.used);
+        self.write(LeaderRecord::Used(round), fx);
+        self.send_match_a(round, &configuration, fx);
+        let Phase::Phase2(phase2) = &mut self.phase else { return };
+        phase2.set_next(Matching::new(round, configuration), requester);
+    }
+}
+
+impl Requester {
+    pub(super) fn refuse(self, reason: String, fx: &mut Fx) {
+        let m = ReconfigureB { token: self.token, progress: Progress::Refused { reason } };
+        fx.send(self.node, ToApplication::ReconfigureB(m));
+    }
+}

@@ -1,0 +1,420 @@
+//! The leader of Matchmaker MultiPaxos: gets values chosen, slot by slot, and replaces the acceptors
+//! under way.
+//!
+//! A proposer that campaigns asks the matchmakers for the newest configuration, registers its round,
+//! runs Phase 1 over every earlier configuration that may have chosen something, and then leads
+//! ([`matching`], [`phase1`]). A leader puts a batch into each slot ([`phase2`]), serves reads
+//! ([`reads`]), moves to new acceptors in one round trip to the matchmakers ([`matching`], at the
+//! end) and collects the old ones behind it ([`garbage`]).
+//!
+//! *Paper*: Matchmaker Paxos, sections 4 and 4.5. Reconfiguration differs: the adjacent round is
+//! entered without Phase 1, by proposing there the same values for slots in flight and leaving all
+//! others free. It is simpler than the paper's two intermediate phases and never asks the old
+//! acceptors; `docs/architecture.md` has the rules and why they are safe.
+//!
+//! *Durable*: a round before the first message of that round, so that no restart uses it again.
+
+mod garbage;
+mod matching;
+mod phase1;
+mod phase2;
+mod reads;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use paxos::actor::{Effects, NodeId};
+use paxos::configuration::Configuration;
+use paxos::message::{ArchivedB, ChosenWatermark, FetchA, FromAcceptor, FromSession, Leading};
+use paxos::message::{Nack, ToReplica, ToSession};
+use paxos::round::Round;
+use paxos::slot::Slot;
+use paxos::wire::{Decode, Encode};
+
+use crate::message::{
+    Epoch, FromMatchmaker, Heartbeat, Message, Progress, ReconfigureB, StatusA, StatusB,
+    ToApplication, ToProposer,
+};
+use matching::Matching;
+use phase1::Phase1;
+use phase2::Phase2;
+
+/// Who plays what in a cluster, apart from the acceptors.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Deployment {
+    /// Who may lead.
+    pub proposers: BTreeSet<NodeId>,
+    /// The generation of matchmakers.
+    pub epoch: Epoch,
+    /// The matchmakers; a majority is a quorum.
+    pub matchmakers: BTreeSet<NodeId>,
+    /// The replicas.
+    pub replicas: BTreeSet<NodeId>,
+    /// The archives, one beside each replica. A majority of them is the f + 1 that hold a prefix.
+    pub archives: BTreeSet<NodeId>,
+    /// The sessions.
+    pub sessions: BTreeSet<NodeId>,
+    /// The acceptors of a cluster that has just been founded.
+    pub initial: Configuration,
+}
+
+/// The periods and limits of a leader.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LeaderOptions {
+    /// How often a leader shows itself, and checks that it has a quorum.
+    pub heartbeat: Range<Duration>,
+    /// A leader that has not heard a Phase 2 quorum for this long steps down.
+    pub quorum_timeout: Duration,
+    /// A campaign that is not won after this long is given up.
+    pub campaign: Range<Duration>,
+    /// What is not answered for this long is sent again.
+    pub resend: Range<Duration>,
+    /// The same for the steps of garbage collection.
+    pub garbage: Range<Duration>,
+    /// The size of one batch in bytes, unless a single submission is larger.
+    pub batch_bytes_max: usize,
+    /// Slots that are proposed and not chosen, at most.
+    pub pipeline_max: u64,
+    /// Size of all values that are not durable on f + 1 archives, in bytes. Further requests wait.
+    pub tail_bytes_max: usize,
+    /// Size of the requests that wait for a slot, in bytes. Further requests are dropped, and their
+    /// sessions send them again.
+    pub requests_bytes_max: usize,
+}
+
+impl Default for LeaderOptions {
+    fn default() -> Self {
+        let ms = Duration::from_millis;
+        Self {
+            heartbeat: ms(35)..ms(45),
+            quorum_timeout: ms(600),
+            campaign: ms(400)..ms(600),
+            resend: ms(60)..ms(90),
+            garbage: ms(15)..ms(25),
+            batch_bytes_max: 1 << 20,
+            pipeline_max: 4096,
+            tail_bytes_max: 256 << 20,
+            requests_bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// A timer of a leader.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LeaderTimer {
+    /// Show itself.
+    Heartbeat,
+    /// No quorum was heard for too long.
+    Quorum,
+    /// A campaign took too long.
+    Campaign,
+    /// Send again what was not answered.
+    Resend,
+    /// Send again what garbage collection waits for.
+    Garbage,
+}
+
+/// A durable fact of a leader.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub enum LeaderRecord {
+    /// The highest round that this proposer has used.
+    Used(Round),
+    /// The newest configuration that this proposer knows of: where it would look for a leader.
+    Newest(Configuration),
+}
+
+/// What a proposer does about leading.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Phase {
+    /// Someone else leads, or nobody.
+    Idle,
+    /// Asks the matchmakers for the newest configuration.
+    Asking {
+        /// Who answered.
+        answers: BTreeSet<NodeId>,
+        /// The highest round heard of.
+        highest: Round,
+    },
+    /// Registers its round.
+    Matching(Matching),
+    /// Learns what earlier rounds may have chosen.
+    Phase1(Phase1),
+    /// Leads.
+    Phase2(Box<Phase2>),
+}
+
+/// The state of a leader, or of a proposer that may become one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Leader {
+    /// This actor; owner of its rounds.
+    node: NodeId,
+    deployment: Deployment,
+    options: LeaderOptions,
+    /// The highest round that this proposer has used. Durable before its first message.
+    used: Round,
+    /// The newest configuration known. Durable, but only a hint: matchmakers know better.
+    newest: Configuration,
+    /// The highest round heard of.
+    seen: Round,
+    /// What each archive last said.
+    archives: BTreeMap<NodeId, ArchivedB>,
+    phase: Phase,
+}
+
+/// The effects of a leader's step.
+pub(crate) type Fx = Effects<Message, LeaderTimer, LeaderRecord>;
+
+impl Leader {
+    /// A proposer at `node` that does not lead.
+    pub fn new(node: NodeId, deployment: Deployment, options: LeaderOptions) -> Self {
+        let newest = deployment.initial.clone();
+        Self {
+            node,
+            deployment,
+            options,
+            used: Round::ZERO,
+            newest,
+            seen: Round::ZERO,
+            archives: BTreeMap::new(),
+            phase: Phase::Idle,
+        }
+    }
+
+    /// Whether it leads or campaigns.
+    pub fn is_active(&self) -> bool {
+        self.phase != Phase::Idle
+    }
+
+    /// The round it leads in, if it leads.
+    pub fn leads_in(&self) -> Option<Round> {
+        match &self.phase {
+            Phase::Phase2(phase2) => Some(phase2.round),
+            Phase::Idle | Phase::Asking { .. } | Phase::Matching(_) | Phase::Phase1(_) => None,
+        }
+    }
+
+    /// The newest configuration known here.
+    pub fn newest(&self) -> &Configuration {
+        &self.newest
+    }
+
+    /// Folds one durable record.
+    pub fn restore(&mut self, record: LeaderRecord) {
+        match record {
+            LeaderRecord::Used(round) => {
+                self.used = self.used.max(round);
+                self.seen = self.seen.max(round);
+            }
+            LeaderRecord::Newest(configuration) => self.newest = configuration,
+        }
+    }
+
+    /// The least list of records with the same fold.
+    pub fn checkpoint(&self) -> Vec<LeaderRecord> {
+        let used = (self.used > Round::ZERO).then_some(LeaderRecord::Used(self.used));
+        let newest = (self.newest != self.deployment.initial)
+            .then(|| LeaderRecord::Newest(self.newest.clone()));
+        used.into_iter().chain(newest).collect()
+    }
+
+    /// Takes one message. Answers to the election's probes are not for the leader.
+    pub fn on_message(&mut self, from: NodeId, message: ToProposer, fx: &mut Fx) {
+        match message {
+            ToProposer::Acceptor(m) => self.on_acceptor(from, m, fx),
+            ToProposer::Matchmaker(FromMatchmaker::NewestB(m)) => self.on_newest_b(from, m, fx),
+            ToProposer::Matchmaker(FromMatchmaker::MatchB(m)) => self.on_match_b(from, m, fx),
+            ToProposer::Matchmaker(FromMatchmaker::MatchNack(m)) => self.on_match_nack(m, fx),
+            ToProposer::Matchmaker(FromMatchmaker::GarbageB(m)) => self.on_garbage_b(from, m, fx),
+            ToProposer::Session(FromSession::Request(m)) => self.on_request(m),
+            ToProposer::Session(FromSession::ReadIndexA(m)) => self.on_read_index_a(from, m),
+            ToProposer::ArchivedB(m) => self.on_archived_b(from, m, fx),
+            ToProposer::FetchA(m) => self.on_fetch_a(from, m, fx),
+            ToProposer::Heartbeat(m) => self.on_heartbeat(m, fx),
+            ToProposer::ReconfigureA(m) => self.on_reconfigure_a(from, m, fx),
+            ToProposer::StatusA(m) => self.on_status_a(from, m, fx),
+        }
+        self.check_invariants();
+    }
+
+    fn on_acceptor(&mut self, from: NodeId, message: FromAcceptor, fx: &mut Fx) {
+        match message {
+            FromAcceptor::Phase1B(m) => self.on_phase1b(from, m, fx),
+            FromAcceptor::Phase2B(m) => self.on_phase2b(from, &m, fx),
+            FromAcceptor::Nack(m) => self.on_nack(m, fx),
+            FromAcceptor::ReadB(m) => self.on_read_b(from, &m, fx),
+            FromAcceptor::PersistedB(m) => self.on_persisted_b(from, &m, fx),
+            FromAcceptor::ProbeB(_) => {}
+        }
+    }
+
+    /// Takes one timer.
+    pub fn on_timer(&mut self, timer: LeaderTimer, fx: &mut Fx) {
+        match timer {
+            LeaderTimer::Heartbeat => self.on_heartbeat_timer(fx),
+            LeaderTimer::Quorum | LeaderTimer::Campaign => self.resign(fx),
+            LeaderTimer::Resend => self.on_resend(fx),
+            LeaderTimer::Garbage => self.on_garbage_timer(fx),
+        }
+        self.check_invariants();
+    }
+
+    /// Proposes the batch of the turn, and asks for the reads of the turn.
+    pub fn on_turn_end(&mut self, fx: &mut Fx) {
+        self.propose_requests(fx);
+        self.start_reads(fx);
+    }
+
+    /// Follows a leader with a higher round, and remembers its configuration.
+    fn on_heartbeat(&mut self, m: Heartbeat, fx: &mut Fx) {
+        self.seen = self.seen.max(m.round);
+        self.learn(&m.configuration, fx);
+        let round = match &self.phase {
+            Phase::Idle => return,
+            Phase::Asking { .. } => Round::ZERO,
+            Phase::Matching(matching) => matching.round,
+            Phase::Phase1(phase1) => phase1.round,
+            Phase::Phase2(phase2) => phase2.round,
+        };
+        if m.round > round {
+            self.resign(fx);
+        }
+    }
+
+    /// Steps down before a higher promise. One of a round of its own is stale by definition: this
+    /// proposer knows what it did since.
+    fn on_nack(&mut self, m: Nack, fx: &mut Fx) {
+        if m.promised.owner == self.node {
+            return;
+        }
+        self.seen = self.seen.max(m.promised);
+        if m.round.owner == self.node && m.round <= self.used && self.is_below(m.promised) {
+            self.resign(fx);
+        }
+    }
+
+    /// Whether the round that this proposer works in is below `round`.
+    fn is_below(&self, round: Round) -> bool {
+        match &self.phase {
+            Phase::Idle | Phase::Asking { .. } => false,
+            Phase::Matching(matching) => matching.round < round,
+            Phase::Phase1(phase1) => phase1.round < round,
+            Phase::Phase2(phase2) => phase2.round < round,
+        }
+    }
+
+    fn on_archived_b(&mut self, from: NodeId, m: ArchivedB, fx: &mut Fx) {
+        if !self.deployment.archives.contains(&from) {
+            return;
+        }
+        let known = self.archives.get(&from).map(|known| known.persisted_watermark);
+        if known <= Some(m.persisted_watermark) {
+            self.archives.insert(from, m);
+        }
+        self.raise_persisted(self.persisted_watermark(), fx);
+        self.advance_garbage(fx);
+    }
+
+    /// All slots below are durable on f + 1 archives.
+    fn persisted_watermark(&self) -> Slot {
+        let mut watermarks: Vec<Slot> =
+            self.archives.values().map(|archive| archive.persisted_watermark).collect();
+        watermarks.sort_unstable_by(|one, two| two.cmp(one));
+        let majority = self.deployment.archives.len() / 2 + 1;
+        watermarks.get(majority - 1).copied().unwrap_or(Slot::ZERO)
+    }
+
+    fn on_fetch_a(&mut self, from: NodeId, m: FetchA, fx: &mut Fx) {
+        if let Phase::Phase2(phase2) = &self.phase {
+            fx.send(from, ToReplica::FetchB(phase2.page(m.first)));
+        }
+    }
+
+    fn on_status_a(&mut self, from: NodeId, m: StatusA, fx: &mut Fx) {
+        let Phase::Phase2(phase2) = &self.phase else { return };
+        let status = StatusB {
+            token: m.token,
+            round: phase2.round,
+            configuration: phase2.configuration.clone(),
+            epoch: self.deployment.epoch,
+            matchmakers: self.deployment.matchmakers.clone(),
+            chosen_watermark: phase2.chosen_watermark,
+            persisted_watermark: self.persisted_watermark(),
+            collected_watermark: phase2.collected_watermark(),
+            history_count: phase2.history.len() as u64,
+            archives: self.archives.clone(),
+        };
+        fx.send(from, ToApplication::StatusB(status));
+    }
+
+    fn on_heartbeat_timer(&mut self, fx: &mut Fx) {
+        if self.leads_in().is_none() {
+            return;
+        }
+        self.show_itself(fx);
+        self.beat(fx);
+        self.tell_persisted(fx);
+        fx.set_timer(LeaderTimer::Heartbeat, self.options.heartbeat.clone());
+    }
+
+    /// Tells everyone who leads.
+    fn show_itself(&self, fx: &mut Fx) {
+        let Phase::Phase2(phase2) = &self.phase else { return };
+        let (round, configuration) = (phase2.round, phase2.configuration.clone());
+        let others = self.deployment.proposers.iter().filter(|node| **node != self.node);
+        fx.broadcast(others, ToProposer::Heartbeat(Heartbeat { round, configuration }));
+        fx.broadcast(&self.deployment.sessions, ToSession::Leading(Leading { round }));
+        let watermark = phase2.chosen_watermark;
+        let m = ToReplica::ChosenWatermark(ChosenWatermark { watermark });
+        fx.broadcast(&self.deployment.replicas, m);
+    }
+
+    /// Leads no more. Whoever waits learns it from the next leader, or by timing out.
+    fn resign(&mut self, fx: &mut Fx) {
+        if let Phase::Phase2(phase2) = std::mem::replace(&mut self.phase, Phase::Idle) {
+            let reason = "the leader stepped down before the new acceptors were active: ask again";
+            for (node, token) in phase2.requesters() {
+                let progress = Progress::Refused { reason: reason.into() };
+                fx.send(node, ToApplication::ReconfigureB(ReconfigureB { token, progress }));
+            }
+        }
+        for timer in [
+            LeaderTimer::Heartbeat,
+            LeaderTimer::Quorum,
+            LeaderTimer::Campaign,
+            LeaderTimer::Resend,
+            LeaderTimer::Garbage,
+        ] {
+            fx.cancel_timer(timer);
+        }
+    }
+
+    /// Remembers `configuration` if it is newer than what is known.
+    fn learn(&mut self, configuration: &Configuration, fx: &mut Fx) {
+        if configuration.version() > self.newest.version() {
+            self.write(LeaderRecord::Newest(configuration.clone()), fx);
+        }
+    }
+
+    fn matchmaker_majority(&self) -> usize {
+        self.deployment.matchmakers.len() / 2 + 1
+    }
+
+    fn write(&mut self, record: LeaderRecord, fx: &mut Fx) {
+        fx.record(record.clone());
+        self.restore(record);
+    }
+
+    fn check_invariants(&self) {
+        match &self.phase {
+            Phase::Idle | Phase::Asking { .. } => {}
+            Phase::Matching(matching) => assert!(matching.round <= self.used, "unrecorded round"),
+            Phase::Phase1(phase1) => assert!(phase1.round <= self.used, "unrecorded round"),
+            Phase::Phase2(phase2) => {
+                assert!(phase2.round <= self.used, "unrecorded round {}", phase2.round);
+                phase2.check_invariants();
+            }
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! What matchmakers, proposers and their clients say to each other.
+//!
+//! ```text
+//!  a change of the leader: round i, configuration C
+//!   proposer          matchmakers                acceptors of H and C
+//!      │ NewestA           │                          │
+//!      ├──────────────────►│                          │  what is the newest configuration?
+//!      │           NewestB │                          │
+//!      │◄──────────────────┤                          │
+//!      │ MatchA(i, C)      │                          │
+//!      ├──────────────────►│ (i, C) durable           │
+//!      │ MatchB(H, w)      │                          │  H: earlier rounds, from w on
+//!      │◄──────────────────┤                          │
+//!      │ Phase1A(i)                                   │
+//!      ├─────────────────────────────────────────────►│ of every configuration in H
+//!      │                             Phase1B(votes)   │
+//!      │◄─────────────────────────────────────────────┤
+//!      │ Phase2A(i, slot, value)                      │
+//!      ├─────────────────────────────────────────────►│ of C
+//!
+//!  a reconfiguration by a leader at work: round i to its own adjacent round i+1
+//!      │ MatchA(i+1, C')   │                          │
+//!      ├──────────────────►│ (i+1, C') durable        │  round i goes on meanwhile
+//!      │ MatchB            │                          │
+//!      │◄──────────────────┤                          │
+//!      │ Phase2A(i+1)                                 │  same values for slots in flight,
+//!      ├─────────────────────────────────────────────►│  new slots too: of C', and no more in i
+//!
+//!  and behind it, the old configuration is collected
+//!   leader         archives         acceptors of C'         matchmakers
+//!      │ ArchivedA     │                  │                      │
+//!      ├──────────────►│                  │                      │
+//!      │     ArchivedB │ durable on f + 1 │                      │
+//!      │◄──────────────┤                  │                      │
+//!      │ PersistedA                       │                      │
+//!      ├─────────────────────────────────►│ durable              │
+//!      │                      PersistedB  │ Phase 2 quorum       │
+//!      │◄─────────────────────────────────┤                      │
+//!      │ GarbageA(i+1)                                           │
+//!      ├────────────────────────────────────────────────────────►│ drops rounds below, durable
+//!      │                                               GarbageB  │ f + 1: old acceptors may go
+//!      │◄────────────────────────────────────────────────────────┤
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use paxos::actor::NodeId;
+use paxos::configuration::Configuration;
+use paxos::message::{
+    ArchivedB, FetchA, FromAcceptor, FromSession, Return, ToAcceptor, ToArchive, ToReplica,
+    ToSession,
+};
+use paxos::quorum::QuorumSystem;
+use paxos::round::Round;
+use paxos::slot::Slot;
+use paxos::wire::{Decode, Encode, Frame};
+
+/// A generation of matchmakers. Replies of different epochs are never mixed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct Epoch(pub u64);
+
+/// Would-be leader → matchmaker. Which configuration is the newest? Nothing is written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct NewestA {
+    /// The generation that is asked.
+    pub epoch: Epoch,
+}
+
+/// Matchmaker → would-be leader.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct NewestB {
+    /// The generation that answers.
+    pub epoch: Epoch,
+    /// The configuration of the highest version that this matchmaker was ever asked to register.
+    pub newest: Option<Configuration>,
+    /// The highest round registered.
+    pub round: Option<Round>,
+}
+
+/// Proposer → matchmaker. Registers the configuration of a round.
+///
+/// *Paper*: Matchmaker Paxos, Algorithm 1.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct MatchA {
+    /// The generation that is asked.
+    pub epoch: Epoch,
+    /// The round; its owner is the sender.
+    pub round: Round,
+    /// The configuration of the round, the same in every retry.
+    pub configuration: Configuration,
+}
+
+/// Matchmaker → proposer. The round is registered.
+///
+/// The receiver may conclude that this matchmaker will register no lower round that it has not
+/// registered yet, and that `history` holds all lower rounds that it has, from the watermark on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct MatchB {
+    /// The generation that answers.
+    pub epoch: Epoch,
+    /// Echoes the round.
+    pub round: Round,
+    /// Rounds below were collected as garbage, exclusive.
+    pub watermark: Round,
+    /// Registered rounds from `watermark` on, below `round`.
+    pub history: BTreeMap<Round, Configuration>,
+    /// As in [`NewestB`]. Never lowered by garbage collection.
+    pub newest: Option<Configuration>,
+}
+
+/// Matchmaker → proposer. The round is refused for ever: a higher one is registered or collected.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct MatchNack {
+    /// The generation that answers.
+    pub epoch: Epoch,
+    /// The round that was asked for.
+    pub round: Round,
+    /// The highest round that this matchmaker knows of.
+    pub highest: Round,
+}
+
+/// Leader → matchmaker. No round below `round` is needed any more.
+///
+/// *Paper*: Matchmaker Paxos, section 3.4.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct GarbageA {
+    /// The generation that is asked.
+    pub epoch: Epoch,
+    /// The round of the leader.
+    pub round: Round,
+}
+
+/// Matchmaker → leader. Rounds below `watermark` are gone, durably, and are refused.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct GarbageB {
+    /// The generation that answers.
+    pub epoch: Epoch,
+    /// Exclusive; at least the round that was asked for.
+    pub watermark: Round,
+}
+
+/// All that a matchmaker receives.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+#[allow(missing_docs)]
+pub enum ToMatchmaker {
+    NewestA(NewestA),
+    MatchA(MatchA),
+    GarbageA(GarbageA),
+}
+
+/// All that a matchmaker sends.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+#[allow(missing_docs)]
+pub enum FromMatchmaker {
+    NewestB(NewestB),
+    MatchB(MatchB),
+    MatchNack(MatchNack),
+    GarbageB(GarbageB),
+}
+
+/// Leader → other proposers. The sender is at work.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct Heartbeat {
+    /// The round of the leader.
+    pub round: Round,
+    /// The configuration of the round.
+    pub configuration: Configuration,
+}
+
+/// Operator → leader. Replace the acceptors.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct ReconfigureA {
+    /// Names the request; a repeat has the same token.
+    pub token: u64,
+    /// How the new acceptors decide.
+    pub system: QuorumSystem,
+    /// The new acceptors.
+    pub members: BTreeSet<NodeId>,
+}
+
+/// Leader → operator. How a reconfiguration went on. Active comes before collected.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct ReconfigureB {
+    /// Echoes the request.
+    pub token: u64,
+    /// What happened.
+    pub progress: Progress,
+}
+
+/// A step of a reconfiguration, as its operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub enum Progress {
+    /// New commands are voted on by the new acceptors only. The old ones must still run.
+    Active {
+        /// The round that the new acceptors vote in.
+        round: Round,
+        /// Their configuration.
+        configuration: Configuration,
+        /// How many earlier configurations the matchmakers knew of.
+        history_count: u64,
+    },
+    /// f + 1 matchmakers have dropped all earlier rounds: no Phase 1 will ask the old acceptors.
+    Collected {
+        /// Evidence: rounds below are collected.
+        watermark: Round,
+        /// Acceptors of earlier configurations that are not in the present one. These machines may
+        /// be switched off.
+        retirable: BTreeSet<NodeId>,
+    },
+    /// Nothing was done.
+    Refused {
+        /// Cause and cure.
+        reason: String,
+    },
+}
+
+/// Operator → proposer. How are you?
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct StatusA {
+    /// Names the question.
+    pub token: u64,
+}
+
+/// Leader → operator. Proposers that do not lead are silent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct StatusB {
+    /// Echoes the question.
+    pub token: u64,
+    /// The present round; its owner leads.
+    pub round: Round,
+    /// The present configuration.
+    pub configuration: Configuration,
+    /// The generation of matchmakers.
+    pub epoch: Epoch,
+    /// The matchmakers.
+    pub matchmakers: BTreeSet<NodeId>,
+    /// All slots below are chosen.
+    pub chosen_watermark: Slot,
+    /// All slots below are durable on f + 1 archives.
+    pub persisted_watermark: Slot,
+    /// Rounds below are collected, as far as this leader knows.
+    pub collected_watermark: Round,
+    /// Earlier configurations that are not collected yet.
+    pub history_count: u64,
+    /// What each archive last said.
+    pub archives: BTreeMap<NodeId, ArchivedB>,
+}
+
+/// All that a proposer receives.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
+#[allow(missing_docs)]
+pub enum ToProposer {
+    Acceptor(FromAcceptor),
+    Matchmaker(FromMatchmaker),
+    Session(FromSession),
+    ArchivedB(ArchivedB),
+    FetchA(FetchA),
+    Heartbeat(Heartbeat),
+    ReconfigureA(ReconfigureA),
+    StatusA(StatusA),
+}
+
+/// All that an application or operator receives.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
+#[allow(missing_docs)]
+pub enum ToApplication {
+    Return(Return),
+    ReconfigureB(ReconfigureB),
+    StatusB(StatusB),
+}
+
+/// Everything that travels, by its receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
+#[allow(missing_docs)]
+pub enum Message {
+    Acceptor(ToAcceptor),
+    Matchmaker(ToMatchmaker),
+    Proposer(ToProposer),
+    Replica(ToReplica),
+    Archive(ToArchive),
+    Session(ToSession),
+    Application(ToApplication),
+}
+
+macro_rules! travels {
+    ($($sum:ident { $($variant:ident($payload:ty)),+ $(,)? })+) => {$($(
+        impl From<$payload> for $sum {
+            fn from(payload: $payload) -> Self {
+                Self::$variant(payload)
+            }
+        }
+    )+)+};
+}
+
+travels! {
+    ToMatchmaker { NewestA(NewestA), MatchA(MatchA), GarbageA(GarbageA) }
+    FromMatchmaker {
+        NewestB(NewestB), MatchB(MatchB), MatchNack(MatchNack), GarbageB(GarbageB),
+    }
+    ToProposer {
+        Acceptor(FromAcceptor), Matchmaker(FromMatchmaker), Session(FromSession),
+        ArchivedB(ArchivedB), FetchA(FetchA), Heartbeat(Heartbeat), ReconfigureA(ReconfigureA),
+        StatusA(StatusA),
+    }
+    ToApplication { Return(Return), ReconfigureB(ReconfigureB), StatusB(StatusB) }
+    Message {
+        Acceptor(ToAcceptor), Matchmaker(ToMatchmaker), Proposer(ToProposer), Replica(ToReplica),
+        Archive(ToArchive), Session(ToSession), Application(ToApplication),
+    }
+}
+
+impl From<FromAcceptor> for Message {
+    fn from(message: FromAcceptor) -> Self {
+        Self::Proposer(ToProposer::Acceptor(message))
+    }
+}
+
+impl From<FromMatchmaker> for Message {
+    fn from(message: FromMatchmaker) -> Self {
+        Self::Proposer(ToProposer::Matchmaker(message))
+    }
+}

@@ -1,0 +1,231 @@
+//! A node: any one role of a cluster, as an actor. Routing and nothing else.
+
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use paxos::acceptor::{Acceptor, AcceptorRecord};
+use paxos::actor::{Actor, Effects, EffectsOf, NodeId};
+use paxos::archive::{Archive, ArchiveRecord, ArchiveTimer, FromArchive};
+use paxos::message::{ProbeA, ToAcceptor, ToArchive, ToReplica, ToSession};
+use paxos::replica::{FromReplica, Replica, ReplicaTimer};
+use paxos::session::{Session, SessionRecord, SessionTimer, ToOthers};
+use paxos::state_machine::StateMachine;
+use paxos::wire::{Decode, Encode, Frame};
+
+use crate::leader::{LeaderRecord, LeaderTimer};
+use crate::matchmaker::{Matchmaker, MatchmakerRecord};
+use crate::message::{Message, ToApplication, ToProposer};
+use crate::proposer::{Proposer, ProposerTimer};
+
+/// One role of a cluster, with `S` as the replicated state machine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Node<S> {
+    Acceptor(Acceptor),
+    Matchmaker(Matchmaker),
+    Proposer(Box<Proposer>),
+    Replica(Box<Replica<S>>),
+    Archive(Archive),
+    Session(Box<Session>),
+}
+
+/// A timer of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum NodeTimer {
+    Proposer(ProposerTimer),
+    Replica(ReplicaTimer),
+    Archive(ArchiveTimer),
+    Session(SessionTimer),
+}
+
+/// A durable fact of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
+#[allow(missing_docs)]
+pub enum NodeRecord {
+    Acceptor(AcceptorRecord),
+    Matchmaker(MatchmakerRecord),
+    Proposer(LeaderRecord),
+    Archive(ArchiveRecord),
+    Session(SessionRecord),
+}
+
+type Fx = Effects<Message, NodeTimer, NodeRecord>;
+
+impl<S: StateMachine> Node<S> {
+    fn misrouted(from: NodeId, message: &Message, fx: &mut Fx) {
+        fx.violation("routing", format!("{from} sent a message for another role: {message:?}"));
+    }
+}
+
+impl<S: StateMachine + Clone + Debug + Eq + Hash> Actor for Node<S> {
+    type Message = Message;
+    type Timer = NodeTimer;
+    type Record = NodeRecord;
+
+    fn restore(&mut self, record: NodeRecord) {
+        match (self, record) {
+            (Self::Acceptor(acceptor), NodeRecord::Acceptor(record)) => acceptor.restore(record),
+            (Self::Matchmaker(matchmaker), NodeRecord::Matchmaker(record)) => {
+                matchmaker.restore(record);
+            }
+            (Self::Proposer(proposer), NodeRecord::Proposer(record)) => proposer.restore(record),
+            (Self::Archive(archive), NodeRecord::Archive(record)) => archive.restore(record),
+            (Self::Session(session), NodeRecord::Session(record)) => session.restore(record),
+            (node, record) => panic!("the record {record:?} belongs to another role than {node:?}"),
+        }
+    }
+
+    fn on_start(&mut self, fx: &mut EffectsOf<Self>) {
+        match self {
+            Self::Acceptor(_) | Self::Matchmaker(_) | Self::Archive(_) => {}
+            Self::Proposer(proposer) => fx.nest(|fx| proposer.on_start(fx)),
+            Self::Replica(replica) => fx.nest(|fx| replica.on_start(fx)),
+            Self::Session(session) => fx.nest(|fx| session.on_start(fx)),
+        }
+    }
+
+    fn on_message(&mut self, from: NodeId, message: Message, fx: &mut EffectsOf<Self>) {
+        match (self, message) {
+            (Self::Acceptor(acceptor), Message::Acceptor(m)) => {
+                fx.nest(|fx| acceptor.on_message(from, m, fx));
+            }
+            (Self::Matchmaker(matchmaker), Message::Matchmaker(m)) => {
+                fx.nest(|fx| matchmaker.on_message(from, m, fx));
+            }
+            (Self::Proposer(proposer), Message::Proposer(m)) => {
+                fx.nest(|fx| proposer.on_message(from, m, fx));
+            }
+            (Self::Replica(replica), Message::Replica(m)) => {
+                fx.nest(|fx| replica.on_message(from, m, fx));
+            }
+            // A leader serves missing values as an archive does.
+            (Self::Proposer(proposer), Message::Archive(ToArchive::FetchA(m))) => {
+                fx.nest(|fx| proposer.on_message(from, ToProposer::FetchA(m), fx));
+            }
+            (Self::Archive(archive), Message::Archive(m)) => {
+                fx.nest(|fx| archive.on_message(from, m, fx));
+            }
+            (Self::Session(session), Message::Session(m)) => {
+                fx.nest(|fx| session.on_message(from, m, fx));
+            }
+            (_, message) => Self::misrouted(from, &message, fx),
+        }
+    }
+
+    fn on_timer(&mut self, timer: NodeTimer, fx: &mut EffectsOf<Self>) {
+        match (self, timer) {
+            (Self::Proposer(proposer), NodeTimer::Proposer(timer)) => {
+                fx.nest(|fx| proposer.on_timer(timer, fx));
+            }
+            (Self::Replica(replica), NodeTimer::Replica(timer)) => {
+                fx.nest(|fx| replica.on_timer(timer, fx));
+            }
+            (Self::Archive(archive), NodeTimer::Archive(timer)) => {
+                fx.nest(|fx| archive.on_timer(timer, fx));
+            }
+            (Self::Session(session), NodeTimer::Session(timer)) => {
+                fx.nest(|fx| session.on_timer(timer, fx));
+            }
+            (node, timer) => panic!("the timer {timer:?} belongs to another role than {node:?}"),
+        }
+    }
+
+    fn on_turn_end(&mut self, fx: &mut EffectsOf<Self>) {
+        match self {
+            Self::Acceptor(_) | Self::Matchmaker(_) | Self::Replica(_) | Self::Archive(_) => {}
+            Self::Proposer(proposer) => fx.nest(|fx| proposer.on_turn_end(fx)),
+            Self::Session(session) => fx.nest(|fx| session.on_turn_end(fx)),
+        }
+    }
+
+    fn checkpoint(&self) -> Vec<NodeRecord> {
+        fn wrap<R, F: Fn(R) -> NodeRecord>(records: Vec<R>, wrapper: F) -> Vec<NodeRecord> {
+            records.into_iter().map(wrapper).collect()
+        }
+        match self {
+            Self::Acceptor(acceptor) => wrap(acceptor.checkpoint(), NodeRecord::Acceptor),
+            Self::Matchmaker(matchmaker) => wrap(matchmaker.checkpoint(), NodeRecord::Matchmaker),
+            Self::Proposer(proposer) => wrap(proposer.checkpoint(), NodeRecord::Proposer),
+            Self::Replica(_) => Vec::new(),
+            Self::Archive(archive) => wrap(archive.checkpoint(), NodeRecord::Archive),
+            Self::Session(session) => wrap(session.checkpoint(), NodeRecord::Session),
+        }
+    }
+}
+
+impl From<FromReplica> for Message {
+    fn from(message: FromReplica) -> Self {
+        match message {
+            FromReplica::Store(m) => Self::Archive(ToArchive::Store(m)),
+            FromReplica::FetchA(m) => Self::Archive(ToArchive::FetchA(m)),
+            FromReplica::Executed(m) => Self::Session(ToSession::Executed(m)),
+            FromReplica::Answered(m) => Self::Session(ToSession::Answered(m)),
+        }
+    }
+}
+
+impl From<FromArchive> for Message {
+    fn from(message: FromArchive) -> Self {
+        match message {
+            FromArchive::ArchivedB(m) => Self::Proposer(ToProposer::ArchivedB(m)),
+            FromArchive::FetchB(m) => Self::Replica(ToReplica::FetchB(m)),
+        }
+    }
+}
+
+impl From<ToOthers> for Message {
+    fn from(message: ToOthers) -> Self {
+        match message {
+            ToOthers::Request(m) => Self::Proposer(ToProposer::Session(m.into())),
+            ToOthers::ReadIndexA(m) => Self::Proposer(ToProposer::Session(m.into())),
+            ToOthers::Query(m) => Self::Replica(ToReplica::Query(m)),
+            ToOthers::Return(m) => Self::Application(ToApplication::Return(m)),
+        }
+    }
+}
+
+impl From<ProbeA> for Message {
+    fn from(m: ProbeA) -> Self {
+        Self::Acceptor(ToAcceptor::ProbeA(m))
+    }
+}
+
+macro_rules! wraps {
+    ($sum:ident { $($variant:ident($part:ty)),+ $(,)? }) => {$(
+        impl From<$part> for $sum {
+            fn from(part: $part) -> Self {
+                Self::$variant(part)
+            }
+        }
+    )+};
+}
+
+wraps! { NodeTimer {
+    Proposer(ProposerTimer), Replica(ReplicaTimer), Archive(ArchiveTimer), Session(SessionTimer),
+} }
+
+wraps! { NodeRecord {
+    Acceptor(AcceptorRecord), Matchmaker(MatchmakerRecord), Proposer(LeaderRecord),
+    Archive(ArchiveRecord), Session(SessionRecord),
+} }
+
+impl From<LeaderTimer> for NodeTimer {
+    fn from(timer: LeaderTimer) -> Self {
+        Self::Proposer(timer.into())
+    }
+}
+
+impl From<Infallible> for NodeTimer {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+impl From<Infallible> for NodeRecord {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}

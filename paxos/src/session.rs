@@ -1,0 +1,588 @@
+//! The session: takes the calls of the application, and brings each to an end.
+//!
+//! Commands are numbered in the order of their invocation and handed to the leader, many at a time;
+//! the replica beside the session returns their replies in the same order. After a change of the
+//! leader, or when nothing moves for a while, the session starts over from its first unanswered
+//! command: replicas execute each number once. Reads do not enter the log: the leader tells from
+//! which slot on they are linearizable, and the replica answers them.
+//!
+//! Every call gets one outcome within the request timeout. A command that was handed to a leader and
+//! then timed out is reported as ambiguous, and stays in its place until its fate is known, because
+//! later commands of the session are executed after it.
+//!
+//! *Paper*: the client of Matchmaker Paxos, section 4.2; windows and reads are our own.
+//!
+//! *Durable*: the count of lives, before the first command of a life leaves. The calls are not: they
+//! die with the process, like the connections that made them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::actor::{Effects, NodeId};
+use crate::command::{SessionId, Submission};
+use crate::message::{
+    Answered, Executed, Invoke, Leading, Operation, Outcome, Query, ReadIndexA, ReadIndexB,
+    Request, RequestError, Return, ToSession,
+};
+use crate::round::Round;
+use crate::wire::{Decode, Encode, Payload};
+
+/// Questions to the leader in flight at most; further reads wait for the next one.
+const QUESTIONS_MAX: usize = 16;
+
+/// One [`Request`] carries commands of this size at most, in bytes, unless a single one is larger.
+const REQUEST_BYTES_MAX: usize = 256 << 10;
+
+/// A durable fact of a session: how often it was started.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[bincode(crate = "crate::wire::bincode")]
+pub struct SessionRecord {
+    /// Counts from one.
+    pub life: u64,
+}
+
+/// A timer of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SessionTimer {
+    /// Start over if nothing moved since it was set.
+    Retry,
+    /// Report calls that are older than one period as failed.
+    Expire,
+}
+
+/// What a session says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToOthers {
+    /// To the leader.
+    Request(Request),
+    /// To the leader.
+    ReadIndexA(ReadIndexA),
+    /// To the replica of the same process.
+    Query(Query),
+    /// To the application.
+    Return(Return),
+}
+
+/// The limits and periods of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SessionOptions {
+    /// Commands handed to the leader and not answered, at most.
+    pub window_max: usize,
+    /// The same, in bytes.
+    pub window_bytes_max: usize,
+    /// Calls that wait for a place in the window or for an answer, at most; beyond that a call fails
+    /// at once as overloaded.
+    pub queue_max: usize,
+    /// The same, in bytes.
+    pub queue_bytes_max: usize,
+    /// A call fails when it is this old, or up to half of it earlier.
+    pub request_timeout: Duration,
+    /// Start over when nothing moved for this long.
+    pub retry: Range<Duration>,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            window_max: 16_384,
+            window_bytes_max: 16 << 20,
+            queue_max: 65_536,
+            queue_bytes_max: 64 << 20,
+            request_timeout: Duration::from_secs(5),
+            retry: Duration::from_millis(250)..Duration::from_millis(350),
+        }
+    }
+}
+
+/// A command that has its number.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Numbered {
+    /// The call, until it is answered: it may be reported as ambiguous before it is executed.
+    token: Option<u64>,
+    command: Payload,
+}
+
+/// A call that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Call {
+    token: u64,
+    payload: Payload,
+}
+
+/// The state of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Session {
+    /// This actor.
+    node: NodeId,
+    /// The replica of the same process.
+    replica: NodeId,
+    /// Where outcomes go.
+    application: NodeId,
+    options: SessionOptions,
+    /// Counts the starts. Durable.
+    life: u64,
+    /// The round of the leader, if one was heard of.
+    leader: Option<Round>,
+    /// Grows each time the session starts over.
+    attempt: u64,
+    /// Commands in number order; the first has number `first`.
+    window: VecDeque<Numbered>,
+    /// The number of the first command without a reply.
+    first: u64,
+    /// Exclusive; commands below were handed to the leader in this attempt.
+    sent: u64,
+    /// Size of the window in bytes.
+    window_bytes: usize,
+    /// Commands without a number.
+    queue: VecDeque<Call>,
+    /// Size of the queued commands and of all unanswered reads, in bytes.
+    queue_bytes: usize,
+    /// Reads that the leader was not asked about.
+    reads: Vec<Call>,
+    /// Reads that the leader was asked about, by question.
+    questions: BTreeMap<u64, Vec<Call>>,
+    /// Counts the questions.
+    nonce: u64,
+    /// Reads that are with the replica, and their size in bytes.
+    queries: BTreeMap<u64, usize>,
+    /// Calls below this token are older than one expiry period.
+    expiry_token: u64,
+    /// One above the largest token seen.
+    next_token: u64,
+    /// The number and the question that were first in line when the retry timer was set.
+    retry_mark: (u64, u64),
+    /// Which timers are armed.
+    armed: BTreeSet<SessionTimer>,
+}
+
+type Fx = Effects<ToOthers, SessionTimer, SessionRecord>;
+
+impl Session {
+    /// A session at `node` that answers `application`, beside `replica`.
+    pub fn new(
+        node: NodeId,
+        replica: NodeId,
+        application: NodeId,
+        options: SessionOptions,
+    ) -> Self {
+        Self {
+            node,
+            replica,
+            application,
+            options,
+            life: 0,
+            leader: None,
+            attempt: 0,
+            window: VecDeque::new(),
+            first: 0,
+            sent: 0,
+            window_bytes: 0,
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            reads: Vec::new(),
+            questions: BTreeMap::new(),
+            nonce: 0,
+            queries: BTreeMap::new(),
+            expiry_token: 0,
+            next_token: 0,
+            retry_mark: (0, 0),
+            armed: BTreeSet::new(),
+        }
+    }
+
+    /// Folds one durable record.
+    pub fn restore(&mut self, record: SessionRecord) {
+        self.life = self.life.max(record.life);
+    }
+
+    /// The least list of records with the same fold.
+    pub fn checkpoint(&self) -> Vec<SessionRecord> {
+        (self.life > 0).then_some(SessionRecord { life: self.life }).into_iter().collect()
+    }
+
+    /// Begins a new life.
+    pub fn on_start(&mut self, fx: &mut Fx) {
+        let record = SessionRecord { life: self.life + 1 };
+        fx.record(record.clone());
+        self.restore(record);
+    }
+
+    /// Takes one message.
+    pub fn on_message(&mut self, from: NodeId, message: ToSession, fx: &mut Fx) {
+        match message {
+            ToSession::Invoke(m) => self.on_invoke(m, fx),
+            ToSession::Leading(m) => self.on_leading(from, m),
+            ToSession::Executed(m) => self.on_executed(m, fx),
+            ToSession::ReadIndexB(m) => self.on_read_index_b(m, fx),
+            ToSession::Answered(m) => self.on_answered(m, fx),
+        }
+        self.check_invariants();
+    }
+
+    /// Takes one timer.
+    pub fn on_timer(&mut self, timer: SessionTimer, fx: &mut Fx) {
+        self.armed.remove(&timer);
+        match timer {
+            SessionTimer::Retry => self.on_retry(),
+            SessionTimer::Expire => self.on_expire(fx),
+        }
+        self.check_invariants();
+    }
+
+    /// Hands over what has a place in the window, and asks about the reads of the turn.
+    pub fn on_turn_end(&mut self, fx: &mut Fx) {
+        if let Some(leader) = self.leader {
+            self.fill_window();
+            self.send_window(leader.owner, fx);
+            self.ask(leader.owner, fx);
+        }
+        if self.is_waiting_for_leader() && self.armed.insert(SessionTimer::Retry) {
+            self.retry_mark = self.mark();
+            fx.set_timer(SessionTimer::Retry, self.options.retry.clone());
+        }
+        if self.call_count() > 0 && self.armed.insert(SessionTimer::Expire) {
+            self.expiry_token = self.next_token;
+            let period = self.options.request_timeout / 2;
+            fx.set_timer(SessionTimer::Expire, period..period);
+        }
+    }
+
+    /// Queues a call, or fails it at once if there is no room.
+    fn on_invoke(&mut self, m: Invoke, fx: &mut Fx) {
+        self.next_token = self.next_token.max(m.token.saturating_add(1));
+        let (Operation::Propose(payload) | Operation::Read(payload)) = &m.operation;
+        let is_full = self.queued_count() >= self.options.queue_max
+            || self.queue_bytes + payload.len() > self.options.queue_bytes_max;
+        if is_full {
+            return self.fail(m.token, RequestError::Overloaded, fx);
+        }
+        self.queue_bytes += payload.len();
+        match m.operation {
+            Operation::Propose(payload) => {
+                self.queue.push_back(Call { token: m.token, payload });
+            }
+            Operation::Read(payload) => self.reads.push(Call { token: m.token, payload }),
+        }
+    }
+
+    /// Starts over with a new leader. One that only took the next step of its own round has lost
+    /// nothing.
+    fn on_leading(&mut self, from: NodeId, m: Leading) {
+        if self.leader.is_some_and(|leader| m.round <= leader) || m.round.owner != from {
+            return;
+        }
+        let is_same = self
+            .leader
+            .is_some_and(|leader| (leader.number, leader.owner) == (m.round.number, m.round.owner));
+        self.leader = Some(m.round);
+        if !is_same {
+            self.start_over();
+        }
+    }
+
+    /// Returns replies, in order. Those of earlier lives or of repeated slots are ignored.
+    fn on_executed(&mut self, m: Executed, fx: &mut Fx) {
+        if m.session != (SessionId { node: self.node, life: self.life }) {
+            return;
+        }
+        for (sequence, reply) in (m.first..).zip(m.replies) {
+            if sequence != self.first {
+                continue;
+            }
+            let Some(numbered) = self.window.pop_front() else { return };
+            self.first += 1;
+            self.sent = self.sent.max(self.first);
+            self.window_bytes -= numbered.command.len();
+            if let Some(token) = numbered.token {
+                self.finish(token, Outcome::Done(reply), fx);
+            }
+        }
+    }
+
+    fn on_read_index_b(&mut self, m: ReadIndexB, fx: &mut Fx) {
+        for call in self.questions.remove(&m.nonce).unwrap_or_default() {
+            self.queries.insert(call.token, call.payload.len());
+            let query = Query { token: call.token, watermark: m.watermark, query: call.payload };
+            fx.sends.push((self.replica, ToOthers::Query(query)));
+        }
+    }
+
+    fn on_answered(&mut self, m: Answered, fx: &mut Fx) {
+        if let Some(size_bytes) = self.queries.remove(&m.token) {
+            self.queue_bytes -= size_bytes;
+            let outcome = m.answer.map_or(Outcome::NeedsLog, Outcome::Done);
+            self.finish(m.token, outcome, fx);
+        }
+    }
+
+    fn on_retry(&mut self) {
+        if self.is_waiting_for_leader() && self.mark() == self.retry_mark {
+            self.start_over();
+        }
+    }
+
+    /// Fails what is older than one period.
+    fn on_expire(&mut self, fx: &mut Fx) {
+        let limit = self.expiry_token;
+        let mut failed = Vec::new();
+        for numbered in &mut self.window {
+            if numbered.token.is_some_and(|token| token < limit) {
+                failed.extend(numbered.token.take().map(|token| (token, RequestError::Ambiguous)));
+            }
+        }
+        let mut expired = Vec::new();
+        while self.queue.front().is_some_and(|call| call.token < limit) {
+            expired.extend(self.queue.pop_front());
+        }
+        for calls in self.questions.values_mut().chain([&mut self.reads]) {
+            expired.extend(calls.extract_if(.., |call| call.token < limit));
+        }
+        self.questions.retain(|_, calls| !calls.is_empty());
+        self.queue_bytes -= expired.iter().map(|call| call.payload.len()).sum::<usize>();
+        failed.extend(expired.iter().map(|call| (call.token, RequestError::Unavailable)));
+        let rest = self.queries.split_off(&limit);
+        let queries = std::mem::replace(&mut self.queries, rest);
+        self.queue_bytes -= queries.values().sum::<usize>();
+        failed.extend(queries.into_keys().map(|token| (token, RequestError::Unavailable)));
+        for (token, error) in failed {
+            self.fail(token, error, fx);
+        }
+    }
+
+    fn start_over(&mut self) {
+        self.attempt += 1;
+        self.sent = self.first;
+        for (_, calls) in std::mem::take(&mut self.questions) {
+            self.reads.extend(calls);
+        }
+    }
+
+    fn fill_window(&mut self) {
+        while self.window.len() < self.options.window_max
+            && self.window_bytes < self.options.window_bytes_max
+        {
+            let Some(Call { token, payload }) = self.queue.pop_front() else { return };
+            self.queue_bytes -= payload.len();
+            self.window_bytes += payload.len();
+            self.window.push_back(Numbered { token: Some(token), command: payload });
+        }
+    }
+
+    fn send_window(&mut self, leader: NodeId, fx: &mut Fx) {
+        let session = SessionId { node: self.node, life: self.life };
+        let end = self.first + self.window.len() as u64;
+        while self.sent < end {
+            let first = self.sent;
+            let mut commands = Vec::new();
+            let mut request_bytes = 0;
+            let unsent = self.window.range((first - self.first) as usize..);
+            for Numbered { command, .. } in unsent {
+                request_bytes += command.len();
+                if request_bytes > REQUEST_BYTES_MAX && !commands.is_empty() {
+                    break;
+                }
+                commands.push(command.clone());
+            }
+            self.sent += commands.len() as u64;
+            let submission = Submission { session, first, acknowledged: self.first, commands };
+            let request = Request { attempt: self.attempt, submission };
+            fx.sends.push((leader, ToOthers::Request(request)));
+        }
+    }
+
+    fn ask(&mut self, leader: NodeId, fx: &mut Fx) {
+        if self.reads.is_empty() || self.questions.len() >= QUESTIONS_MAX {
+            return;
+        }
+        self.nonce += 1;
+        self.questions.insert(self.nonce, std::mem::take(&mut self.reads));
+        fx.sends.push((leader, ToOthers::ReadIndexA(ReadIndexA { nonce: self.nonce })));
+    }
+
+    fn fail(&self, token: u64, error: RequestError, fx: &mut Fx) {
+        self.finish(token, Outcome::Failed(error), fx);
+    }
+
+    fn finish(&self, token: u64, outcome: Outcome, fx: &mut Fx) {
+        fx.sends.push((self.application, ToOthers::Return(Return { token, outcome })));
+    }
+
+    fn is_waiting_for_leader(&self) -> bool {
+        !self.window.is_empty() || !self.questions.is_empty()
+    }
+
+    /// What is first in line: it moves when the leader answers.
+    fn mark(&self) -> (u64, u64) {
+        let question = self.questions.first_key_value().map_or(u64::MAX, |(nonce, _)| *nonce);
+        (self.first, question)
+    }
+
+    fn queued_count(&self) -> usize {
+        let asked: usize = self.questions.values().map(Vec::len).sum();
+        self.queue.len() + self.reads.len() + asked + self.queries.len()
+    }
+
+    fn call_count(&self) -> usize {
+        self.window.len() + self.queued_count()
+    }
+
+    fn check_invariants(&self) {
+        let end = self.first + self.window.len() as u64;
+        assert!((self.first..=end).contains(&self.sent), "{} is not in the window", self.sent);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actor::{Incarnation, Seat, TimerChange};
+    use crate::slot::Slot;
+
+    fn node(seat: u32) -> NodeId {
+        NodeId::new(Seat(seat), Incarnation(1))
+    }
+
+    const LEADER: u32 = 10;
+
+    fn round(number: u64, step: u64) -> Round {
+        Round { number, owner: node(LEADER), step }
+    }
+
+    fn session(options: SessionOptions) -> Session {
+        let mut session = Session::new(node(1), node(2), node(3), options);
+        session.on_start(&mut Fx::new());
+        session
+    }
+
+    fn payload(text: &'static str) -> Payload {
+        Payload::new(text.as_bytes())
+    }
+
+    fn turn(session: &mut Session, messages: Vec<ToSession>) -> Fx {
+        let mut fx = Fx::new();
+        for message in messages {
+            session.on_message(node(LEADER), message, &mut fx);
+        }
+        session.on_turn_end(&mut fx);
+        fx
+    }
+
+    fn propose(token: u64, text: &'static str) -> ToSession {
+        Invoke { token, operation: Operation::Propose(payload(text)) }.into()
+    }
+
+    fn read(token: u64, text: &'static str) -> ToSession {
+        Invoke { token, operation: Operation::Read(payload(text)) }.into()
+    }
+
+    fn leading(number: u64, step: u64) -> ToSession {
+        Leading { round: round(number, step) }.into()
+    }
+
+    fn executed(first: u64, replies: &[&'static str]) -> ToSession {
+        let session = SessionId { node: node(1), life: 1 };
+        let replies = replies.iter().map(|text| payload(text)).collect();
+        Executed { session, first, replies }.into()
+    }
+
+    fn request(attempt: u64, first: u64, texts: &[&'static str]) -> (NodeId, ToOthers) {
+        let session = SessionId { node: node(1), life: 1 };
+        let commands = texts.iter().map(|text| payload(text)).collect();
+        let submission = Submission { session, first, acknowledged: first, commands };
+        (node(LEADER), ToOthers::Request(Request { attempt, submission }))
+    }
+
+    fn returned(token: u64, outcome: Outcome) -> (NodeId, ToOthers) {
+        (node(3), ToOthers::Return(Return { token, outcome }))
+    }
+
+    #[test]
+    fn a_life_is_recorded_before_anything() {
+        let mut session = Session::new(node(1), node(2), node(3), SessionOptions::default());
+        session.restore(SessionRecord { life: 4 });
+        let mut fx = Fx::new();
+        session.on_start(&mut fx);
+        assert_eq!(fx.records, vec![SessionRecord { life: 5 }]);
+        assert_eq!(session.checkpoint(), vec![SessionRecord { life: 5 }]);
+    }
+
+    #[test]
+    fn commands_of_a_turn_go_to_the_leader_together_and_come_back_in_order() {
+        let mut session = session(SessionOptions::default());
+        let fx = turn(&mut session, vec![propose(1, "a"), propose(2, "b")]);
+        assert!(fx.sends.is_empty(), "no leader is known");
+        let fx = turn(&mut session, vec![leading(1, 0)]);
+        assert_eq!(fx.sends, vec![request(1, 0, &["a", "b"])]);
+        let fx = turn(&mut session, vec![executed(0, &["A", "B"])]);
+        let done = |text| Outcome::Done(payload(text));
+        assert_eq!(fx.sends, vec![returned(1, done("A")), returned(2, done("B"))]);
+    }
+
+    #[test]
+    fn a_new_leader_gets_the_unanswered_again_and_a_new_step_of_the_same_does_not() {
+        let mut session = session(SessionOptions::default());
+        turn(&mut session, vec![leading(1, 0), propose(1, "a"), propose(2, "b")]);
+        turn(&mut session, vec![executed(0, &["A"])]);
+        assert!(turn(&mut session, vec![leading(1, 1)]).sends.is_empty());
+        let fx = turn(&mut session, vec![leading(2, 0)]);
+        assert_eq!(fx.sends, vec![request(2, 1, &["b"])]);
+    }
+
+    #[test]
+    fn when_nothing_moves_the_session_starts_over() {
+        let mut session = session(SessionOptions::default());
+        let fx = turn(&mut session, vec![leading(1, 0), propose(1, "a")]);
+        assert!(fx.timers.iter().any(|t| matches!(t, TimerChange::Set(SessionTimer::Retry, _))));
+        let mut fx = Fx::new();
+        session.on_timer(SessionTimer::Retry, &mut fx);
+        session.on_turn_end(&mut fx);
+        assert_eq!(fx.sends, vec![request(2, 0, &["a"])]);
+    }
+
+    #[test]
+    fn a_read_asks_the_leader_and_then_the_replica() {
+        let mut session = session(SessionOptions::default());
+        let fx = turn(&mut session, vec![leading(1, 0), read(1, "x"), read(2, "y")]);
+        let question = ToOthers::ReadIndexA(ReadIndexA { nonce: 1 });
+        assert_eq!(fx.sends, vec![(node(LEADER), question)]);
+        let index = ReadIndexB { nonce: 1, watermark: Slot(7) };
+        let fx = turn(&mut session, vec![index.into()]);
+        let query = |token, text| Query { token, watermark: Slot(7), query: payload(text) };
+        let expected =
+            [query(1, "x"), query(2, "y")].map(|query| (node(2), ToOthers::Query(query)));
+        assert_eq!(fx.sends, expected);
+        let answers = vec![
+            Answered { token: 1, answer: Some(payload("X")) }.into(),
+            Answered { token: 2, answer: None }.into(),
+        ];
+        let fx = turn(&mut session, answers);
+        let done = Outcome::Done(payload("X"));
+        assert_eq!(fx.sends, vec![returned(1, done), returned(2, Outcome::NeedsLog)]);
+    }
+
+    #[test]
+    fn an_old_call_fails_and_a_command_that_was_sent_is_ambiguous_and_keeps_its_place() {
+        let mut session = session(SessionOptions { window_max: 1, ..SessionOptions::default() });
+        turn(&mut session, vec![leading(1, 0), propose(1, "a"), propose(2, "b"), read(3, "r")]);
+        let mut fx = Fx::new();
+        session.on_timer(SessionTimer::Expire, &mut fx);
+        let failed = |token, error| returned(token, Outcome::Failed(error));
+        let expected = vec![
+            failed(1, RequestError::Ambiguous),
+            failed(2, RequestError::Unavailable),
+            failed(3, RequestError::Unavailable),
+        ];
+        assert_eq!(fx.sends, expected);
+        let fx = turn(&mut session, vec![propose(4, "c"), executed(0, &["A"])]);
+        assert_eq!(fx.sends, vec![request(1, 1, &["c"])], "the late reply has no receiver");
+    }
+
+    #[test]
+    fn a_full_queue_fails_calls_at_once() {
+        let mut session = session(SessionOptions { queue_max: 1, ..SessionOptions::default() });
+        let fx = turn(&mut session, vec![propose(1, "a"), propose(2, "b"), read(3, "r")]);
+        let failed = |token| returned(token, Outcome::Failed(RequestError::Overloaded));
+        assert_eq!(fx.sends, vec![failed(2), failed(3)]);
+    }
+}
