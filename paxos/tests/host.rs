@@ -1,5 +1,6 @@
 //! The host keeps the driver contract: what waits for the disk, what does not, and what an error ends.
 #![cfg(feature = "runtime")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,5 +1,6 @@
 //! What every storage must do, run against the durable log. Damage is made byte by byte.
 #![cfg(feature = "runtime")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
 use std::io;

@@ -1,5 +1,6 @@
 //! What every transport must do, run against channels and TCP; then what only TCP can get wrong.
 #![cfg(feature = "runtime")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::future::poll_fn;
 use std::sync::Arc;

@@ -1,68 +1,16 @@
-//! Founding: how the processes of a new cluster agree, once, on who they are.
-//!
-//! Acceptors are known by their incarnation, so every process must know the incarnations of all
-//! others before it can name one. At the first start of a cluster they agree on a *roster*:
-//!
-//! 1. Each process tells its incarnation to all others.
-//! 2. A process that heard all of them votes for the roster that it collected, or for the roster that
-//!    another one voted for, if that has its own incarnation. It votes once; the vote is durable
-//!    before anybody hears of it.
-//! 3. A process that heard every process of its roster vote for it knows that the cluster is founded,
-//!    and makes that durable. From then on it needs nobody: not now, and not after a restart.
-//! 4. A process that hears from another one that the cluster is founded adopts that roster, if it has
-//!    its own incarnation.
-//!
-//! *Agreement*: a founded roster was voted for by every incarnation in it, and an incarnation votes
-//! once; so two founded rosters have no incarnation in common. *Amnesia*: a process whose disk was
-//! wiped has another incarnation, meets a roster or a vote without it, and stops with an error that
-//! says what to do. This needs every process of the cluster at its first start, and never again.
+//! The rules of founding, without disk and network: what to vote for, and when a cluster is founded.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::time::Duration;
 
 use thiserror::Error;
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::data_dir::{DataDir, Identity};
-use super::tcp::hello::{self, Answer, Hello, Purpose};
-use super::tcp::{Directory, Listener};
+use super::{Ballot, Roster};
 use crate::actor::Incarnation;
-use crate::wire::{Decode, Encode};
-
-/// How often each process that is not yet heard is called.
-const CALL_INTERVAL: Duration = Duration::from_millis(100);
-
-/// How long one call may take.
-const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The processes of a cluster by name, each with the incarnation that founded it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
-#[bincode(crate = "crate::wire::bincode")]
-pub struct Roster(pub BTreeMap<String, Incarnation>);
-
-impl Roster {
-    /// Whether the process called `name` is in it with `incarnation`.
-    pub fn has(&self, name: &str, incarnation: Incarnation) -> bool {
-        self.0.get(name) == Some(&incarnation)
-    }
-}
-
-/// What a node has durably said about the founding.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
-#[bincode(crate = "crate::wire::bincode")]
-pub(super) struct Ballot {
-    /// The one roster that it voted for. Never changes once it is there.
-    pub(super) vote: Option<Roster>,
-    /// Whether it knows that all processes voted for that roster. Monotone.
-    pub(super) founded: bool,
-}
+use crate::runtime::data_dir::Identity;
 
 /// Why a cluster is not founded, or not with this process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
-enum FoundingError {
+pub(super) enum FoundingError {
     #[error(
         "the data directory of {me:?} is new, and the cluster was founded with another one: it must \
          not vote in place of the old one; put the old data directory back, or let a \
@@ -84,24 +32,25 @@ enum FoundingError {
 
 /// The rules, without disk and network.
 #[derive(Clone, Debug)]
-struct Founding {
+pub(super) struct Founding {
     me: String,
     incarnation: Incarnation,
     /// All processes but this one.
-    others: BTreeSet<String>,
-    ballot: Ballot,
+    pub(super) others: BTreeSet<String>,
+    /// What this process said, or is about to say once it is durable.
+    pub(super) ballot: Ballot,
     /// The last that each of them said.
     heard: BTreeMap<String, (Incarnation, Ballot)>,
 }
 
 impl Founding {
-    fn new(own: &Identity, others: BTreeSet<String>, ballot: Ballot) -> Self {
+    pub(super) fn new(own: &Identity, others: BTreeSet<String>, ballot: Ballot) -> Self {
         let (me, incarnation) = (own.node.clone(), own.incarnation);
         Self { me, incarnation, others, ballot, heard: BTreeMap::new() }
     }
 
     /// Takes what `peer` says of itself.
-    fn hear(&mut self, peer: &str, incarnation: Incarnation, ballot: Ballot) {
+    pub(super) fn hear(&mut self, peer: &str, incarnation: Incarnation, ballot: Ballot) {
         if self.others.contains(peer) {
             self.heard.insert(peer.to_owned(), (incarnation, ballot));
         }
@@ -110,7 +59,7 @@ impl Founding {
     /// Takes the next step, if there is one: the ballot is then to be made durable before it is told.
     ///
     /// *Errors*: the cluster cannot be founded, or not with this process.
-    fn step(&mut self) -> Result<bool, FoundingError> {
+    pub(super) fn step(&mut self) -> Result<bool, FoundingError> {
         if self.ballot.founded {
             return Ok(false);
         }
@@ -183,160 +132,6 @@ impl Founding {
             _ => FoundingError::OtherProcesses { me: self.me.clone(), peer: peer.to_owned() },
         }
     }
-}
-
-/// Agrees with all processes of `directory` on the roster of the cluster; returns at once if this
-/// process knows it already. Call it before the transport is started, on the same listener.
-///
-/// *Durable* on return: that the cluster is founded, with this roster. It waits for as long as a
-/// process is missing.
-///
-/// *Errors*: this process or another one lost its data directory since it voted; processes have
-/// different directories; the data directory cannot be written to.
-pub async fn found(
-    data_dir: &mut DataDir,
-    directory: &Directory,
-    listener: &Listener,
-) -> io::Result<Roster> {
-    let own = data_dir.identity().clone();
-    directory.require(&own.node)?;
-    let names = directory.processes().map(|process| (process.name.clone(), own.incarnation));
-    hello::check_roster(&own, Roster(names.collect()))?;
-    let mut others: BTreeSet<_> = directory.processes().map(|known| known.name.clone()).collect();
-    others.remove(&own.node);
-    let mut founding = Founding::new(&own, others, data_dir.ballot().clone());
-    let mut calls = Calls::new(own);
-    let mut tick = interval(CALL_INTERVAL);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        while founding.step().map_err(|error| refusal(&error))? {
-            data_dir.set_ballot(&founding.ballot)?;
-        }
-        if let Some(roster) = data_dir.roster() {
-            tracing::info!(processes = roster.0.len(), "the cluster is founded");
-            return Ok(roster.clone());
-        }
-        // Only what is durable is told.
-        let ballot = data_dir.ballot().clone();
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => calls.answer(stream, ballot),
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections; trying again");
-                    tick.tick().await;
-                }
-            },
-            Some(heard) = calls.running.join_next() => {
-                if let Ok(call) = heard {
-                    calls.note(call, &mut founding);
-                }
-            }
-            _ = tick.tick() => {
-                for name in founding.others.clone() {
-                    if let Some(process) = directory.process(&name) {
-                        calls.dial(name, process.address.clone(), ballot.clone());
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// One exchange of hellos that has ended.
-struct Call {
-    /// Whom this process dialled; `None` if it was called.
-    dialled: Option<String>,
-    outcome: io::Result<Hello>,
-}
-
-/// The exchanges of hellos that are going on.
-struct Calls {
-    own: Identity,
-    running: JoinSet<Call>,
-    /// Processes that are being dialled now.
-    dialled: BTreeSet<String>,
-    /// The last trouble with each, so that it is told once.
-    reported: BTreeMap<String, String>,
-}
-
-impl Calls {
-    fn new(own: Identity) -> Self {
-        Self { own, running: JoinSet::new(), dialled: BTreeSet::new(), reported: BTreeMap::new() }
-    }
-
-    fn hello(&self, ballot: Ballot) -> Hello {
-        Hello { identity: self.own.clone(), purpose: Purpose::Found, ballot }
-    }
-
-    fn dial(&mut self, name: String, address: String, ballot: Ballot) {
-        if !self.dialled.insert(name.clone()) {
-            return;
-        }
-        let own = self.hello(ballot);
-        self.running.spawn(async move {
-            let exchange = async {
-                let mut stream = TcpStream::connect(&address).await?;
-                hello::call(&mut stream, &own, &name).await
-            };
-            let outcome = match timeout(CALL_TIMEOUT, exchange).await {
-                Ok(outcome) => outcome,
-                Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut)),
-            };
-            let named =
-                |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
-            Call { dialled: Some(name), outcome: outcome.map_err(named) }
-        });
-    }
-
-    fn answer(&mut self, mut stream: TcpStream, ballot: Ballot) {
-        let own = self.hello(ballot);
-        self.running.spawn(async move {
-            let exchange = async {
-                let peer: Hello = hello::read(&mut stream).await?;
-                let answer =
-                    match (hello::check_cluster(&own.identity, &peer.identity), peer.purpose) {
-                        (Err(reason), _) => Answer::Refused(reason),
-                        (Ok(()), Purpose::Found) => Answer::Welcome(own),
-                        (Ok(()), Purpose::Run) => Answer::NotYet(own),
-                    };
-                hello::write(&mut stream, &answer).await?;
-                match answer {
-                    Answer::Refused(reason) => {
-                        Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
-                    }
-                    Answer::Welcome(_) | Answer::NotYet(_) => Ok(peer),
-                }
-            };
-            Call { dialled: None, outcome: exchange.await }
-        });
-    }
-
-    fn note(&mut self, call: Call, founding: &mut Founding) {
-        if let Some(name) = &call.dialled {
-            self.dialled.remove(name);
-        }
-        match call.outcome {
-            Ok(peer) => {
-                let Identity { node, incarnation, .. } = peer.identity;
-                founding.hear(&node, incarnation, peer.ballot);
-            }
-            Err(error) => {
-                let peer = call.dialled.unwrap_or_else(|| "a caller".into());
-                let text = error.to_string();
-                if self.reported.insert(peer.clone(), text.clone()).as_ref() != Some(&text) {
-                    tracing::info!(
-                        peer,
-                        error = text,
-                        "the cluster is not founded yet: all processes must be up once; calling again"
-                    );
-                }
-            }
-        }
-    }
-}
-
-fn refusal(error: &FoundingError) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
 
 #[cfg(test)]
