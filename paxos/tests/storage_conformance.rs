@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use paxos::actor::Seat;
 use paxos::runtime::{DataDir, FileLog, FileLogOptions};
 use paxos::storage::{Storage, Tagged};
-use paxos::wire::Payload;
+use paxos::wire::{ENCODED_BYTES_MAX, Payload};
 
 type Record = (u64, Payload);
 
@@ -356,7 +356,7 @@ fn a_record_above_the_limit_stops_the_log() {
     let mut log = open_with(directory.path(), 1 << 20).unwrap();
     log.load().unwrap();
     log.append(&records(0..1, 1)).unwrap();
-    log.append(&records(1..2, 17 << 20)).unwrap_err();
+    log.append(&records(1..2, ENCODED_BYTES_MAX)).unwrap_err();
     let error = log.append(&records(1..2, 1)).unwrap_err().to_string();
     assert!(error.contains("earlier error"), "{error}");
     drop(log);

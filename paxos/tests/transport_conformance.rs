@@ -282,7 +282,7 @@ async fn a_payload_is_a_slice_of_what_was_read() {
     let mut pair = tcp(TcpOptions::default()).await;
     let large = Envelope { from: A, to: B, message: message(1, 3 << 20) };
     pair.a.send(large.clone());
-    let too_large = Envelope { from: A, to: B, message: message(2, 17 << 20) };
+    let too_large = Envelope { from: A, to: B, message: message(2, wire::ENCODED_BYTES_MAX) };
     pair.a.send(too_large);
     pair.a.flush();
     assert_eq!(receive(&mut pair.b).await, large);
