@@ -34,17 +34,27 @@ const FOUNDING_MAGIC: &[u8; 8] = b"MPXSFOUN";
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    identity: Identity,
+    identity: IdentityFile,
     ballot: Ballot,
     lock: Arc<File>,
 }
 
+/// Who a process is: what it tells its peers, and what they hold it to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[bincode(crate = "crate::wire::bincode")]
+pub struct Identity {
+    /// The name of the cluster.
+    pub cluster: String,
+    /// The name of the process, unique in the cluster.
+    pub node: String,
+    /// Which memory it has.
+    pub incarnation: Incarnation,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[bincode(crate = "crate::wire::bincode")]
-struct Identity {
-    cluster: String,
-    node: String,
-    incarnation: Incarnation,
+struct IdentityFile {
+    of: Identity,
     /// Whether the log was created. Monotone: from then on a missing log is damage.
     log_created: bool,
 }
@@ -64,24 +74,24 @@ impl DataDir {
         check_name("node", node)?;
         create_directory(&path)?;
         let lock = Arc::new(lock(&path)?);
-        let identity = match durable_file::read::<Identity>(&path.join("identity"), IDENTITY_MAGIC)?
-        {
-            Some(identity) => {
-                identity.check(&path, cluster, node)?;
-                identity
-            }
-            None => {
-                check_new(&path)?;
-                let identity = Identity::draw(cluster, node)?;
-                durable_file::replace(&path.join("identity"), IDENTITY_MAGIC, &identity)?;
-                tracing::info!(
-                    directory = %path.display(), cluster, node,
-                    incarnation = %format_args!("{:x}", identity.incarnation.0),
-                    "created a data directory"
-                );
-                identity
-            }
-        };
+        let identity =
+            match durable_file::read::<IdentityFile>(&path.join("identity"), IDENTITY_MAGIC)? {
+                Some(identity) => {
+                    identity.check(&path, cluster, node)?;
+                    identity
+                }
+                None => {
+                    check_new(&path)?;
+                    let identity = IdentityFile::draw(cluster, node)?;
+                    durable_file::replace(&path.join("identity"), IDENTITY_MAGIC, &identity)?;
+                    tracing::info!(
+                        directory = %path.display(), cluster, node,
+                        incarnation = %format_args!("{:x}", identity.of.incarnation.0),
+                        "created a data directory"
+                    );
+                    identity
+                }
+            };
         let ballot =
             durable_file::read(&path.join("founding"), FOUNDING_MAGIC)?.unwrap_or_default();
         Ok(Self { path, identity, ballot, lock })
@@ -92,19 +102,24 @@ impl DataDir {
         &self.path
     }
 
+    /// Who the process with this directory is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity.of
+    }
+
     /// The cluster that it belongs to.
     pub fn cluster(&self) -> &str {
-        &self.identity.cluster
+        &self.identity.of.cluster
     }
 
     /// The name of the node whose memory it is.
     pub fn node(&self) -> &str {
-        &self.identity.node
+        &self.identity.of.node
     }
 
     /// The number under which this memory is known. Never zero, and never another one.
     pub fn incarnation(&self) -> Incarnation {
-        self.identity.incarnation
+        self.identity.of.incarnation
     }
 
     /// The processes that founded the cluster, once this node knows that it is founded.
@@ -131,7 +146,7 @@ impl DataDir {
 
     /// Notes durably that there is a log, so that its loss is noticed.
     pub(super) fn set_log_created(&mut self) -> io::Result<()> {
-        let identity = Identity { log_created: true, ..self.identity.clone() };
+        let identity = IdentityFile { log_created: true, ..self.identity.clone() };
         durable_file::replace(&self.path.join("identity"), IDENTITY_MAGIC, &identity)?;
         self.identity = identity;
         Ok(())
@@ -143,7 +158,7 @@ impl DataDir {
     }
 }
 
-impl Identity {
+impl IdentityFile {
     fn draw(cluster: &str, node: &str) -> io::Result<Self> {
         let incarnation = loop {
             let drawn = random_u64()?;
@@ -151,20 +166,21 @@ impl Identity {
                 break Incarnation(drawn);
             }
         };
-        Ok(Self { cluster: cluster.into(), node: node.into(), incarnation, log_created: false })
+        let of = Identity { cluster: cluster.into(), node: node.into(), incarnation };
+        Ok(Self { of, log_created: false })
     }
 
     fn check(&self, path: &Path, cluster: &str, node: &str) -> io::Result<()> {
-        if self.incarnation.0 == 0 {
+        if self.of.incarnation.0 == 0 {
             return Err(invalid(&path.join("identity"), "its incarnation is zero", DAMAGED));
         }
-        if self.cluster != cluster || self.node != node {
+        if self.of.cluster != cluster || self.of.node != node {
             return Err(invalid(
                 path,
                 &format!(
                     "this is the data directory of node {:?} of cluster {:?}, and the program was \
                      started as node {node:?} of cluster {cluster:?}",
-                    self.node, self.cluster
+                    self.of.node, self.of.cluster
                 ),
                 "name the directory that belongs to this node",
             ));
@@ -180,7 +196,8 @@ pub(super) fn random_u64() -> io::Result<u64> {
         .map_err(|error| io::Error::other(format!("the system has no random numbers: {error}")))
 }
 
-fn check_name(what: &str, name: &str) -> io::Result<()> {
+/// *Errors*: the name is empty or too long.
+pub(super) fn check_name(what: &str, name: &str) -> io::Result<()> {
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,

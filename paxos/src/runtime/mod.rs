@@ -25,9 +25,11 @@ mod durable_file;
 mod file_log;
 mod founding;
 mod host;
+mod tcp;
 
 pub use channel::{ChannelTransport, Network};
-pub use data_dir::{DataDir, NAME_BYTES_MAX};
+pub use data_dir::{DataDir, Identity, NAME_BYTES_MAX};
 pub use file_log::{FileLog, FileLogOptions, LogStats};
-pub use founding::Roster;
+pub use founding::{Roster, found};
 pub use host::{Host, HostHandle, HostOptions, HostStats, Port, SendError};
+pub use tcp::{Directory, Listener, Process, TcpOptions, TcpStats, TcpTransport};

@@ -380,3 +380,29 @@ fn too_large(path: &Path, bytes: usize) -> io::Error {
         "propose smaller commands",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actor::Seat;
+
+    #[test]
+    fn an_error_names_the_file_and_stops_the_log_for_good() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut data_dir = DataDir::open(directory.path(), "demo", "n1").unwrap();
+        let mut log = FileLog::<u64>::open(&mut data_dir, FileLogOptions::default()).unwrap();
+        log.load().unwrap();
+        let record = [Tagged { seat: Seat(1), record: 5 }];
+        log.append(&record).unwrap();
+        let Phase::Ready(writer) = &mut log.phase else { panic!("it was loaded") };
+        // A handle that does not take writes stands for a disk that does not.
+        writer.active.file = File::open(&writer.active.path).unwrap();
+        let path = writer.active.path.display().to_string();
+        let error = log.append(&record).unwrap_err().to_string();
+        assert!(error.contains(&path), "{error}");
+        for outcome in [log.append(&record), log.append(&[]), log.rewrite(&record)] {
+            let error = outcome.unwrap_err().to_string();
+            assert!(error.contains("earlier error") && error.contains(&path), "{error}");
+        }
+    }
+}
