@@ -30,8 +30,7 @@ impl Demo {
 
     async fn serve(self) -> Outcome<()> {
         let front = Front::bind(self.listen).await?;
-        let mut cluster =
-            LocalCluster::open(&self.data, || Store::new(StoreLimits::default()))?;
+        let mut cluster = LocalCluster::open(&self.data, || Store::new(StoreLimits::default()))?;
         self.announce(&cluster, front.address());
         let admin =
             ClusterAdmin::new(cluster.file(), cluster.roster(), "n1", &cluster.processes()[0]);

@@ -40,7 +40,11 @@ pub(super) fn call(
 
 type Reply = Result<String, String>;
 
-fn call_at(address: SocketAddr, password: Option<&str>, command: &[&str]) -> std::io::Result<Reply> {
+fn call_at(
+    address: SocketAddr,
+    password: Option<&str>,
+    command: &[&str],
+) -> std::io::Result<Reply> {
     let mut stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
     stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
     stream.set_nodelay(true)?;
