@@ -347,7 +347,7 @@ async fn transactions_and_watches_have_limits() {
     world.send(&format!("MULTI\nSET a {}\nDISCARD\n", "x".repeat(100))).await;
     assert!(world.received().await.contains("or 100 bytes"));
     world.send("WATCH a b c\n").await;
-    assert!(world.received().await.starts_with("-ERR more than 2 keys are watched"));
+    assert!(world.received().await.starts_with("-ERR more than 2 keys or 100 bytes"));
 }
 
 #[tokio::test]
