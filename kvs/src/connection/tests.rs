@@ -425,6 +425,22 @@ async fn the_ticker_lets_keys_expire_when_nobody_writes() {
     assert_eq!(log.waiting(), "");
 }
 
+#[tokio::test]
+async fn a_listener_serves_until_it_is_dropped() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Arc::new(Server::new(Options::default(), InstantLog::default(), EchoAdmin));
+    let serving = tokio::spawn(serve(listener, Arc::clone(&server)));
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"SET a 1\r\nGET a\r\n").await.unwrap();
+    let mut received = [0; 12];
+    client.read_exact(&mut received).await.unwrap();
+    assert_eq!(&received, b"+OK\r\n$1\r\n1\r\n");
+    serving.abort();
+    assert_eq!(client.read(&mut received).await.unwrap_or(0), 0);
+    assert_eq!(server.client_count(), 0);
+}
+
 /// A log that answers at once.
 #[derive(Clone, Default)]
 struct InstantLog(Arc<Mutex<(Store, u64)>>);
