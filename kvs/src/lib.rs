@@ -15,10 +15,15 @@
 //! [`log::ReplicatedLog`] whose replicas run a [`store::Store`], and spawns
 //! [`connection::run_ticker`] beside it.
 
+pub mod admin;
+pub mod client;
 pub mod commands;
 pub mod connection;
+pub mod deployment;
 pub mod limits;
+pub mod local;
 pub mod log;
 pub mod log_entry;
+pub mod process;
 pub mod resp;
 pub mod store;

@@ -25,7 +25,8 @@ pub struct Limits {
     pub transaction_commands_max: usize,
     /// Bytes of the commands queued after MULTI. Beyond, as with too many commands.
     pub transaction_bytes_max: usize,
-    /// Keys watched by one connection. WATCH refuses more.
+    /// Keys watched by one connection; their bytes are limited as those of a transaction. WATCH
+    /// refuses more.
     pub watched_keys_max: usize,
     /// Bytes of replies that wait for a slow reader. Beyond, its connection is read no further.
     pub output_bytes_max: usize,
@@ -41,7 +42,7 @@ impl Default for Limits {
             arguments_max: 1024 * 1024,
             inline_bytes_max: 64 * 1024,
             pipeline_commands_max: 4096,
-            pipeline_bytes_max: 16 * 1024 * 1024,
+            pipeline_bytes_max: 4 * 1024 * 1024,
             transaction_commands_max: 10_000,
             transaction_bytes_max: 8 * 1024 * 1024,
             watched_keys_max: 10_000,

@@ -197,7 +197,7 @@ impl Keys {
         } else {
             self.last as usize
         };
-        index <= last && (index - self.first) % self.step == 0
+        index <= last && (index - self.first).is_multiple_of(self.step)
     }
 }
 

@@ -26,6 +26,7 @@ const CLIENT: &[Subcommand] = &[
 const COMMAND: &[Subcommand] = &[
     subcommand("count", Arity::Exactly(2)),
     subcommand("docs", Arity::AtLeast(2)),
+    subcommand("help", Arity::Exactly(2)),
     subcommand("info", Arity::AtLeast(2)),
 ];
 

@@ -130,10 +130,6 @@ where
             has_started = true;
             self.buffer.advance(consumed);
         }
-        if self.input == Input::Open && self.handler.is_full() && !self.buffer.is_empty() {
-            // Nothing is known of the next request, but it must not be read past either.
-            return has_started;
-        }
         if self.buffer.is_empty() && self.buffer.capacity() > KEPT_BYTES_MAX {
             self.buffer = BytesMut::new();
             self.parser.shrink();

@@ -179,3 +179,6 @@ where
     }
     drop(place);
 }
+
+#[cfg(test)]
+mod tests;

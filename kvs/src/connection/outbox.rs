@@ -97,7 +97,8 @@ impl<L: ReplicatedLog> Outbox<L> {
     /// Whether another command must wait.
     pub(super) fn is_full(&self, limits: &Limits) -> bool {
         let expected = self.reply_bytes_expected.max(1);
-        let count_max = (limits.output_bytes_max / expected).clamp(1, limits.pipeline_commands_max);
+        let count_max =
+            (limits.output_bytes_max / expected).min(limits.pipeline_commands_max).max(1);
         self.is_barred
             || self.in_flight.len() >= count_max
             || self.bytes >= limits.pipeline_bytes_max

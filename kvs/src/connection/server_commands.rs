@@ -171,7 +171,19 @@ fn describe_commands(words: &[&[u8]]) -> Reply {
         (b"docs", [_, _, names @ ..]) => {
             documents(names.iter().filter_map(|name| commands::find(name)))
         }
-        _ => Reply::Error(wrong_arity("command")),
+        _ => help(&[
+            "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+            "(no subcommand)",
+            "    Return details about all commands.",
+            "COUNT",
+            "    Return the total number of commands in this server.",
+            "DOCS [<command-name> ...]",
+            "    Return the chapter of each command in the manual.",
+            "INFO [<command-name> ...]",
+            "    Return details about multiple commands.",
+            "HELP",
+            "    Prints this help.",
+        ]),
     }
 }
 

@@ -183,10 +183,16 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
     /// Learns the versions of keys. Later commands wait for them: EXEC needs them.
     fn watch(&mut self, request: Arguments<'_>) -> Started {
         let limits = &self.server.options.limits;
-        if self.session.watched.len() + request.count() - 1 > limits.watched_keys_max {
+        let former = self.session.watched.keys().map(Bytes::len);
+        let (mut count, mut bytes) = (0, 0);
+        for key_bytes in former.chain(request.from(1).map(<[u8]>::len)) {
+            count += 1;
+            bytes += key_bytes;
+        }
+        if count > limits.watched_keys_max || bytes > limits.transaction_bytes_max {
             let text = format!(
-                "ERR more than {} keys are watched: UNWATCH some or raise the limit",
-                limits.watched_keys_max
+                "ERR more than {} keys or {} bytes of keys are watched: UNWATCH or raise the limit",
+                limits.watched_keys_max, limits.transaction_bytes_max
             );
             self.reply(Reply::Error(text));
             return Started::Yes;

@@ -124,7 +124,7 @@ pub fn elements(reply: &[u8]) -> Option<Vec<&[u8]>> {
 fn split_token(reply: &[u8]) -> Option<(&[u8], &[u8])> {
     let line = reply.iter().position(|byte| *byte == b'\n')? + 1;
     let length = match reply.first() {
-        Some(b'$') => match token_number(&reply[..line]) {
+        Some(b'$' | b'=') => match token_number(&reply[..line]) {
             Some(bytes) => line + bytes + 2,
             None => line,
         },

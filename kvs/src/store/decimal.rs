@@ -2,38 +2,43 @@
 //!
 //! Redis adds two 80-bit floats and prints 17 digits behind the point, without trailing zeros. Machines
 //! differ in what they have beyond 64 bits, so the 80-bit floats are made of integers here. That holds
-//! for numbers that have at most 17 digits behind the point and about 20 before it; all others are
-//! added as 64-bit floats, whose sum and shortest decimal form the IEEE 754 standard fixes.
+//! for numbers of at most 38 digits in all that are not above 10^20; all others are added as 64-bit
+//! floats, whose sum and shortest decimal form the IEEE 754 standard fixes.
 //!
 //! *Deviation from Redis*: the digits beyond the 16th of those others, and hexadecimal floats, which
 //! are refused.
 
 use super::extended::Extended;
 
-/// Digits behind the point of an exact number.
-const SCALE: i64 = 17;
-/// 10^SCALE.
-const ONE: i128 = 100_000_000_000_000_000;
+/// Digits behind the point that Redis prints.
+const PLACES_PRINTED: u32 = 17;
+/// 10^PLACES_PRINTED.
+const ONE: u64 = 10u64.pow(PLACES_PRINTED);
+/// Digits behind the point of an exact number; their power of ten is below 2^127.
+const PLACES_MAX: u32 = 38;
 /// Redis reads numbers of fewer bytes only.
 const TEXT_BYTES_MAX: usize = 255;
 
 /// A number of INCRBYFLOAT.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Number {
-    /// An exact multiple of 10^-17.
-    Exact(i128),
+    /// `digits * 10^-places`.
+    Exact { digits: i128, places: u32 },
     /// Any other; may be infinite, never NaN.
     Float(f64),
 }
 
 impl Number {
+    /// What is added to when there is no value.
+    pub(super) const ZERO: Self = Self::Exact { digits: 0, places: 0 };
+
     /// The number that `text` spells; `None` if it spells none.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         if text.is_empty() || text.len() > TEXT_BYTES_MAX {
             return None;
         }
         if let Some(exact) = parse_exact(text) {
-            return Some(Self::Exact(exact));
+            return Some(exact);
         }
         let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
         // A finite number too large for a float is an error, infinity by its name is not.
@@ -47,12 +52,10 @@ impl Number {
 
     /// The sum in the form in which it is stored; `None` if it is not finite.
     pub(super) fn add(self, other: Self) -> Option<String> {
-        if let (Self::Exact(left), Self::Exact(right)) = (self, other) {
-            let extended = |value| Extended::from_ratio(value, ONE.unsigned_abs());
-            let sum = extended(left).add(extended(right));
-            if let Some((is_negative, magnitude)) = sum.times(ONE as u64) {
-                return Some(format_exact(is_negative, magnitude));
-            }
+        if let (Some(left), Some(right)) = (self.to_extended(), other.to_extended())
+            && let Some((is_negative, magnitude)) = left.add(right).times(ONE)
+        {
+            return Some(format_exact(is_negative, magnitude));
         }
         let sum = self.to_float() + other.to_float();
         if !sum.is_finite() {
@@ -61,17 +64,25 @@ impl Number {
         Some(if sum == 0.0 { "0".to_owned() } else { format_float(sum) })
     }
 
+    fn to_extended(self) -> Option<Extended> {
+        match self {
+            Self::Exact { digits, places } => {
+                Some(Extended::from_ratio(digits, 10u128.checked_pow(places)?))
+            }
+            Self::Float(_) => None,
+        }
+    }
+
     fn to_float(self) -> f64 {
         match self {
-            Self::Exact(value) => value as f64 / ONE as f64,
+            Self::Exact { digits, places } => digits as f64 / 10f64.powi(places.cast_signed()),
             Self::Float(value) => value,
         }
     }
 }
 
-/// A sign, digits with a point among them, and an exponent, if the number has at most 17 digits
-/// behind the point.
-fn parse_exact(text: &[u8]) -> Option<i128> {
+/// A sign, digits with a point among them, and an exponent, if there are not too many digits.
+fn parse_exact(text: &[u8]) -> Option<Number> {
     let (negative, rest) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
@@ -97,15 +108,17 @@ fn parse_exact(text: &[u8]) -> Option<i128> {
         value = value.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
     }
     let places = i64::try_from(fraction.len()).ok()?.checked_sub(i64::from(exponent))?;
-    let missing = u32::try_from(SCALE.checked_sub(places)?).ok()?;
-    value = value.checked_mul(10i128.checked_pow(missing)?)?;
-    Some(if negative { -value } else { value })
+    if let Ok(missing) = u32::try_from(-places) {
+        value = value.checked_mul(10i128.checked_pow(missing)?)?;
+    }
+    let places = u32::try_from(places.max(0)).ok().filter(|places| *places <= PLACES_MAX)?;
+    Some(Number::Exact { digits: if negative { -value } else { value }, places })
 }
 
 /// `magnitude` counts multiples of 10^-17.
 fn format_exact(is_negative: bool, magnitude: u128) -> String {
     let sign = if is_negative { "-" } else { "" };
-    let one = ONE.unsigned_abs();
+    let one = u128::from(ONE);
     trim_fraction(&format!("{sign}{}.{:017}", magnitude / one, magnitude % one))
 }
 

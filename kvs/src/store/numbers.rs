@@ -35,7 +35,7 @@ impl Writer<'_> {
         amount: &[u8],
     ) -> Result<Bytes, Refusal> {
         let (value, deadline_ms) = match self.keyspace.item(key, self.now_ms) {
-            None => (Number::Exact(0), None),
+            None => (Number::ZERO, None),
             Some(item) => (Number::parse(&item.value).ok_or(NOT_A_FLOAT)?, item.deadline_ms),
         };
         let amount = Number::parse(amount).ok_or(NOT_A_FLOAT)?;

@@ -7,8 +7,8 @@
 //! - HELLO and AUTH are refused inside a transaction.
 //! - A watched key that is made and deleted again before EXEC is as absent as it was, so EXEC runs;
 //!   Redis lets it fail.
-//! - INCRBYFLOAT of numbers with more than 17 digits behind the point, or more than about 20 before
-//!   it, is rounded to 64-bit floats, and hexadecimal floats are refused.
+//! - INCRBYFLOAT of numbers with more than 38 digits, or above 10^20, is rounded to 64-bit floats,
+//!   and hexadecimal floats are refused.
 //! - A SCAN cursor is the place of a key in one order of all keys, so cursors and the order of SCAN,
 //!   KEYS and RANDOMKEY are not those of Redis. A cursor with a sign is refused.
 //! - COMMAND, COMMAND DOCS, CONFIG GET, INFO and HELP tell of this server.

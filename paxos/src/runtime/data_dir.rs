@@ -189,8 +189,10 @@ impl IdentityFile {
     }
 }
 
-/// A number from the operating system.
-pub(super) fn random_u64() -> io::Result<u64> {
+/// A number that the operating system draws.
+///
+/// *Errors*: it has none, which should not happen.
+pub fn random_u64() -> io::Result<u64> {
     SysRng
         .try_next_u64()
         .map_err(|error| io::Error::other(format!("the system has no random numbers: {error}")))

@@ -1,0 +1,62 @@
+//! `kvs` without a command: a whole cluster in one process.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use kvs::admin::ClusterAdmin;
+use kvs::connection::Options;
+use kvs::local::LocalCluster;
+use kvs::store::{Store, StoreLimits};
+
+use super::Outcome;
+use super::serve::{Front, block_on};
+
+/// Options of the cluster in one process.
+#[derive(Args, Debug)]
+pub(super) struct Demo {
+    /// Where Redis clients connect.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6380")]
+    listen: SocketAddr,
+    /// Data directory; a second start finds its data there.
+    #[arg(long, value_name = "DIR", default_value = "kvs-data/local")]
+    data: PathBuf,
+}
+
+impl Demo {
+    pub(super) fn run(self) -> Outcome<()> {
+        block_on(self.serve())
+    }
+
+    async fn serve(self) -> Outcome<()> {
+        let front = Front::bind(self.listen).await?;
+        let mut cluster = LocalCluster::open(&self.data, || Store::new(StoreLimits::default()))?;
+        self.announce(&cluster, front.address());
+        let admin =
+            ClusterAdmin::new(cluster.file(), cluster.roster(), "n1", &cluster.processes()[0]);
+        let log = cluster.client(0);
+        let outcome = front.serve(Options::default(), log, admin, cluster.ended()).await;
+        outcome?;
+        println!("stopping: what was acknowledged is on disk");
+        Ok(cluster.stop().await?)
+    }
+
+    fn announce(&self, cluster: &LocalCluster, listen: SocketAddr) {
+        let port = listen.port();
+        println!("a cluster of three processes in one, durable in {}:", self.data.display());
+        for node in &cluster.file().nodes {
+            let roles: Vec<String> =
+                node.roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
+            let acceptors = node.acceptors.join(", ");
+            println!("  {}  {}; acceptors {acceptors}", node.name, roles.join(", "));
+        }
+        println!("acceptors that vote at first: {}", cluster.file().acceptors.join(", "));
+        println!("Redis clients connect to {listen}. Try, in another terminal:\n");
+        println!("  redis-cli -p {port} set greeting hello");
+        println!("  redis-benchmark -p {port} -t set,get -n 100000 -P 16 -q");
+        let at = if port == 6380 { String::new() } else { format!(" --at {listen}") };
+        println!("  kvs status{at}");
+        println!("  kvs reconfigure{at} --acceptors a4,a5,a6");
+        println!("\nCtrl-C stops it; a second start finds its data.");
+    }
+}

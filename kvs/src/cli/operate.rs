@@ -1,0 +1,124 @@
+//! `kvs status` and `kvs reconfigure`.
+
+use std::fmt::Write;
+
+use clap::Args;
+use kvs::admin::{CollectedReport, ReconfigureReport, Status};
+
+use super::{Outcome, Target};
+
+/// Show who leads, which acceptors vote, and how far every replica is.
+#[derive(Args, Debug)]
+pub(super) struct StatusCommand {
+    #[command(flatten)]
+    target: Target,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+impl StatusCommand {
+    pub(super) fn run(self) -> Outcome<()> {
+        let text = self.target.call(&["KVS.STATUS"])?;
+        if self.json {
+            println!("{text}");
+        } else {
+            print!("{}", table(&serde_json::from_str(&text)?));
+        }
+        Ok(())
+    }
+}
+
+fn table(status: &Status) -> String {
+    let collected = match status.uncollected {
+        0 => "all earlier configurations are garbage-collected".to_owned(),
+        count => format!("{count} earlier configurations are still needed"),
+    };
+    let mut text = format!(
+        "leader        {} in round {}\n\
+         acceptors     {}  (version {}, {})\n\
+         collected     below round {}: {collected}\n\
+         matchmakers   {}  (epoch {})\n\
+         log           {} slots chosen, {} durable on a majority of replicas\n\n\
+         replica       executed     persisted\n",
+        status.leader,
+        status.round,
+        status.acceptors.join(" "),
+        status.version,
+        status.quorum,
+        status.collected_watermark,
+        status.matchmakers.join(" "),
+        status.matchmaker_epoch,
+        status.chosen_watermark,
+        status.persisted_watermark,
+    );
+    for (name, replica) in &status.replicas {
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "{name:<12} {:>10} {:>13}",
+            replica.executed_watermark, replica.persisted_watermark
+        );
+    }
+    text
+}
+
+/// Replace the acceptors: returns when the new ones vote, then says when the old ones are no longer
+/// needed.
+#[derive(Args, Debug)]
+pub(super) struct ReconfigureCommand {
+    #[command(flatten)]
+    target: Target,
+    /// The new acceptors, by name.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
+    acceptors: Vec<String>,
+    /// Their quorums: majority, write-all, or grid:COLUMNS.
+    #[arg(long, default_value = "majority")]
+    quorum: String,
+    /// Print JSON, one line for each step, instead of sentences.
+    #[arg(long)]
+    json: bool,
+}
+
+impl ReconfigureCommand {
+    pub(super) fn run(self) -> Outcome<()> {
+        let acceptors = self.acceptors.iter().map(String::as_str);
+        let command = |name| -> Vec<&str> {
+            [name].into_iter().chain(acceptors.clone()).chain([self.quorum.as_str()]).collect()
+        };
+        let text = self.target.call(&command("KVS.RECONFIGURE"))?;
+        if self.json {
+            println!("{text}");
+        } else {
+            let report: ReconfigureReport = serde_json::from_str(&text)?;
+            println!(
+                "active        {} vote in round {} (version {}), {:.3} ms after the command",
+                report.acceptors.join(" "),
+                report.round,
+                report.version,
+                ms(report.active_after_us),
+            );
+        }
+        let text = self.target.call(&command("KVS.COLLECTED"))?;
+        if self.json {
+            println!("{text}");
+            return Ok(());
+        }
+        let report: CollectedReport = serde_json::from_str(&text)?;
+        println!(
+            "collected     rounds below {} are garbage, {:.3} ms later",
+            report.collected_watermark,
+            ms(report.collected_after_us),
+        );
+        match report.retirable.as_slice() {
+            [] => println!("retirable     no acceptor was replaced"),
+            names => println!("retirable     {}: may be switched off now", names.join(" ")),
+        }
+        Ok(())
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // For the eye: microseconds of an operation fit.
+fn ms(us: u64) -> f64 {
+    us as f64 / 1000.0
+}

@@ -1,0 +1,601 @@
+//! The file that describes a cluster, and who plays what in it.
+//!
+//! Each node of the file is one process. A role of a process has a fixed seat, from the number of the
+//! node, so that the file may be reordered and extended without moving anyone; together with the
+//! incarnation of the process's data directory the seat makes the identity of the actor.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use matchmaker::leader::{Deployment, LeaderOptions};
+use matchmaker::matchmaker::Matchmaker;
+use matchmaker::message::Epoch;
+use matchmaker::node::Node;
+use matchmaker::proposer::Proposer;
+use paxos::acceptor::Acceptor;
+use paxos::actor::{Incarnation, NodeId, Seat};
+use paxos::archive::Archive;
+use paxos::configuration::Configuration;
+use paxos::election::ElectionOptions;
+use paxos::quorum::QuorumSystem;
+use paxos::replica::{Replica, Surroundings};
+use paxos::runtime::{NAME_BYTES_MAX, Roster};
+use paxos::session::{Session, SessionOptions};
+use paxos::state_machine::StateMachine;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Seats of one node.
+const SEATS: u32 = 64;
+/// The first seat of an acceptor within a node.
+const ACCEPTOR: u32 = 8;
+/// Nodes are numbered up to here.
+const ID_MAX: u32 = u32::MAX / SEATS - 1;
+
+/// What is wrong with a cluster file.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct DeploymentError(String);
+
+fn error<T>(text: impl Into<String>) -> Result<T, DeploymentError> {
+    Err(DeploymentError(text.into()))
+}
+
+/// A role that a node of the file can have, beside acceptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// May lead.
+    Proposer = 0,
+    /// Remembers the configurations of rounds.
+    Matchmaker = 1,
+    /// Executes commands and serves clients.
+    Replica = 2,
+}
+
+/// A part of a replica's process.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Archive = 3,
+    Session = 4,
+    Application = 5,
+}
+
+/// The quorums of the acceptors, as the file spells them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Quorum {
+    /// Any majority.
+    #[default]
+    Majority,
+    /// All acceptors vote, any one can be read.
+    WriteAll,
+    /// Rows of a grid; see [`QuorumSystem::Grid`].
+    Grid(u32),
+}
+
+impl From<Quorum> for QuorumSystem {
+    fn from(quorum: Quorum) -> Self {
+        match quorum {
+            Quorum::Majority => Self::Majority,
+            Quorum::WriteAll => Self::WriteAll,
+            Quorum::Grid(columns) => Self::Grid { columns },
+        }
+    }
+}
+
+/// One process of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeFile {
+    /// Unique; what `--node` takes.
+    pub name: String,
+    /// Unique and never changed: the actors of the node are known by it.
+    pub id: u32,
+    /// Where the other processes reach it.
+    pub peer: SocketAddr,
+    /// Where Redis clients reach it. Needed by replicas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<SocketAddr>,
+    /// Its data directory, relative to the working directory; `--data` overrides it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// Its roles, all by default.
+    #[serde(default = "all_roles")]
+    pub roles: Vec<Role>,
+    /// The names of the acceptors that it hosts.
+    #[serde(default)]
+    pub acceptors: Vec<String>,
+}
+
+fn all_roles() -> Vec<Role> {
+    vec![Role::Proposer, Role::Matchmaker, Role::Replica]
+}
+
+/// Periods in milliseconds; pairs are ranges from which each delay is drawn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timing {
+    /// How often a leader shows itself.
+    pub heartbeat_ms: [u64; 2],
+    /// A leader that has not heard a quorum of its acceptors for this long steps down.
+    pub quorum_timeout_ms: u64,
+    /// A proposer that has heard no leader for this long looks for one at the acceptors.
+    pub silence_ms: [u64; 2],
+    /// How long it looks, twice, before it campaigns. At least two heartbeats.
+    pub probe_ms: [u64; 2],
+    /// A campaign that is not won after this long is given up.
+    pub campaign_ms: [u64; 2],
+    /// What is not answered for this long is sent again.
+    pub resend_ms: [u64; 2],
+    /// The same for the steps of garbage collection.
+    pub garbage_ms: [u64; 2],
+    /// A client's command that has no outcome after this long is answered with an error.
+    pub request_timeout_ms: u64,
+    /// A session starts over when nothing has moved for this long.
+    pub retry_ms: [u64; 2],
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            heartbeat_ms: [35, 45],
+            quorum_timeout_ms: 600,
+            silence_ms: [150, 300],
+            probe_ms: [100, 120],
+            campaign_ms: [400, 600],
+            resend_ms: [60, 90],
+            garbage_ms: [15, 25],
+            request_timeout_ms: 5000,
+            retry_ms: [250, 350],
+        }
+    }
+}
+
+/// What clients may do, and how much.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Clients {
+    /// The password that clients give with AUTH; none if they need none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requirepass: Option<String>,
+    /// Connections served at once by one node.
+    pub connections_max: usize,
+    /// Bytes of a key.
+    pub key_bytes_max: usize,
+    /// Bytes of a value. The same at all nodes: replicas decide by it.
+    pub value_bytes_max: usize,
+    /// Bytes of the commands of one connection that are under way.
+    pub pipeline_bytes_max: usize,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        let limits = crate::limits::Limits::default();
+        Self {
+            requirepass: None,
+            connections_max: limits.connections_max,
+            key_bytes_max: limits.key_bytes_max,
+            value_bytes_max: limits.value_bytes_max,
+            pipeline_bytes_max: limits.pipeline_bytes_max,
+        }
+    }
+}
+
+/// A cluster file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterFile {
+    /// Names the cluster; data directories and connections of another one are refused.
+    pub cluster: String,
+    /// The acceptors that vote when the cluster is founded. Later they are changed by `kvs
+    /// reconfigure`, not here.
+    pub acceptors: Vec<String>,
+    /// The quorums of the founding acceptors.
+    #[serde(default)]
+    pub quorum: Quorum,
+    /// Periods; each has a default.
+    #[serde(default)]
+    pub timing: Timing,
+    /// Limits of clients; each has a default.
+    #[serde(default)]
+    pub clients: Clients,
+    /// The processes.
+    #[serde(rename = "node")]
+    pub nodes: Vec<NodeFile>,
+}
+
+impl ClusterFile {
+    /// A cluster of `count` nodes on the loopback address, every role on each, `acceptors` acceptors
+    /// spread over them of which the first three (or all, if fewer) are configured. Peers use ports
+    /// from `base_port` + 1000 on, clients from `base_port` on.
+    ///
+    /// *Errors*: no node, or ports that do not exist.
+    pub fn on_loopback(
+        cluster: &str,
+        count: u16,
+        acceptors: u16,
+        base_port: u16,
+    ) -> Result<Self, DeploymentError> {
+        let last_port = u32::from(base_port) + 1000 + u32::from(count);
+        if count == 0 || acceptors == 0 {
+            return error("a cluster needs at least one node and one acceptor");
+        }
+        if last_port > u32::from(u16::MAX) || base_port == 0 {
+            return error(format!(
+                "ports from {base_port} on do not suffice for {count} nodes: choose a base port \
+                 from 1 to {}",
+                u32::from(u16::MAX) - 1000 - u32::from(count)
+            ));
+        }
+        let name = |number: u16| {
+            if acceptors == count { format!("n{number}") } else { format!("a{number}") }
+        };
+        let nodes = (0..count).map(|index| NodeFile {
+            name: format!("n{}", index + 1),
+            id: u32::from(index) + 1,
+            peer: SocketAddr::from(([127, 0, 0, 1], base_port + 1000 + index)),
+            client: Some(SocketAddr::from(([127, 0, 0, 1], base_port + index))),
+            data: Some(PathBuf::from(format!("kvs-data/n{}", index + 1))),
+            roles: all_roles(),
+            acceptors: (index..acceptors).step_by(count.into()).map(|n| name(n + 1)).collect(),
+        });
+        let file = Self {
+            cluster: cluster.into(),
+            acceptors: (1..=acceptors.min(3)).map(name).collect(),
+            quorum: Quorum::Majority,
+            timing: Timing::default(),
+            clients: Clients::default(),
+            nodes: nodes.collect(),
+        };
+        file.validated()
+    }
+
+    /// Reads and checks the file at `path`.
+    ///
+    /// *Errors*: it cannot be read, is no such file, or describes no possible cluster; the text names
+    /// the file, the key and the cure.
+    pub fn read(path: &Path) -> Result<Self, DeploymentError> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|cause| {
+            DeploymentError(format!(
+                "cannot read the cluster file {shown}: {cause}; `kvs init` writes a new one"
+            ))
+        })?;
+        let file: Self = toml::from_str(&text)
+            .map_err(|cause| DeploymentError(format!("{shown} is no cluster file: {cause}")))?;
+        file.validated().map_err(|cause| DeploymentError(format!("{shown}: {cause}")))
+    }
+
+    /// The text of the file.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a cluster file has only strings, numbers, lists and tables")
+    }
+
+    fn validated(self) -> Result<Self, DeploymentError> {
+        let mut ids = BTreeMap::new();
+        let mut names = BTreeMap::new();
+        let mut addresses = BTreeMap::new();
+        for node in &self.nodes {
+            node.check()?;
+            if let Some(other) = ids.insert(node.id, &node.name) {
+                return error(format!(
+                    "`{other}` and `{}` have the same id {}",
+                    node.name, node.id
+                ));
+            }
+            if names.insert(node.name.as_str(), ()).is_some() {
+                return error(format!("two nodes are called `{}`", node.name));
+            }
+            for address in [Some(node.peer), node.client].into_iter().flatten() {
+                if let Some(other) = addresses.insert(address, &node.name) {
+                    let name = &node.name;
+                    return error(format!("`{other}` and `{name}` share the address {address}"));
+                }
+            }
+        }
+        let mut hosts: BTreeMap<&str, &str> = BTreeMap::new();
+        for (node, acceptor) in self.hosted() {
+            if let Some(other) = hosts.insert(acceptor, &node.name) {
+                let name = &node.name;
+                return error(format!("the acceptor `{acceptor}` is on `{other}` and on `{name}`"));
+            }
+        }
+        if let Some(missing) = self.acceptors.iter().find(|name| !hosts.contains_key(name.as_str()))
+        {
+            return error(format!("`acceptors` names `{missing}`, which no node hosts"));
+        }
+        for role in all_roles() {
+            if !self.nodes.iter().any(|node| node.roles.contains(&role)) {
+                return error(format!("no node has the role {role:?}"));
+            }
+        }
+        let timing = &self.timing;
+        timing.check()?;
+        let roster =
+            Roster(self.nodes.iter().map(|node| (node.name.clone(), Incarnation(1))).collect());
+        self.initial(&roster)?;
+        Ok(self)
+    }
+
+    /// All acceptors of the file, with the nodes that host them.
+    fn hosted(&self) -> impl Iterator<Item = (&NodeFile, &str)> {
+        self.nodes
+            .iter()
+            .flat_map(|node| node.acceptors.iter().map(move |name| (node, name.as_str())))
+    }
+
+    /// The node called `name`.
+    ///
+    /// *Errors*: there is none; the text lists those there are.
+    pub fn node(&self, name: &str) -> Result<&NodeFile, DeploymentError> {
+        self.nodes.iter().find(|node| node.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+            DeploymentError(format!("there is no node `{name}`; there are {}", names.join(", ")))
+        })
+    }
+
+    /// Who every acceptor is, by name.
+    pub fn acceptors(&self, roster: &Roster) -> BTreeMap<String, NodeId> {
+        self.nodes
+            .iter()
+            .flat_map(|node| {
+                let names = node.acceptors.iter();
+                (ACCEPTOR..)
+                    .zip(names)
+                    .filter_map(|(place, name)| Some((name.clone(), node.identity(place, roster)?)))
+            })
+            .collect()
+    }
+
+    /// Who every actor is that an operator may hear of, with a name for each.
+    pub fn names(&self, roster: &Roster) -> BTreeMap<NodeId, String> {
+        let acceptors = self.acceptors(roster).into_iter().map(|(name, node)| (node, name));
+        let places = [Role::Proposer as u32, Role::Matchmaker as u32, Part::Archive as u32];
+        let others = self.nodes.iter().flat_map(|node| {
+            places
+                .into_iter()
+                .filter_map(|place| Some((node.identity(place, roster)?, node.name.clone())))
+        });
+        acceptors.chain(others).collect()
+    }
+
+    fn initial(&self, roster: &Roster) -> Result<Configuration, DeploymentError> {
+        let known = self.acceptors(roster);
+        let members = self.acceptors.iter().filter_map(|name| known.get(name).copied());
+        Configuration::new(1, self.quorum.into(), members)
+            .map_err(|cause| DeploymentError(format!("`acceptors`: {cause}")))
+    }
+
+    /// Who plays what, for a cluster founded with `roster`.
+    ///
+    /// *Errors*: none for a file that was read and a roster of its nodes.
+    pub fn deployment(&self, roster: &Roster) -> Result<Deployment, DeploymentError> {
+        let all = |role: Role, place: u32| {
+            let nodes = self.nodes.iter().filter(move |node| node.roles.contains(&role));
+            nodes.filter_map(move |node| node.identity(place, roster)).collect()
+        };
+        Ok(Deployment {
+            proposers: all(Role::Proposer, Role::Proposer as u32),
+            epoch: Epoch(0),
+            matchmakers: all(Role::Matchmaker, Role::Matchmaker as u32),
+            replicas: all(Role::Replica, Role::Replica as u32),
+            archives: all(Role::Replica, Part::Archive as u32),
+            sessions: all(Role::Replica, Part::Session as u32),
+            initial: self.initial(roster)?,
+        })
+    }
+
+    /// The actors of the node called `name`, with a state machine from `machine` if it is a replica.
+    ///
+    /// *Errors*: there is no such node, or the roster lacks it.
+    pub fn actors<S: StateMachine>(
+        &self,
+        name: &str,
+        roster: &Roster,
+        machine: impl FnOnce() -> S,
+    ) -> Result<Vec<(NodeId, Node<S>)>, DeploymentError> {
+        let node = self.node(name)?;
+        let deployment = self.deployment(roster)?;
+        let place = |place| {
+            let missing = || DeploymentError(format!("`{name}` is not in the cluster's roster"));
+            node.identity(place, roster).ok_or_else(missing)
+        };
+        let mut actors = Vec::new();
+        if node.roles.contains(&Role::Proposer) {
+            let id = place(Role::Proposer as u32)?;
+            let (election, leader) = (self.timing.election(), self.timing.leader());
+            let proposer = Proposer::new(id, deployment.clone(), election, leader);
+            actors.push((id, Node::Proposer(Box::new(proposer))));
+        }
+        if node.roles.contains(&Role::Matchmaker) {
+            let matchmaker = Matchmaker::new(deployment.epoch);
+            actors.push((place(Role::Matchmaker as u32)?, Node::Matchmaker(matchmaker)));
+        }
+        for (seat, _) in (ACCEPTOR..).zip(&node.acceptors) {
+            actors.push((place(seat)?, Node::Acceptor(Acceptor::new())));
+        }
+        if node.roles.contains(&Role::Replica) {
+            let [replica, archive, session, application] = [
+                Role::Replica as u32,
+                Part::Archive as u32,
+                Part::Session as u32,
+                Part::Application as u32,
+            ]
+            .map(place);
+            let (replica, archive, session) = (replica?, archive?, session?);
+            let peers = deployment.archives.iter().copied().filter(|peer| *peer != archive);
+            let surroundings = Surroundings { archive, session, peers: peers.collect() };
+            let options = self.timing.session();
+            let served = Session::new(session, replica, application?, options);
+            actors.push((replica, Node::Replica(Box::new(Replica::new(surroundings, machine())))));
+            actors.push((archive, Node::Archive(Archive::new(deployment.proposers.clone()))));
+            actors.push((session, Node::Session(Box::new(served))));
+        }
+        Ok(actors)
+    }
+}
+
+/// The identities that the application of a process needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Application {
+    /// The application itself.
+    pub node: NodeId,
+    /// The session beside it.
+    pub session: NodeId,
+}
+
+impl NodeFile {
+    fn check(&self) -> Result<(), DeploymentError> {
+        let name = &self.name;
+        if name.is_empty() || name.len() > NAME_BYTES_MAX {
+            return error(format!("the name `{name}` is empty or over {NAME_BYTES_MAX} bytes"));
+        }
+        if self.id == 0 || self.id > ID_MAX {
+            return error(format!("the id {} of `{name}` is not within 1..={ID_MAX}", self.id));
+        }
+        if self.acceptors.len() > (SEATS - ACCEPTOR) as usize {
+            return error(format!("`{name}` hosts more than {} acceptors", SEATS - ACCEPTOR));
+        }
+        if self.roles.contains(&Role::Replica) && self.client.is_none() {
+            return error(format!("`{name}` is a replica and needs a `client` address"));
+        }
+        Ok(())
+    }
+
+    fn identity(&self, place: u32, roster: &Roster) -> Option<NodeId> {
+        let incarnation = *roster.0.get(&self.name)?;
+        Some(NodeId::new(Seat(self.id * SEATS + place), incarnation))
+    }
+
+    /// All seats that actors and the application of this node may have.
+    pub fn seats(&self) -> impl Iterator<Item = Seat> + use<> {
+        let first = self.id * SEATS;
+        (first..first + SEATS).map(Seat)
+    }
+
+    /// The application beside the replica of this node, if the roster knows it.
+    pub fn application(&self, roster: &Roster) -> Option<Application> {
+        Some(Application {
+            node: self.identity(Part::Application as u32, roster)?,
+            session: self.identity(Part::Session as u32, roster)?,
+        })
+    }
+}
+
+impl Timing {
+    fn check(&self) -> Result<(), DeploymentError> {
+        let ranges = [
+            ("heartbeat_ms", self.heartbeat_ms),
+            ("silence_ms", self.silence_ms),
+            ("probe_ms", self.probe_ms),
+            ("campaign_ms", self.campaign_ms),
+            ("resend_ms", self.resend_ms),
+            ("garbage_ms", self.garbage_ms),
+            ("retry_ms", self.retry_ms),
+            ("quorum_timeout_ms", [self.quorum_timeout_ms; 2]),
+            ("request_timeout_ms", [self.request_timeout_ms; 2]),
+        ];
+        for (key, [low, high]) in ranges {
+            if low == 0 || low > high || high > 86_400_000 {
+                return error(format!(
+                    "`timing.{key}` must be within a day, above zero, the lower bound first"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn election(&self) -> ElectionOptions {
+        ElectionOptions { silence: range(self.silence_ms), probe: range(self.probe_ms) }
+    }
+
+    fn leader(&self) -> LeaderOptions {
+        LeaderOptions {
+            heartbeat: range(self.heartbeat_ms),
+            quorum_timeout: Duration::from_millis(self.quorum_timeout_ms),
+            campaign: range(self.campaign_ms),
+            resend: range(self.resend_ms),
+            garbage: range(self.garbage_ms),
+            ..LeaderOptions::default()
+        }
+    }
+
+    fn session(&self) -> SessionOptions {
+        SessionOptions {
+            request_timeout: Duration::from_millis(self.request_timeout_ms),
+            retry: range(self.retry_ms),
+            ..SessionOptions::default()
+        }
+    }
+}
+
+fn range([low, high]: [u64; 2]) -> std::ops::Range<Duration> {
+    Duration::from_millis(low)..Duration::from_millis(high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> ClusterFile {
+        ClusterFile::on_loopback("test", 3, 6, 6380).expect("a possible cluster")
+    }
+
+    fn refused(change: impl FnOnce(&mut ClusterFile)) -> String {
+        let mut file = file();
+        change(&mut file);
+        let text = file.to_toml();
+        let read = toml::from_str::<ClusterFile>(&text).expect("the same shape").validated();
+        read.expect_err("an impossible cluster").to_string()
+    }
+
+    #[test]
+    fn a_written_file_reads_back() {
+        let file = file();
+        let read: ClusterFile = toml::from_str(&file.to_toml()).expect("just written");
+        assert_eq!(read.validated().expect("possible"), file);
+        assert_eq!(file.nodes[0].acceptors, ["a1", "a4"]);
+        assert_eq!(file.acceptors, ["a1", "a2", "a3"]);
+    }
+
+    #[test]
+    fn every_actor_has_a_seat_of_its_own() {
+        let file = file();
+        let roster = Roster(file.nodes.iter().map(|n| (n.name.clone(), Incarnation(7))).collect());
+        let mut seen = std::collections::BTreeSet::new();
+        for node in &file.nodes {
+            let actors = file
+                .actors(&node.name, &roster, crate::store::Store::default)
+                .expect("a node of the file");
+            assert_eq!(actors.len(), 7);
+            let seats: Vec<Seat> = node.seats().collect();
+            for (id, _) in actors {
+                assert!(seen.insert(id.seat) && seats.contains(&id.seat));
+                assert_eq!(id.incarnation, Incarnation(7));
+            }
+        }
+        let deployment = file.deployment(&roster).expect("complete");
+        assert_eq!(deployment.initial.members().len(), 3);
+        assert_eq!(deployment.archives.len(), 3);
+    }
+
+    #[test]
+    fn impossible_clusters_are_refused_with_the_cause() {
+        assert!(refused(|file| file.nodes[1].id = 1).contains("same id 1"));
+        assert!(refused(|file| file.nodes[1].name = "n1".into()).contains("called `n1`"));
+        assert!(refused(|file| file.acceptors[0] = "a9".into()).contains("`a9`"));
+        assert!(refused(|file| file.acceptors.clear()).contains("at least one acceptor"));
+        assert!(refused(|file| file.quorum = Quorum::Grid(2)).contains("2 columns"));
+        assert!(refused(|file| file.nodes[0].client = None).contains("`client`"));
+        assert!(refused(|file| file.timing.silence_ms = [9, 3]).contains("silence_ms"));
+        assert!(refused(|file| file.nodes[1].peer = file.nodes[0].peer).contains("share"));
+        assert!(refused(|file| file.nodes[1].acceptors.push("a1".into())).contains("`a1`"));
+        let no_matchmaker = refused(|file| {
+            file.nodes.iter_mut().for_each(|node| node.roles.retain(|r| *r != Role::Matchmaker));
+        });
+        assert!(no_matchmaker.contains("Matchmaker"));
+    }
+}

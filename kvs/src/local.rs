@@ -1,0 +1,154 @@
+//! A whole cluster in one program: three processes that talk through memory and write to disk.
+//!
+//! The way to embed the library, and what `kvs` runs without arguments. Everything is as in a real
+//! cluster but the wires: every process has its own data directory, log and disk thread.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use paxos::actor::NodeId;
+use paxos::quorum::QuorumSystem;
+use paxos::runtime::{DataDir, FileLog, FileLogOptions, Network, Roster};
+
+use crate::client::{Active, Client, Collected, OperationError};
+use crate::deployment::{ClusterFile, Role};
+use crate::process::{Machine, Process};
+
+/// How long an operation on the cluster may take.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Segments of the log of one process, in bytes. Three processes share a disk.
+const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// A cluster of three processes in one program: two proposers, three matchmakers, six acceptors of
+/// which three vote, three replicas.
+pub struct LocalCluster {
+    file: ClusterFile,
+    roster: Roster,
+    processes: Vec<Process>,
+}
+
+impl LocalCluster {
+    /// Starts the cluster in `directory`, or starts it again with what it finds there. Every replica
+    /// begins with a state machine from `machine` and executes the whole log.
+    ///
+    /// *Errors*: the directory cannot be used, or holds something else; another program has it; a log
+    /// in it is damaged. The text names the file.
+    pub fn open<S: Machine>(directory: &Path, machine: impl Fn() -> S) -> io::Result<Self> {
+        const CLIENT_PORT_UNUSED: u16 = 6380;
+        let mut file = ClusterFile::on_loopback("local", 3, 6, CLIENT_PORT_UNUSED)
+            .map_err(io::Error::other)?;
+        if let Some(last) = file.nodes.last_mut() {
+            last.roles.retain(|role| *role != Role::Proposer);
+        }
+        let mut data_dirs = Vec::new();
+        for node in &file.nodes {
+            let path = directory.join(&node.name);
+            data_dirs.push(DataDir::open(path, &file.cluster, &node.name)?);
+        }
+        let incarnations = data_dirs.iter().map(|dir| (dir.node().to_owned(), dir.incarnation()));
+        let roster = Roster(incarnations.collect());
+        let network = Network::new();
+        let mut processes = Vec::new();
+        for (node, data_dir) in file.nodes.iter().zip(&mut data_dirs) {
+            let incarnation = data_dir.incarnation();
+            let endpoint =
+                network.endpoint(node.seats().map(|seat| NodeId::new(seat, incarnation)));
+            let options = FileLogOptions { segment_bytes: SEGMENT_BYTES };
+            let log = FileLog::open(data_dir, options)?;
+            let process = Process::start(&file, &node.name, &roster, endpoint, log, &machine)?;
+            processes.push(process);
+        }
+        Ok(Self { file, roster, processes })
+    }
+
+    /// A client of the process number `index`, from zero; all are equal.
+    pub fn client(&self, index: usize) -> Client {
+        self.processes[index % self.processes.len()].client()
+    }
+
+    /// The description of the cluster.
+    pub fn file(&self) -> &ClusterFile {
+        &self.file
+    }
+
+    /// Who is who.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The processes, in the order of the file.
+    pub fn processes(&self) -> &[Process] {
+        &self.processes
+    }
+
+    /// Replaces the acceptors by those called `names` (of `a1` to `a6`), and returns when they are in
+    /// use.
+    ///
+    /// *Errors*: an unknown name, or as [`Client::reconfigure`].
+    pub async fn reconfigure(&self, names: &[&str]) -> Result<Active, OperationError> {
+        let members = self.members(names)?;
+        self.client(0).reconfigure(QuorumSystem::Majority, members, OPERATION_TIMEOUT).await
+    }
+
+    /// Waits until all configurations before that of `names` are collected.
+    ///
+    /// *Errors*: as [`reconfigure`](Self::reconfigure).
+    pub async fn collected(&self, names: &[&str]) -> Result<Collected, OperationError> {
+        let members = self.members(names)?;
+        self.client(0).collected(QuorumSystem::Majority, members, OPERATION_TIMEOUT).await
+    }
+
+    fn members(&self, names: &[&str]) -> Result<BTreeSet<NodeId>, OperationError> {
+        acceptors_called(names, &self.file.acceptors(&self.roster))
+    }
+
+    /// Waits until a process ends by itself, which it does on an error only.
+    ///
+    /// *Errors*: that error.
+    pub async fn ended(&mut self) -> io::Result<()> {
+        let mut ends: Vec<_> =
+            self.processes.iter_mut().map(|process| Box::pin(process.ended())).collect();
+        std::future::poll_fn(|context| {
+            for end in &mut ends {
+                if let std::task::Poll::Ready(outcome) = end.as_mut().poll(context) {
+                    return std::task::Poll::Ready(outcome);
+                }
+            }
+            std::task::Poll::Pending
+        })
+        .await
+    }
+
+    /// Stops every process once what it did is durable.
+    ///
+    /// *Errors*: of the disk; all processes are stopped all the same.
+    pub async fn stop(self) -> io::Result<()> {
+        let mut outcome = Ok(());
+        for process in self.processes {
+            outcome = outcome.and(process.stop().await);
+        }
+        outcome
+    }
+}
+
+/// The acceptors called `names` among `known`.
+///
+/// *Errors*: a name that is not known; the text lists those that are.
+pub(crate) fn acceptors_called(
+    names: &[&str],
+    known: &BTreeMap<String, NodeId>,
+) -> Result<BTreeSet<NodeId>, OperationError> {
+    names
+        .iter()
+        .map(|name| {
+            known.get(*name).copied().ok_or_else(|| {
+                let all: Vec<&str> = known.keys().map(String::as_str).collect();
+                let all = all.join(", ");
+                OperationError::Refused(format!("there is no acceptor `{name}`; there are {all}"))
+            })
+        })
+        .collect()
+}
