@@ -1,0 +1,7 @@
+//! Real processes and real clients: what a cluster survives, and what it tells its operator.
+
+mod client;
+mod faults;
+mod harness;
+mod operations;
+mod workload;
