@@ -77,7 +77,8 @@ impl Client {
             "*" => match usize::try_from(number()?) {
                 Err(_) => Reply::Array(None),
                 Ok(count) => {
-                    let replies: io::Result<Vec<Reply>> = (0..count).map(|_| self.reply()).collect();
+                    let replies: io::Result<Vec<Reply>> =
+                        (0..count).map(|_| self.reply()).collect();
                     Reply::Array(Some(replies?))
                 }
             },

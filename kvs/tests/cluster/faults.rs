@@ -43,8 +43,7 @@ fn any_process_may_be_killed_while_acceptors_are_replaced() {
         for (round, victim) in ["leader", "n1", "n2", "n3", "leader"].into_iter().enumerate() {
             // One acceptor of each process, so that one process may fail.
             let pick = |bit: usize, names: [&'static str; 2]| names[(round >> bit) & 1];
-            let acceptors =
-                [pick(0, ["a1", "a4"]), pick(1, ["a2", "a5"]), pick(2, ["a3", "a6"])];
+            let acceptors = [pick(0, ["a1", "a4"]), pick(1, ["a2", "a5"]), pick(2, ["a3", "a6"])];
             let command = [&["KVS.RECONFIGURE"][..], &acceptors[..]].concat();
             let survivor = if victim == "n1" { "n2" } else { "n1" };
             let reply = cluster.client(survivor).command(&command).expect("served");

@@ -1,6 +1,7 @@
 //! What an operator types, and sees.
 
 use std::process::Output;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kvs::admin::Status;
 
@@ -18,9 +19,8 @@ fn text(output: &Output) -> String {
 fn acceptors_are_replaced_a_hundred_times_under_load_and_no_command_fails() {
     let cluster = Cluster::colocated();
     let pools = ["a1", "a2", "a3", "a4", "a5", "a6"];
+    let stop = &AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let stop = std::sync::atomic::AtomicBool::new(false);
-        let stop = &stop;
         let loads: Vec<_> = cluster
             .servers()
             .into_iter()
@@ -28,10 +28,14 @@ fn acceptors_are_replaced_a_hundred_times_under_load_and_no_command_fails() {
                 let mut client = cluster.client(&name);
                 scope.spawn(move || {
                     let mut count = 0;
-                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    while !stop.load(Ordering::Relaxed) {
                         let reply = client.command(&["INCR", &name]).expect("served");
                         count += 1;
-                        assert_eq!(reply, Reply::Integer(count), "each command has its effect once");
+                        assert_eq!(
+                            reply,
+                            Reply::Integer(count),
+                            "each command has its effect once"
+                        );
                     }
                     (name, count)
                 })
@@ -55,7 +59,7 @@ fn acceptors_are_replaced_a_hundred_times_under_load_and_no_command_fails() {
             assert!(reply.text().contains("retirable"), "{reply:?}");
         }
         assert!(history_max <= 2, "{history_max} earlier configurations at once");
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        stop.store(true, Ordering::Relaxed);
         for load in loads {
             let (name, count) = load.join().expect("no wrong reply");
             assert!(count > 0);
