@@ -3,5 +3,6 @@
 mod client;
 mod faults;
 mod harness;
+mod inputs;
 mod operations;
 mod workload;

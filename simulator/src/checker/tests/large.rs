@@ -88,37 +88,3 @@ fn a_search_beyond_its_limits_is_not_a_pass() {
     let verdict = check_within(&StringKey, &history, few_steps);
     assert!(matches!(verdict, Verdict::GaveUp { key: 0, .. }), "{verdict}");
 }
-
-#[test]
-fn adhoc() {
-    for (keys, unknown, seed) in [
-        (64, 5, 1),
-        (64, 20, 1),
-        (16, 5, 1),
-        (16, 20, 1),
-        (8, 1, 1),
-        (8, 5, 1),
-        (4, 1, 1),
-        (1, 1, 1),
-    ] {
-        let h = Workload {
-            clients: 64,
-            keys,
-            operations: 100_000,
-            texts: 1_000_000,
-            unknown_percent: unknown,
-            failed_percent: 1,
-            duration_max: 40,
-        }
-        .correct(&mut Random::new(seed));
-        let v = timed(&format!("ADHOC keys {keys} unknown {unknown}%"), &h);
-        println!(
-            "   {v} {}",
-            std::fs::read_to_string("/proc/self/status")
-                .unwrap()
-                .lines()
-                .find(|l| l.starts_with("VmHWM"))
-                .unwrap()
-        );
-    }
-}
