@@ -1,11 +1,11 @@
 //! Bad input of every kind: a clear error that names the cause, nothing else stops, and nothing that
 //! was acknowledged is lost.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 
 use kvs::deployment::ClusterFile;
 use tempfile::TempDir;
@@ -17,14 +17,36 @@ fn ok() -> Reply {
     Reply::Simple("OK".into())
 }
 
+/// A node that does not belong here.
+struct Stranger(Child);
+
+impl Stranger {
+    fn start(config: &Path, node: &str, data: &Path, output: &Path) -> Self {
+        let output = File::create(output).expect("a file in the temporary directory");
+        let process = Command::new(env!("CARGO_BIN_EXE_kvs"))
+            .args(["serve", "--node", node, "--config", text(config), "--data", text(data)])
+            .stderr(output)
+            .spawn();
+        Self(process.expect("the program starts"))
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Runs `kvs serve` for a node that cannot start, and returns what it says.
 fn refusal(config: &Path, node: &str, data: &Path) -> String {
-    let output = Cluster::kvs(
-        &["serve", "--config", text(config), "--node", node, "--data", text(data)],
-        Path::new("/"),
-    );
-    assert!(!output.status.success(), "it started");
-    String::from_utf8(output.stderr).expect("text")
+    let directory = TempDir::new().expect("a temporary directory");
+    let output = directory.path().join("output");
+    let mut stranger = Stranger::start(config, node, data, &output);
+    let status = eventually("it ends", || stranger.0.try_wait().expect("it is a child"));
+    assert!(!status.success(), "it ended as if all were well");
+    fs::read_to_string(&output).expect("text")
 }
 
 fn text(path: &Path) -> &str {
@@ -92,9 +114,14 @@ fn a_node_of_another_cluster_is_refused_by_both_sides() {
     foreign.nodes[0].client = Some(addresses[1]);
     let config = directory.path().join("foreign.toml");
     fs::write(&config, foreign.to_toml()).expect("written");
-    let data = directory.path().join("data");
-    let said = refusal(&config, "n1", &data);
-    assert!(said.contains("foreign") && said.contains("test"), "{said}");
+    let output = directory.path().join("foreign.out");
+    let _stranger = Stranger::start(&config, "n1", &directory.path().join("data"), &output);
+    let refused = "correct an address or a cluster name";
+    eventually("both sides say so", || {
+        let said = fs::read_to_string(&output).ok()?;
+        let peer_said = fs::read_to_string(cluster.output("n2")).ok()?;
+        (said.contains(refused) && peer_said.contains("foreign")).then_some(())
+    });
     let mut client = cluster.client("n1");
     assert_eq!(client.command(&["SET", "a", "b"]).expect("served"), ok());
     drop(client);
@@ -181,7 +208,7 @@ fn a_node_whose_disk_was_wiped_is_not_mistaken_for_itself() {
 fn segments(data: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(data.join("log")).expect("the log");
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "segment"));
     paths.sort();
     paths
 }
@@ -264,19 +291,19 @@ fn a_node_whose_disk_fills_up_stops_and_the_others_go_on() {
     let data = cluster.data("n3");
     let aside = data.with_extension("aside");
     fs::rename(&data, &aside).expect("moved");
-    let Some(_mount) = Mount::new(data.clone(), "size=6m") else { return };
+    let Some(_mount) = Mount::new(data.clone(), "size=80m") else { return };
     let copied = Command::new("cp").arg("-a").arg(aside.join(".")).arg(&data).status();
     assert!(copied.expect("cp runs").success());
     cluster.launch("n3");
     let mut client = cluster.client("n1");
     let value = "v".repeat(100_000);
-    for number in 0..200 {
+    for number in 0..600 {
         let key = format!("key-{number}");
         assert_eq!(client.command(&["SET", &key, &value]).expect("served"), ok());
     }
     assert!(!cluster.wait_for_end("n3").success(), "it stopped as if all were well");
     let said = fs::read_to_string(cluster.output("n3")).expect("text");
     assert!(said.contains(text(&data)) && said.contains("No space left"), "{said}");
-    let reply = client.command(&["GET", "key-199"]).expect("served");
+    let reply = client.command(&["GET", "key-599"]).expect("served");
     assert_eq!(reply, Reply::Bulk(Some(value)));
 }
