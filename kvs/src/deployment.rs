@@ -362,6 +362,16 @@ impl ClusterFile {
         acceptors.chain(others).collect()
     }
 
+    /// The archives of all replicas, with the names of their nodes.
+    pub fn replicas(&self, roster: &Roster) -> BTreeMap<NodeId, String> {
+        let nodes = self.nodes.iter().filter(|node| node.roles.contains(&Role::Replica));
+        nodes
+            .filter_map(|node| {
+                Some((node.identity(Part::Archive as u32, roster)?, node.name.clone()))
+            })
+            .collect()
+    }
+
     fn initial(&self, roster: &Roster) -> Result<Configuration, DeploymentError> {
         let known = self.acceptors(roster);
         let members = self.acceptors.iter().filter_map(|name| known.get(name).copied());
