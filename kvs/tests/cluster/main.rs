@@ -4,5 +4,6 @@ mod client;
 mod faults;
 mod harness;
 mod inputs;
+mod interop;
 mod operations;
 mod workload;
