@@ -361,7 +361,9 @@ impl Leader {
         }
         self.show_itself(fx);
         match queued {
+            // Its version was that of the configuration it waited for: two must never share one.
             Some((configuration, requester)) => {
+                let configuration = configuration.with_version(self.newest.version() + 1);
                 self.start_next(configuration, Some(requester), fx);
             }
             None => self.follow_newest(fx),
