@@ -411,7 +411,7 @@ fn decode_noise<V: Encode + Decode<Frame> + Debug + PartialEq>(seed: u64) {
     let mut random = Xorshift(seed);
     for _ in 0..2_000 {
         let len = random.next() % 192;
-        let mask = if random.next() % 2 == 0 { 0x0000_0007 } else { 0xff };
+        let mask = if random.next().is_multiple_of(2) { 0x0000_0007 } else { 0xff };
         let bytes: Bytes = (0..len).map(|_| (random.next() & mask) as u8).collect();
         if let Ok(value) = wire::decode::<V>(&bytes) {
             let again = wire::encode(&value);
@@ -442,7 +442,7 @@ fn random_bytes_never_panic() {
 fn damaged_bytes_never_panic() {
     let mut random = Xorshift(14);
     for line in GOLDEN.lines() {
-        let (name, digits) = line.split_once(' ').expect("a name and bytes");
+        let (_, digits) = line.split_once(' ').expect("a name and bytes");
         let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).expect("two digits");
         let bytes: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect();
         for _ in 0..200 {
@@ -450,7 +450,7 @@ fn damaged_bytes_never_panic() {
             let at = random.next() as usize % damaged.len();
             damaged[at] ^= (random.next() % 255 + 1) as u8;
             let damaged = Bytes::from(damaged);
-            let _ = (name, wire::decode::<ToAcceptor>(&damaged));
+            let _ = wire::decode::<ToAcceptor>(&damaged);
             let _ = wire::decode::<FromAcceptor>(&damaged);
             let _ = wire::decode::<ToReplica>(&damaged);
             let _ = wire::decode::<ToSession>(&damaged);
