@@ -5,3 +5,4 @@ pub mod matchmaker;
 pub mod message;
 pub mod node;
 pub mod proposer;
+pub mod single;

@@ -57,6 +57,11 @@ impl Configuration {
         self.version
     }
 
+    /// The same acceptors and quorums under another version.
+    pub fn with_version(self, version: u64) -> Self {
+        Self { version, ..self }
+    }
+
     /// The quorum system.
     pub fn system(&self) -> QuorumSystem {
         self.system

@@ -17,5 +17,6 @@ pub mod session_table;
 pub mod slot;
 pub mod state_machine;
 pub mod storage;
+pub mod synod;
 pub mod transport;
 pub mod wire;

@@ -351,14 +351,19 @@ impl Leader {
         let history_count = phase2.history.len() as u64;
         if let Some(requester) = requester {
             phase2.report_active(requester, history_count, fx);
-            phase2.watch_collection(requester, fx);
         }
         let queued = phase2.queued.take();
         self.restart_reads(fx);
         self.start_garbage(fx);
+        // Only now: before, the collection of the round that was left may have been complete.
+        if let (Some(requester), Phase::Phase2(phase2)) = (requester, &mut self.phase) {
+            phase2.watch_collection(requester, fx);
+        }
         self.show_itself(fx);
         match queued {
+            // Its version was that of the configuration it waited for: two must never share one.
             Some((configuration, requester)) => {
+                let configuration = configuration.with_version(self.newest.version() + 1);
                 self.start_next(configuration, Some(requester), fx);
             }
             None => self.follow_newest(fx),

@@ -1,0 +1,350 @@
+//! The encoding of all that travels and of all that is on disk, byte by byte.
+//!
+//! `wire.golden` holds the bytes of one value of each variant. They must never change: nodes of two
+//! versions talk to each other, and a new version reads the disk of an old one. Variants are added at
+//! the end, together with a line in that file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use bytes::Bytes;
+use matchmaker::leader::LeaderRecord;
+use matchmaker::matchmaker::MatchmakerRecord;
+use matchmaker::message::*;
+use matchmaker::node::NodeRecord;
+use matchmaker::single::SingleRecord;
+use paxos::acceptor::AcceptorRecord;
+use paxos::actor::{Incarnation, NodeId, Seat};
+use paxos::archive::ArchiveRecord;
+use paxos::command::Value;
+use paxos::configuration::Configuration;
+use paxos::message::{
+    ArchivedA, ArchivedB, Chosen, FetchA, FromAcceptor, FromSession, Leading, Nack, Outcome,
+    Phase2A, ReadIndexA, Return, ToAcceptor, ToArchive, ToReplica, ToSession,
+};
+use paxos::quorum::QuorumSystem;
+use paxos::round::Round;
+use paxos::session::SessionRecord;
+use paxos::slot::Slot;
+use paxos::wire::{self, Decode, Encode, Frame, Payload};
+
+const GOLDEN: &str = include_str!("wire.golden");
+
+const EPOCH: Epoch = Epoch(9);
+
+fn node(seat: u32) -> NodeId {
+    NodeId::new(Seat(seat), Incarnation(0xa0 + u64::from(seat)))
+}
+
+fn round() -> Round {
+    Round { number: 1, owner: node(2), step: 3 }
+}
+
+fn configuration() -> Configuration {
+    let members = [node(1), node(2), node(3)];
+    Configuration::new(8, QuorumSystem::Majority, members).expect("three members")
+}
+
+fn history() -> BTreeMap<Round, Configuration> {
+    [(round(), configuration())].into()
+}
+
+fn value() -> Value {
+    Value::Batch(Payload::new(&b"payload"[..]))
+}
+
+fn archived() -> ArchivedB {
+    ArchivedB { persisted_watermark: Slot(5), executed_watermark: Slot(6) }
+}
+
+/// The values of one type whose bytes are golden.
+struct Golden<V> {
+    prefix: &'static str,
+    /// By the name of the variant.
+    values: Vec<(&'static str, V)>,
+}
+
+impl<V: Encode + Decode<Frame> + Debug + PartialEq> Golden<V> {
+    /// Compares all values with their golden bytes, in both directions, and tries bytes that are
+    /// almost theirs: truncated, with more behind, and with large numbers for lengths.
+    fn check(&self) {
+        for (name, value) in &self.values {
+            let name = format!("{}::{name}", self.prefix);
+            let bytes = wire::encode(value);
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let line = format!("{name} {hex}");
+            assert!(GOLDEN.lines().any(|golden| golden == line), "not golden:\n{line}");
+            assert_eq!(wire::decode::<V>(&bytes).as_ref(), Ok(value), "{name}");
+            for len in 0..bytes.len() {
+                let outcome = wire::decode::<V>(&bytes.slice(..len));
+                assert!(outcome.is_err(), "{name} is whole after {len} bytes: {outcome:?}");
+            }
+            let longer = Bytes::from([&bytes[..], &[0]].concat());
+            assert!(wire::decode::<V>(&longer).is_err(), "{name} with another byte");
+            for start in 0..bytes.len().saturating_sub(7) {
+                for length in [u64::MAX, 1 << 46, 1 << 25] {
+                    let mut hostile = bytes.to_vec();
+                    hostile[start..start + 8].copy_from_slice(&length.to_le_bytes());
+                    if let Ok(value) = wire::decode::<V>(&hostile.into()) {
+                        let same = wire::encode(&value).len() == bytes.len();
+                        assert!(same, "a number was taken for a length: {value:?}");
+                    }
+                }
+            }
+        }
+        let lines = GOLDEN.lines().filter(|line| line.starts_with(&format!("{}::", self.prefix)));
+        assert_eq!(lines.count(), self.values.len(), "{}", self.prefix);
+    }
+
+    /// The tag of an enum is the position of its variant: values are listed in that order, and all.
+    fn check_tags(&self) {
+        for (position, (name, value)) in (0u32..).zip(&self.values) {
+            let bytes = wire::encode(value);
+            assert_eq!(bytes[..4], position.to_le_bytes(), "{}::{name}", self.prefix);
+        }
+        let mut beyond = vec![0; 256];
+        beyond[..4].copy_from_slice(&(self.values.len() as u32).to_le_bytes());
+        for len in 4..beyond.len() {
+            let bytes = Bytes::copy_from_slice(&beyond[..len]);
+            assert!(wire::decode::<V>(&bytes).is_err(), "a variant of {} is missing", self.prefix);
+        }
+    }
+
+    /// Decodes random bytes, and golden ones with a byte changed. Nothing may panic, and whatever is
+    /// read is written the same way.
+    fn check_noise(&self, seed: u64) {
+        let mut random = Xorshift(seed);
+        for _ in 0..2_000 {
+            let len = random.next() % 192;
+            let mask = if random.next().is_multiple_of(2) { 0x07 } else { 0xff };
+            let noise = (0..len).map(|_| (random.next() & mask) as u8).collect();
+            Self::check_reading(&noise);
+        }
+        for (_, value) in &self.values {
+            for _ in 0..200 {
+                let mut damaged = wire::encode(value).to_vec();
+                let at = random.next() as usize % damaged.len();
+                damaged[at] ^= (random.next() % 255 + 1) as u8;
+                Self::check_reading(&damaged.into());
+            }
+        }
+    }
+
+    fn check_reading(bytes: &Bytes) {
+        if let Ok(value) = wire::decode::<V>(bytes) {
+            assert_eq!(wire::decode::<V>(&wire::encode(&value)), Ok(value));
+        }
+    }
+}
+
+/// Marsaglia's xorshift: random enough for bytes, and the same in every run.
+struct Xorshift(u64);
+
+impl Xorshift {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
+
+fn to_matchmaker() -> Golden<ToMatchmaker> {
+    let match_a = MatchA { epoch: EPOCH, round: round(), configuration: configuration() };
+    Golden {
+        prefix: "ToMatchmaker",
+        values: vec![
+            ("NewestA", NewestA { epoch: EPOCH }.into()),
+            ("MatchA", match_a.into()),
+            ("GarbageA", GarbageA { epoch: EPOCH, round: round() }.into()),
+        ],
+    }
+}
+
+fn from_matchmaker() -> Golden<FromMatchmaker> {
+    let newest = Some(configuration());
+    let newest_b = NewestB { epoch: EPOCH, newest: newest.clone(), round: Some(round()) };
+    let match_b = MatchB {
+        epoch: EPOCH,
+        round: round().adjacent(),
+        watermark: round(),
+        history: history(),
+        newest,
+    };
+    let match_nack = MatchNack { epoch: EPOCH, round: round(), highest: round().adjacent() };
+    Golden {
+        prefix: "FromMatchmaker",
+        values: vec![
+            ("NewestB", newest_b.into()),
+            ("MatchB", match_b.into()),
+            ("MatchNack", match_nack.into()),
+            ("GarbageB", GarbageB { epoch: EPOCH, watermark: round() }.into()),
+        ],
+    }
+}
+
+fn to_proposer() -> Golden<ToProposer> {
+    let nack = FromAcceptor::Nack(Nack { round: round(), promised: round().adjacent() });
+    let garbage_b = FromMatchmaker::GarbageB(GarbageB { epoch: EPOCH, watermark: round() });
+    let (system, members) = (QuorumSystem::WriteAll, [node(1), node(2)].into());
+    Golden {
+        prefix: "ToProposer",
+        values: vec![
+            ("Acceptor", nack.into()),
+            ("Matchmaker", garbage_b.into()),
+            ("Session", FromSession::ReadIndexA(ReadIndexA { nonce: 7 }).into()),
+            ("ArchivedB", archived().into()),
+            ("FetchA", FetchA { first: Slot(6) }.into()),
+            ("Heartbeat", Heartbeat { round: round(), configuration: configuration() }.into()),
+            ("ReconfigureA", ReconfigureA { token: 7, system, members }.into()),
+            ("StatusA", StatusA { token: 7 }.into()),
+        ],
+    }
+}
+
+fn progress() -> Golden<Progress> {
+    let (round, configuration) = (round(), configuration());
+    let retirable: BTreeSet<NodeId> = [node(1)].into();
+    Golden {
+        prefix: "Progress",
+        values: vec![
+            ("Active", Progress::Active { round, configuration, history_count: 1 }),
+            ("Collected", Progress::Collected { watermark: round, retirable }),
+            ("Refused", Progress::Refused { reason: "no".into() }),
+        ],
+    }
+}
+
+fn to_application() -> Golden<ToApplication> {
+    let progress = Progress::Refused { reason: "no".into() };
+    let status = StatusB {
+        token: 7,
+        round: round(),
+        configuration: configuration(),
+        epoch: EPOCH,
+        matchmakers: [node(1), node(2)].into(),
+        chosen_watermark: Slot(6),
+        persisted_watermark: Slot(5),
+        collected_watermark: round(),
+        history_count: 1,
+        archives: [(node(4), archived())].into(),
+    };
+    Golden {
+        prefix: "ToApplication",
+        values: vec![
+            ("Return", Return { token: 7, outcome: Outcome::NeedsLog }.into()),
+            ("ReconfigureB", ReconfigureB { token: 7, progress }.into()),
+            ("StatusB", status.into()),
+        ],
+    }
+}
+
+fn message() -> Golden<Message> {
+    let phase2a = Phase2A { round: round(), slot: Slot(6), value: value() };
+    let reply = Return { token: 7, outcome: Outcome::NeedsLog };
+    Golden {
+        prefix: "Message",
+        values: vec![
+            ("Acceptor", ToAcceptor::Phase2A(phase2a).into()),
+            ("Matchmaker", ToMatchmaker::NewestA(NewestA { epoch: EPOCH }).into()),
+            ("Proposer", ToProposer::StatusA(StatusA { token: 7 }).into()),
+            ("Replica", ToReplica::Chosen(Chosen { slot: Slot(6), value: value() }).into()),
+            ("Archive", ToArchive::ArchivedA(ArchivedA { watermark: Slot(6) }).into()),
+            ("Session", ToSession::Leading(Leading { round: round() }).into()),
+            ("Application", ToApplication::Return(reply).into()),
+        ],
+    }
+}
+
+fn matchmaker_record() -> Golden<MatchmakerRecord> {
+    Golden {
+        prefix: "MatchmakerRecord",
+        values: vec![
+            ("Registered", MatchmakerRecord::Registered(round(), configuration())),
+            ("Collected", MatchmakerRecord::Collected(round())),
+            ("Newest", MatchmakerRecord::Newest(round(), configuration())),
+        ],
+    }
+}
+
+fn leader_record() -> Golden<LeaderRecord> {
+    Golden {
+        prefix: "LeaderRecord",
+        values: vec![
+            ("Used", LeaderRecord::Used(round())),
+            ("Newest", LeaderRecord::Newest(configuration())),
+        ],
+    }
+}
+
+fn node_record() -> Golden<NodeRecord> {
+    Golden {
+        prefix: "NodeRecord",
+        values: vec![
+            ("Acceptor", AcceptorRecord::Promised(round()).into()),
+            ("Matchmaker", MatchmakerRecord::Collected(round()).into()),
+            ("Proposer", LeaderRecord::Used(round()).into()),
+            ("Archive", ArchiveRecord { slot: Slot(6), value: value() }.into()),
+            ("Session", SessionRecord { life: 5 }.into()),
+        ],
+    }
+}
+
+fn single_record() -> Golden<SingleRecord> {
+    Golden { prefix: "SingleRecord", values: vec![("it", SingleRecord { used: round() })] }
+}
+
+#[test]
+fn messages_have_their_golden_bytes() {
+    to_matchmaker().check();
+    from_matchmaker().check();
+    to_proposer().check();
+    to_application().check();
+    progress().check();
+    message().check();
+}
+
+#[test]
+fn records_have_their_golden_bytes() {
+    matchmaker_record().check();
+    leader_record().check();
+    node_record().check();
+    single_record().check();
+}
+
+#[test]
+fn tags_are_the_positions_of_the_variants_and_all_variants_are_golden() {
+    to_matchmaker().check_tags();
+    from_matchmaker().check_tags();
+    to_proposer().check_tags();
+    to_application().check_tags();
+    progress().check_tags();
+    message().check_tags();
+    matchmaker_record().check_tags();
+    leader_record().check_tags();
+    node_record().check_tags();
+}
+
+#[test]
+fn a_payload_is_not_copied_out_of_its_frame() {
+    let frame = wire::encode(&message().values[0].1);
+    let Ok(Message::Acceptor(ToAcceptor::Phase2A(m))) = wire::decode(&frame) else {
+        panic!("a Phase2A")
+    };
+    let Value::Batch(payload) = m.value else { panic!("a batch") };
+    assert!(frame.as_ptr_range().contains(&payload.0.as_ptr()));
+}
+
+#[test]
+fn random_and_damaged_bytes_never_panic() {
+    to_matchmaker().check_noise(1);
+    from_matchmaker().check_noise(2);
+    to_proposer().check_noise(3);
+    to_application().check_noise(4);
+    progress().check_noise(5);
+    message().check_noise(6);
+    matchmaker_record().check_noise(7);
+    leader_record().check_noise(8);
+    node_record().check_noise(9);
+    single_record().check_noise(10);
+}
