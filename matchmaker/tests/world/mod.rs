@@ -256,16 +256,16 @@ impl World {
         for at in out.wakes {
             self.push(at.saturating_sub(self.now), Event::Turn { process: index, life });
         }
+        if let Some(Node::Replica(replica)) = self.processes[index].actors.get(REPLICA) {
+            let applied = &replica.machine().applied;
+            self.seen[index] = self.ghost.history.executed(index, applied, self.seen[index])?;
+        }
         for envelope in out.left {
             for envelope in self.mutate_departure(envelope) {
                 self.trace_message(&envelope);
                 self.ghost.on_leave(envelope.from, &envelope.message)?;
                 self.carry(index, envelope)?;
             }
-        }
-        if let Some(Node::Replica(replica)) = self.processes[index].actors.get(REPLICA) {
-            let applied = &replica.machine().applied;
-            self.seen[index] = self.ghost.history.executed(index, applied, self.seen[index])?;
         }
         if self.processes[index].disk.start_sync() {
             let delay = self.random.within(100..self.sync_max);

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use matchmaker::leader::Deployment;
 use matchmaker::matchmaker::MatchmakerRecord;
-use matchmaker::message::{FromMatchmaker, Message, ToMatchmaker, ToProposer};
+use matchmaker::message::{FromMatchmaker, Message, ToApplication, ToMatchmaker, ToProposer};
 use matchmaker::node::NodeRecord;
 use paxos::acceptor::AcceptorRecord;
 use paxos::actor::NodeId;
@@ -76,6 +76,8 @@ pub struct Ghost {
     told_collected: BTreeMap<NodeId, Round>,
     /// Rounds for which `GarbageA` has left.
     pub garbage_rounds: BTreeSet<Round>,
+    /// The round in which each leader reported a request as active.
+    active: BTreeMap<(NodeId, u64), Round>,
     /// Acceptors whose machines were switched off, with the round that was the evidence.
     pub retired: BTreeMap<NodeId, Round>,
     /// Calls of applications and what came of them.
@@ -101,6 +103,7 @@ impl Ghost {
             collected: BTreeMap::new(),
             told_collected: BTreeMap::new(),
             garbage_rounds: BTreeSet::new(),
+            active: BTreeMap::new(),
             retired: BTreeMap::new(),
             history: History::default(),
         }
@@ -141,7 +144,10 @@ impl Ghost {
             Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase1B(m))) => {
                 self.answer(from, m.round)
             }
-            Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase2B(m))) => {
+            // Below its persisted watermark an acceptor votes and promises nothing.
+            Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase2B(m)))
+                if m.slot >= m.persisted_watermark =>
+            {
                 self.answer(from, m.round)
             }
             Message::Proposer(ToProposer::Matchmaker(FromMatchmaker::MatchB(m))) => {
@@ -150,6 +156,7 @@ impl Ghost {
             Message::Proposer(ToProposer::ArchivedB(m)) => self.archived_b(from, m),
             Message::Matchmaker(ToMatchmaker::MatchA(m)) => self.match_a(m),
             Message::Matchmaker(ToMatchmaker::GarbageA(m)) => self.garbage_a(m.round),
+            Message::Application(ToApplication::ReconfigureB(m)) => self.progress(from, m),
             Message::Replica(ToReplica::Chosen(m)) => self.told_chosen(m.slot, &m.value),
             Message::Replica(ToReplica::FetchB(m)) => {
                 for (slot, value) in (m.first.0..).map(Slot).zip(&m.values) {
@@ -174,13 +181,6 @@ impl Ghost {
     fn is_matched(&self, round: Round) -> bool {
         let registries = self.registered.values();
         self.is_majority(registries.filter(|registry| registry.contains_key(&round)).count())
-    }
-
-    /// Rounds below are durably collected at a majority of the matchmakers.
-    pub fn collected_watermark(&self) -> Round {
-        let mut watermarks: Vec<Round> = self.collected.values().copied().collect();
-        watermarks.sort_unstable_by(|one, two| two.cmp(one));
-        watermarks.get(self.deployment.matchmakers.len() / 2).copied().unwrap_or(Round::ZERO)
     }
 
     /// All slots below are durable on f + 1 archives.

@@ -1,6 +1,6 @@
 //! The matchmakers: one configuration per round, and nothing forgotten that is still needed.
 
-use matchmaker::message::{MatchA, MatchB};
+use matchmaker::message::{MatchA, MatchB, Progress, ReconfigureB};
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
 use paxos::round::Round;
@@ -65,6 +65,38 @@ impl Ghost {
             }
         }
         Ok(())
+    }
+
+    /// A leader reports to the operator: what it calls collected must be so, and what it calls
+    /// retirable must not be needed.
+    pub(super) fn progress(&mut self, from: NodeId, m: &ReconfigureB) -> Verdict {
+        let (watermark, retirable) = match &m.progress {
+            Progress::Active { round, .. } => {
+                self.active.insert((from, m.token), *round);
+                return Ok(());
+            }
+            Progress::Refused { .. } => return Ok(()),
+            Progress::Collected { watermark, retirable } => (*watermark, retirable),
+        };
+        let active = self.active.get(&(from, m.token)).copied();
+        if active.is_none_or(|active| watermark < active) {
+            let detail =
+                format!("#{} active in {active:?}, told collected below {watermark}", m.token);
+            return fail("A11 retirement", detail);
+        }
+        let truth = self.collected.values().filter(|collected| **collected >= watermark).count();
+        if !self.is_majority(truth) {
+            let detail = format!("collected below {watermark} only by {truth}");
+            return fail("A11 retirement", detail);
+        }
+        let Some(configuration) = self.rounds.get(&watermark) else { return Ok(()) };
+        match retirable.iter().find(|node| configuration.position(**node).is_some()) {
+            Some(node) => {
+                let detail = format!("{} is in use in {watermark}, told retirable", name(*node));
+                fail("A11 retirement", detail)
+            }
+            None => Ok(()),
+        }
     }
 
     pub(super) fn collect(&mut self, node: NodeId, round: Round) -> Verdict {

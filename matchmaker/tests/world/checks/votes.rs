@@ -85,12 +85,13 @@ impl Ghost {
         if !self.is_matched(round) {
             return fail("A7 proposal licence", format!("{round} is not registered"));
         }
-        let watermark = self.collected_watermark();
+        let watermark = self.collected.values().copied().max().unwrap_or(Round::ZERO).min(round);
+        let entered = Round { step: 0, ..round };
         for (earlier, configuration) in self.rounds.range(watermark..round) {
             let is_same_leadership = (earlier.number, earlier.owner) == (round.number, round.owner);
             if !is_same_leadership
                 && self.is_matched(*earlier)
-                && !self.is_shut(configuration, round)
+                && !self.is_shut(configuration, entered)
             {
                 let detail = format!("{round} proposes while {earlier} may go on");
                 return fail("A7 proposal licence", detail);
