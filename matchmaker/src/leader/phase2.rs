@@ -349,13 +349,16 @@ impl Leader {
             }
         }
         let history_count = phase2.history.len() as u64;
+        let queued = phase2.queued.take();
         if let Some(requester) = requester {
             phase2.report_active(requester, history_count, fx);
-            phase2.watch_collection(requester, fx);
         }
-        let queued = phase2.queued.take();
         self.restart_reads(fx);
         self.start_garbage(fx);
+        // Only now: until here the garbage is that of the round before, and may be done.
+        if let (Some(requester), Phase::Phase2(phase2)) = (requester, &mut self.phase) {
+            phase2.watch_collection(requester, fx);
+        }
         self.show_itself(fx);
         match queued {
             Some((configuration, requester)) => {
