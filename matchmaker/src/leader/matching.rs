@@ -93,13 +93,16 @@ impl Leader {
         *highest = (*highest).max(m.round.unwrap_or(Round::ZERO));
         answers.insert(from);
         let (is_enough, highest) = (answers.len() >= majority, *highest);
-        if let Some(newest) = m.newest.filter(|newest| newest.version() > self.newest.version()) {
-            self.learn(&newest, fx);
-            return self.resign(fx);
+        if let Some((round, newest)) = m.newest {
+            let before = self.newest.1.clone();
+            self.learn(round, &newest, fx);
+            if self.newest.1 != before {
+                return self.resign(fx);
+            }
         }
         if is_enough {
             let round = Round::first_above(highest.max(self.seen), self.node);
-            self.start_matching(round, self.newest.clone(), fx);
+            self.start_matching(round, self.newest.1.clone(), fx);
         }
     }
 
@@ -146,8 +149,8 @@ impl Leader {
         let newest = m.newest.clone();
         matching.answers.insert(from, m);
         let is_enough = matching.answers.len() >= majority;
-        if let Some(newest) = newest {
-            self.learn(&newest, fx);
+        if let Some((round, newest)) = newest {
+            self.learn(round, &newest, fx);
         }
         if is_enough {
             self.finish_matching(fx);
@@ -207,7 +210,7 @@ impl Leader {
     /// that are in place already succeeds at once.
     pub(super) fn on_reconfigure_a(&mut self, from: NodeId, m: ReconfigureA, fx: &mut Fx) {
         let requester = Requester { node: from, token: m.token };
-        let version = self.newest.version() + 1;
+        let version = self.newest.1.version() + 1;
         let Phase::Phase2(phase2) = &mut self.phase else { return };
         let configuration = match Configuration::new(version, m.system, m.members) {
             Ok(configuration) => configuration,

@@ -311,9 +311,9 @@ impl Leader {
     /// its way there.
     fn follow_newest(&mut self, fx: &mut Fx) {
         let Phase::Phase2(phase2) = &self.phase else { return };
-        let is_behind = self.newest.version() > phase2.configuration.version();
+        let is_behind = self.newest.1.version() > phase2.configuration.version();
         if is_behind && phase2.next.is_none() {
-            self.start_next(self.newest.clone(), None, fx);
+            self.start_next(self.newest.1.clone(), None, fx);
         }
     }
 
@@ -332,7 +332,7 @@ impl Leader {
         requester: Option<Requester>,
         fx: &mut Fx,
     ) {
-        self.learn(&matching.configuration, fx);
+        self.learn(matching.round, &matching.configuration, fx);
         let Phase::Phase2(phase2) = &mut self.phase else { return };
         assert!(matching.round == phase2.round.adjacent(), "{} is not adjacent", matching.round);
         let round = std::mem::replace(&mut phase2.round, matching.round);
