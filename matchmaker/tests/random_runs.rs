@@ -68,3 +68,43 @@ fn random_runs_keep_every_promise() {
     println!("{count} seeds, {rate:.0} events/s: {total:?}");
     assert!(failures.is_empty(), "{} of {count} seeds fail: {failures:?}", failures.len());
 }
+
+/// Bugs, and the checks one of which must catch each.
+const MUTATIONS: [(Mutation, &[&str]); 16] = [
+    (Mutation::SendBeforeSync, &["A6", "A8", "A12", "A13"]),
+    (Mutation::ForgetPromise, &["A6"]),
+    (Mutation::ForgetVotes, &["A6"]),
+    (Mutation::HideVote, &["A2"]),
+    (Mutation::ForgeMatchB, &["A7"]),
+    (Mutation::HideHistory, &["A8"]),
+    (Mutation::ForgetRegistration, &["A8", "A9"]),
+    (Mutation::EarlyGarbage, &["A10"]),
+    (Mutation::TwoValues, &["A2", "A3"]),
+    (Mutation::OtherValueInAdjacentRound, &["A2"]),
+    (Mutation::EarlyArchived, &["A12"]),
+    (Mutation::ExecuteTwice, &["A14", "A15"]),
+    (Mutation::ForgeReadB, &["A16"]),
+    (Mutation::ForgePersistedB, &["A10"]),
+    (Mutation::ForgeGarbageB, &["A11"]),
+    (Mutation::LoseFetchB, &["liveness"]),
+];
+
+/// Within how many seeds each bug must be caught.
+const MUTATION_SEEDS: u64 = 100;
+
+#[test]
+fn mutations_are_caught_by_the_check_that_is_meant_for_them() {
+    let mut escaped = Vec::new();
+    for (mutation, expected) in MUTATIONS {
+        let caught = (0..MUTATION_SEEDS)
+            .find_map(|seed| Some((seed, run(seed, Some(mutation), false).err()?)));
+        println!("{mutation:?}: {caught:?}");
+        let is_caught = caught.is_some_and(|(_, failure)| {
+            expected.iter().any(|check| failure.check.starts_with(check))
+        });
+        if !is_caught {
+            escaped.push(mutation);
+        }
+    }
+    assert!(escaped.is_empty(), "not caught as they should be: {escaped:?}");
+}

@@ -4,11 +4,11 @@ use matchmaker::message::{FromMatchmaker, GarbageA, Message, ToMatchmaker, ToPro
 use matchmaker::node::NodeRecord;
 use paxos::acceptor::AcceptorRecord;
 use paxos::command::Value;
-use paxos::message::{FromAcceptor, ReadB, ToAcceptor};
+use paxos::message::{FromAcceptor, ReadB, ToAcceptor, ToReplica};
 
-use super::World;
 use super::places::{self, MATCHMAKER, PROCESSES};
 use super::process::Envelope;
+use super::{Event, World};
 
 /// A bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,16 @@ pub enum Mutation {
     EarlyArchived,
     /// A restarted replica executes each command twice.
     ExecuteTwice,
-    /// A leader believes that the acceptors confirm its reads.
+    /// A leader believes that all acceptors confirm its reads.
     ForgeReadB,
+    /// One acceptor that was told counts for all.
+    ForgePersistedB,
+    /// One matchmaker that has collected counts for all.
+    ForgeGarbageB,
+    /// Replicas get no values from elsewhere.
+    LoseFetchB,
+    /// A proposer forgets in a crash which rounds it has used.
+    ForgetRounds,
 }
 
 impl Mutation {
@@ -48,6 +56,7 @@ impl Mutation {
             NodeRecord::Acceptor(AcceptorRecord::Promised(_)) => self == Self::ForgetPromise,
             NodeRecord::Acceptor(AcceptorRecord::Voted(_)) => self == Self::ForgetVotes,
             NodeRecord::Matchmaker(_) => self == Self::ForgetRegistration,
+            NodeRecord::Proposer(_) => self == Self::ForgetRounds,
             _ => false,
         }
     }
@@ -90,6 +99,12 @@ impl World {
             {
                 m.value = Value::Noop;
             }
+            (Mutation::ForgeReadB, Message::Acceptor(ToAcceptor::ReadA(m))) => {
+                let m = FromAcceptor::ReadB(ReadB { round: m.round, nonce: m.nonce });
+                let message = Message::Proposer(ToProposer::Acceptor(m));
+                let (from, to) = (envelope.to, envelope.from);
+                self.push(0, Event::Deliver(Envelope { from, to, message }));
+            }
             (Mutation::EarlyArchived, Message::Proposer(ToProposer::ArchivedB(m))) => {
                 m.persisted_watermark = m.executed_watermark.next();
             }
@@ -113,13 +128,25 @@ impl World {
                 }
             }
             (
-                Some(Mutation::ForgeReadB),
-                Message::Proposer(ToProposer::Acceptor(FromAcceptor::Nack(m))),
+                Some(Mutation::ForgePersistedB),
+                Message::Proposer(ToProposer::Acceptor(FromAcceptor::PersistedB(_))),
             ) => {
-                let m = FromAcceptor::ReadB(ReadB { round: m.round, nonce: u64::MAX });
-                let message = Message::Proposer(ToProposer::Acceptor(m));
-                return vec![Envelope { message, ..envelope }];
+                all.extend(
+                    places::acceptors()
+                        .into_iter()
+                        .map(|from| Envelope { from, ..envelope.clone() }),
+                );
             }
+            (
+                Some(Mutation::ForgeGarbageB),
+                Message::Proposer(ToProposer::Matchmaker(FromMatchmaker::GarbageB(_))),
+            ) => {
+                for process in 0..PROCESSES {
+                    let from = places::node(process, MATCHMAKER);
+                    all.push(Envelope { from, ..envelope.clone() });
+                }
+            }
+            (Some(Mutation::LoseFetchB), Message::Replica(ToReplica::FetchB(_))) => return all,
             _ => {}
         }
         all.push(envelope);
