@@ -206,8 +206,9 @@ impl Leader {
 
     /// Begins a reconfiguration, or queues it behind the one under way.
     ///
-    /// *Repeat*: the same request of the same operator is not begun twice; asking for the acceptors
-    /// that are in place already succeeds at once.
+    /// *Repeat*: the same request of the same operator is not begun twice. Another request for the
+    /// acceptors that are in place is carried out like any other: an earlier leader may have
+    /// registered others at a minority of the matchmakers, and only a newer version outdoes those.
     pub(super) fn on_reconfigure_a(&mut self, from: NodeId, m: ReconfigureA, fx: &mut Fx) {
         let requester = Requester { node: from, token: m.token };
         let version = self.newest.1.version() + 1;
@@ -219,7 +220,7 @@ impl Leader {
         if phase2.next.as_ref().is_some_and(|next| next.requester == Some(requester)) {
             return;
         }
-        if phase2.next.is_none() && phase2.configuration.is_same_as(&configuration) {
+        if phase2.next.is_none() && phase2.active == Some(requester) {
             let history_count = phase2.history.len() as u64;
             phase2.report_active(requester, history_count, fx);
             return phase2.watch_collection(requester, fx);

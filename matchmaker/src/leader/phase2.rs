@@ -105,6 +105,8 @@ pub(super) struct Phase2 {
     pub(super) next: Option<Next>,
     /// The reconfiguration after it.
     pub(super) queued: Option<(Configuration, Requester)>,
+    /// Whose reconfiguration is the present configuration, if it is one of this leadership.
+    pub(super) active: Option<Requester>,
     /// The chosen watermark when the resend timer was last set.
     resend_mark: Slot,
 }
@@ -288,6 +290,7 @@ impl Leader {
             garbage: Garbage::new(phase1.collected_watermark),
             next: None,
             queued: None,
+            active: None,
             resend_mark: base,
         };
         for slot in (base.0..end.0).map(Slot) {
@@ -350,6 +353,7 @@ impl Leader {
         }
         let history_count = phase2.history.len() as u64;
         let queued = phase2.queued.take();
+        phase2.active = requester;
         if let Some(requester) = requester {
             phase2.report_active(requester, history_count, fx);
         }
