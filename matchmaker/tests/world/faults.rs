@@ -5,46 +5,34 @@ use super::network::MS;
 use super::places::PROCESSES;
 use super::{Event, World};
 
+/// Kinds of faults.
+pub const KINDS: u64 = 9;
+
 impl World {
-    /// Breaks something, and plans the next fault.
+    /// Breaks something of the kinds that this run has, and plans the next fault.
     pub(super) fn fault(&mut self) -> Verdict {
-        let pause = self.random.within(20 * MS..500 * MS);
+        let pause = self.random.within(10 * MS..self.fault_pause);
         self.push(pause, Event::Fault);
-        let index = self.random.index(PROCESSES);
-        match self.random.within(0..11) {
-            0 | 1 => self.crash(index),
-            2 => match self.leading_process() {
-                Some(leader) => self.crash(leader),
-                None => Ok(()),
-            },
-            3 if self.random.permille(300) => (0..PROCESSES).try_for_each(|p| self.crash(p)),
-            3 | 4 => {
-                self.isolate(index);
-                Ok(())
-            }
-            5 => {
-                let index = self.leading_process().unwrap_or(index);
-                self.isolate(index);
-                Ok(())
-            }
-            6 | 7 => {
-                self.cut_one_way();
-                Ok(())
-            }
-            8 => {
-                let index = self.leading_process().unwrap_or(index);
-                self.stall(index);
-                Ok(())
-            }
-            9 => {
-                self.sync_max = self.random.within(200..30 * MS);
-                Ok(())
-            }
-            _ => {
-                self.network.redraw(&mut self.random);
-                Ok(())
-            }
+        let kind = self.random.within(0..KINDS);
+        if self.kinds & (1 << kind) == 0 {
+            return Ok(());
         }
+        let anyone = self.random.index(PROCESSES);
+        let leader = self.leading_process().unwrap_or(anyone);
+        match kind {
+            0 => return self.crash(anyone),
+            1 => return self.crash(leader),
+            2 if self.random.permille(300) => {
+                return (0..PROCESSES).try_for_each(|index| self.crash(index));
+            }
+            2 | 3 => self.isolate(anyone),
+            4 => self.isolate(leader),
+            5 => self.cut_one_way(),
+            6 => self.stall(leader),
+            7 => self.sync_max = self.random.within(200..30 * MS),
+            _ => self.network.redraw(&mut self.random),
+        }
+        Ok(())
     }
 
     pub(super) fn crash(&mut self, index: usize) -> Verdict {

@@ -91,6 +91,10 @@ pub struct World {
     next_token: u64,
     /// The longest sync, in microseconds.
     sync_max: u64,
+    /// The longest pause between two faults.
+    fault_pause: u64,
+    /// Which kinds of faults this run has, as bits.
+    kinds: u64,
     /// Whether applications make calls.
     is_busy: bool,
     mutation: Option<Mutation>,
@@ -109,13 +113,15 @@ impl World {
         let mut processes: Vec<Process> =
             (0..PROCESSES).map(|p| Process::new(p, random.within(700..1400))).collect();
         processes.iter_mut().for_each(|p| p.is_hasty = mutation == Some(Mutation::SendBeforeSync));
+        let network = Network::new(&mut random);
         let mut world = Self {
             now: 0,
             sequence: 0,
             queue: BTreeMap::new(),
-            random,
             processes,
-            network: Network::new(),
+            network,
+            fault_pause: [60 * MS, 250 * MS, 600 * MS][random.index(3)],
+            kinds: random.within(1..1 << faults::KINDS),
             ghost: Ghost::new(places::deployment()),
             operator: Operator::default(),
             seen: [0; PROCESSES],
@@ -126,6 +132,7 @@ impl World {
             mutation,
             is_traced,
             summary: Summary::default(),
+            random,
         };
         for process in 0..PROCESSES {
             world.push(0, Event::Restart(process));

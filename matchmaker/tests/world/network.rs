@@ -17,25 +17,30 @@ pub struct Network {
     pub repeats: u64,
     /// Messages of a thousand that are late.
     pub late: u64,
+    /// The most that `loss`, `repeats` and `late` are drawn to be.
+    worst: [u64; 3],
 }
 
 impl Network {
-    /// A network that works, except that it reorders.
-    pub fn new() -> Self {
-        Self { cut_until: [[0; PROCESSES]; PROCESSES], loss: 0, repeats: 0, late: 0 }
+    /// A network that works, except that it reorders, and that will be as bad as this run has it.
+    pub fn new(random: &mut Random) -> Self {
+        let worst = [[20, 150, 400], [50, 200, 600], [10, 60, 300]];
+        let worst = worst.map(|choices| choices[random.index(3)]);
+        Self { cut_until: [[0; PROCESSES]; PROCESSES], loss: 0, repeats: 0, late: 0, worst }
     }
 
     /// Draws new rates of faults.
     pub fn redraw(&mut self, random: &mut Random) {
         let is_calm = random.permille(400);
-        self.loss = if is_calm { 0 } else { random.within(0..150) };
-        self.repeats = if is_calm { 0 } else { random.within(0..100) };
-        self.late = random.within(0..60);
+        self.loss = if is_calm { 0 } else { random.within(0..self.worst[0]) };
+        self.repeats = if is_calm { 0 } else { random.within(0..self.worst[1]) };
+        self.late = random.within(0..self.worst[2]);
     }
 
     /// Ends all faults.
     pub fn heal(&mut self) {
-        *self = Self::new();
+        self.cut_until = [[0; PROCESSES]; PROCESSES];
+        (self.loss, self.repeats, self.late) = (0, 0, 0);
     }
 
     /// Loses what `from` sends to `to` until `until`.
