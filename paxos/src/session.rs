@@ -142,7 +142,8 @@ pub struct Session {
     reads: Vec<Call>,
     /// Reads that the leader was asked about, by question.
     questions: BTreeMap<u64, Vec<Call>>,
-    /// Counts the questions.
+    /// Counts the questions, those of each life above those of all earlier ones: an answer to an
+    /// earlier life, late or repeated, must not answer a question of this one.
     nonce: u64,
     /// Reads that are with the replica, and their size in bytes.
     queries: BTreeMap<u64, usize>,
@@ -206,6 +207,7 @@ impl Session {
         let record = SessionRecord { life: self.life + 1 };
         fx.record(record.clone());
         self.restore(record);
+        self.nonce = self.life << 32;
     }
 
     /// Takes one message.
@@ -530,6 +532,21 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_to_an_earlier_life_answers_nothing() {
+        let mut first_life = session(SessionOptions::default());
+        let fx = turn(&mut first_life, vec![leading(1, 0), read(1, "x")]);
+        let [(_, ToOthers::ReadIndexA(ReadIndexA { nonce }))] = fx.sends[..] else {
+            panic!("one question: {:?}", fx.sends)
+        };
+        let mut second_life = Session::new(node(1), node(2), node(3), SessionOptions::default());
+        second_life.restore(SessionRecord { life: 1 });
+        second_life.on_start(&mut Fx::new());
+        turn(&mut second_life, vec![leading(1, 0), read(2, "x")]);
+        let late = ReadIndexB { nonce, watermark: Slot(7) };
+        assert!(turn(&mut second_life, vec![late.into()]).sends.is_empty());
+    }
+
+    #[test]
     fn when_nothing_moves_the_session_starts_over() {
         let mut session = session(SessionOptions::default());
         let fx = turn(&mut session, vec![leading(1, 0), propose(1, "a")]);
@@ -544,9 +561,10 @@ mod tests {
     fn a_read_asks_the_leader_and_then_the_replica() {
         let mut session = session(SessionOptions::default());
         let fx = turn(&mut session, vec![leading(1, 0), read(1, "x"), read(2, "y")]);
-        let question = ToOthers::ReadIndexA(ReadIndexA { nonce: 1 });
+        let nonce = (1 << 32) + 1;
+        let question = ToOthers::ReadIndexA(ReadIndexA { nonce });
         assert_eq!(fx.sends, vec![(node(LEADER), question)]);
-        let index = ReadIndexB { nonce: 1, watermark: Slot(7) };
+        let index = ReadIndexB { nonce, watermark: Slot(7) };
         let fx = turn(&mut session, vec![index.into()]);
         let query = |token, text| Query { token, watermark: Slot(7), query: payload(text) };
         let expected =
