@@ -110,6 +110,22 @@ struct Call {
     payload: Payload,
 }
 
+/// What waits for the leader, first in line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Mark {
+    command: Option<u64>,
+    question: Option<u64>,
+}
+
+impl Mark {
+    /// Whether the same command or the same question was first in line then. Either alone is enough:
+    /// commands that move on say nothing of a question that was lost, nor the other way round.
+    fn has_stalled_since(&self, earlier: &Self) -> bool {
+        (self.command.is_some() && self.command == earlier.command)
+            || (self.question.is_some() && self.question == earlier.question)
+    }
+}
+
 /// The state of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Session {
@@ -152,7 +168,7 @@ pub struct Session {
     /// One above the largest token seen.
     next_token: u64,
     /// The number and the question that were first in line when the retry timer was set.
-    retry_mark: (u64, u64),
+    retry_mark: Mark,
     /// Which timers are armed.
     armed: BTreeSet<SessionTimer>,
 }
@@ -187,7 +203,7 @@ impl Session {
             queries: BTreeMap::new(),
             expiry_token: 0,
             next_token: 0,
-            retry_mark: (0, 0),
+            retry_mark: Mark::default(),
             armed: BTreeSet::new(),
         }
     }
@@ -319,7 +335,7 @@ impl Session {
     }
 
     fn on_retry(&mut self) {
-        if self.is_waiting_for_leader() && self.mark() == self.retry_mark {
+        if self.mark().has_stalled_since(&self.retry_mark) {
             self.start_over();
         }
     }
@@ -415,9 +431,11 @@ impl Session {
     }
 
     /// What is first in line: it moves when the leader answers.
-    fn mark(&self) -> (u64, u64) {
-        let question = self.questions.first_key_value().map_or(u64::MAX, |(nonce, _)| *nonce);
-        (self.first, question)
+    fn mark(&self) -> Mark {
+        Mark {
+            command: (!self.window.is_empty()).then_some(self.first),
+            question: self.questions.first_key_value().map(|(nonce, _)| *nonce),
+        }
     }
 
     fn queued_count(&self) -> usize {
@@ -529,6 +547,18 @@ mod tests {
         assert!(turn(&mut session, vec![leading(1, 1)]).sends.is_empty());
         let fx = turn(&mut session, vec![leading(2, 0)]);
         assert_eq!(fx.sends, vec![request(2, 1, &["b"])]);
+    }
+
+    #[test]
+    fn a_lost_command_is_sent_again_while_reads_go_on() {
+        let mut session = session(SessionOptions::default());
+        turn(&mut session, vec![leading(1, 0), propose(1, "a"), read(2, "x")]);
+        let nonce = (1 << 32) + 1;
+        turn(&mut session, vec![ReadIndexB { nonce, watermark: Slot(0) }.into(), read(3, "x")]);
+        let mut fx = Fx::new();
+        session.on_timer(SessionTimer::Retry, &mut fx);
+        session.on_turn_end(&mut fx);
+        assert_eq!(fx.sends.first(), Some(&request(2, 0, &["a"])), "{:?}", fx.sends);
     }
 
     #[test]
