@@ -176,32 +176,25 @@ impl Leader {
         }
     }
 
-    /// A higher round is registered, so this one never will be: tries above it.
+    /// A higher round is registered, so this one never will be: campaigns anew, above it.
     ///
-    /// A leader at work cannot stay in its series of adjacent rounds then. It campaigns anew, above
-    /// the foreign round; commands in flight are found by its Phase 1 or sent again by their
-    /// sessions.
+    /// A leader at work cannot stay in its series of adjacent rounds then; commands in flight are
+    /// found by its Phase 1 or sent again by their sessions. It asks for the newest configuration
+    /// first, as in any campaign: whoever has the higher round may have replaced the acceptors.
     pub(super) fn on_match_nack(&mut self, m: MatchNack, fx: &mut Fx) {
         if m.epoch != self.deployment.epoch {
             return;
         }
         self.seen = self.seen.max(m.highest);
-        let configuration = match &self.phase {
-            Phase::Matching(matching) if matching.round == m.round => {
-                matching.configuration.clone()
-            }
-            Phase::Phase2(phase2) => match &phase2.next {
-                Some(next) if next.matching.round == m.round => phase2.configuration.clone(),
-                Some(_) | None => return,
-            },
-            Phase::Idle | Phase::Asking { .. } | Phase::Matching(_) | Phase::Phase1(_) => return,
+        let round = match &self.phase {
+            Phase::Matching(matching) => Some(matching.round),
+            Phase::Phase2(phase2) => phase2.next.as_ref().map(|next| next.matching.round),
+            Phase::Idle | Phase::Asking { .. } | Phase::Phase1(_) => None,
         };
-        if m.highest <= m.round {
-            return;
+        if round == Some(m.round) && m.highest > m.round {
+            self.resign(fx);
+            self.campaign(fx);
         }
-        self.resign(fx);
-        let round = Round::first_above(self.seen.max(self.used), self.node);
-        self.start_matching(round, configuration, fx);
     }
 
     /// Begins a reconfiguration, or queues it behind the one under way.
