@@ -162,7 +162,7 @@ fn to_matchmaker() -> Golden<ToMatchmaker> {
 }
 
 fn from_matchmaker() -> Golden<FromMatchmaker> {
-    let newest = Some(configuration());
+    let newest = Some((round(), configuration()));
     let newest_b = NewestB { epoch: EPOCH, newest: newest.clone(), round: Some(round()) };
     let match_b = MatchB {
         epoch: EPOCH,
@@ -272,7 +272,7 @@ fn leader_record() -> Golden<LeaderRecord> {
         prefix: "LeaderRecord",
         values: vec![
             ("Used", LeaderRecord::Used(round())),
-            ("Newest", LeaderRecord::Newest(configuration())),
+            ("Newest", LeaderRecord::Newest(round(), configuration())),
         ],
     }
 }
