@@ -211,6 +211,7 @@ fn progress() -> Golden<Progress> {
             ("Active", Progress::Active { round, configuration, history_count: 1 }),
             ("Collected", Progress::Collected { watermark: round, retirable }),
             ("Refused", Progress::Refused { reason: "no".into() }),
+            ("Interrupted", Progress::Interrupted),
         ],
     }
 }
