@@ -35,7 +35,7 @@ use process::{Envelope, Outbox, Process};
 use random::Random;
 
 /// What happens next.
-#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most events are the large one")]
 enum Event {
     /// A message arrives.
     Deliver(Envelope),

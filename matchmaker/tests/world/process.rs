@@ -26,7 +26,7 @@ pub struct Envelope {
 }
 
 /// What an actor is given.
-#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lives for one step, on the stack")]
 pub enum Input {
     Start,
     Message(NodeId, Message),
