@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use kvs::local::LocalCluster;
+use kvs::local::{LocalCluster, OPERATION_TIMEOUT};
 use paxos::state_machine::{Position, StateMachine};
 
 /// Counts how often each replica was told to.
@@ -37,13 +37,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let count = client.propose("increment".into()).await?;
     println!("executed once at every replica: {}", str::from_utf8(&count)?);
 
-    let active = cluster.reconfigure(&["a4", "a5", "a6"]).await?;
+    let (active, collection) = cluster.reconfigure(&["a4", "a5", "a6"]).await?;
     println!("new acceptors after {:?}: {}", active.after, active.configuration);
 
     let count = cluster.client(2).read("".into()).await?.unwrap_or_default();
     println!("read linearizably at another replica: {}", str::from_utf8(&count)?);
 
-    let collected = cluster.collected(&["a4", "a5", "a6"]).await?;
+    let collected = collection.finished(OPERATION_TIMEOUT).await?;
     println!("no longer needed: {:?}", collected.retirable);
     Ok(cluster.stop().await?)
 }

@@ -4,8 +4,8 @@
 //! `kvs reconfigure` are such clients.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,18 +16,18 @@ use paxos::quorum::QuorumSystem;
 use paxos::runtime::{HostStats, LogStats, Roster};
 use serde::{Deserialize, Serialize};
 
-use crate::client::{Client, OperationError};
+use crate::client::{Client, Collection, OperationError};
 use crate::connection::Admin;
 use crate::deployment::ClusterFile;
-use crate::local::acceptors_called;
+use crate::local::{OPERATION_TIMEOUT, acceptors_called};
 use crate::process::Process;
 use crate::resp::Reply;
 
 /// How long a question to the leader may take.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a reconfiguration or a collection may take.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// Collections that are kept for operators who may ask; the earliest is forgotten beyond that.
+const COLLECTIONS_MAX: usize = 64;
 
 /// How a cluster is, by name. What `kvs status --json` prints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,7 +106,7 @@ pub struct CollectedReport {
     pub retirable: Vec<String>,
     /// The evidence: rounds below are collected at a majority of the matchmakers.
     pub collected_watermark: String,
-    /// From the command to the end of the collection.
+    /// From the reconfiguration's command to the end of the collection.
     pub collected_after_us: u64,
 }
 
@@ -121,6 +121,8 @@ struct Inner {
     names: BTreeMap<NodeId, String>,
     /// The archives of all replicas, with the names of their nodes.
     replicas: BTreeMap<NodeId, String>,
+    /// Collections that an operator may ask about, by the version of the configuration in use.
+    collections: Mutex<BTreeMap<u64, Collection>>,
     log_stats: Arc<LogStats>,
     host_stats: Arc<HostStats>,
 }
@@ -134,6 +136,7 @@ impl ClusterAdmin {
             acceptors: file.acceptors(roster),
             names: file.names(roster),
             replicas: file.replicas(roster),
+            collections: Mutex::default(),
             log_stats: process.log_stats(),
             host_stats: process.host_stats(),
         }))
@@ -172,10 +175,10 @@ impl Inner {
         let outcome = match (&name[..], &rest[..]) {
             (b"KVS.STATUS", []) => self.status().await,
             (b"KVS.RECONFIGURE", [_, ..]) => self.reconfigure(&rest).await,
-            (b"KVS.COLLECTED", [_, ..]) => self.collected(&rest).await,
+            (b"KVS.COLLECTED", [version]) => self.collected(version).await,
             _ => {
                 let usage = "ERR usage: KVS.STATUS | KVS.RECONFIGURE acceptor [acceptor ...] \
-                             [majority|write-all|grid:COLUMNS] | KVS.COLLECTED, the same arguments";
+                             [majority|write-all|grid:COLUMNS] | KVS.COLLECTED version";
                 return Reply::Error(usage.into());
             }
         };
@@ -193,7 +196,9 @@ impl Inner {
 
     async fn reconfigure(&self, arguments: &[&str]) -> Result<String, OperationError> {
         let (system, members) = self.target(arguments)?;
-        let active = self.client.reconfigure(system, members, OPERATION_TIMEOUT).await?;
+        let reconfigured = self.client.reconfigure(system, members, OPERATION_TIMEOUT).await?;
+        let (active, collection) = reconfigured;
+        self.keep_collection(active.configuration.version(), collection);
         Ok(json(&ReconfigureReport {
             acceptors: self.all_named(active.configuration.members()),
             version: active.configuration.version(),
@@ -203,14 +208,33 @@ impl Inner {
         }))
     }
 
-    async fn collected(&self, arguments: &[&str]) -> Result<String, OperationError> {
-        let (system, members) = self.target(arguments)?;
-        let collected = self.client.collected(system, members, OPERATION_TIMEOUT).await?;
+    async fn collected(&self, version: &str) -> Result<String, OperationError> {
+        let known = version.parse().ok().and_then(|version: u64| self.take_collection(version));
+        let collection = known.ok_or_else(|| {
+            let text = format!(
+                "nobody waits for the collection before version `{version}` here: ask the node that \
+                 the acceptors were replaced at, once; KVS.STATUS shows what is collected"
+            );
+            OperationError::Refused(text)
+        })?;
+        let collected = collection.finished(OPERATION_TIMEOUT).await?;
         Ok(json(&CollectedReport {
             retirable: self.all_named(&collected.retirable),
             collected_watermark: collected.watermark.to_string(),
             collected_after_us: micros(collected.after),
         }))
+    }
+
+    fn keep_collection(&self, version: u64, collection: Collection) {
+        let mut collections = self.collections.lock().unwrap_or_else(PoisonError::into_inner);
+        collections.insert(version, collection);
+        while collections.len() > COLLECTIONS_MAX {
+            collections.pop_first();
+        }
+    }
+
+    fn take_collection(&self, version: u64) -> Option<Collection> {
+        self.collections.lock().unwrap_or_else(PoisonError::into_inner).remove(&version)
     }
 
     /// The acceptors and the quorum system that the arguments of a command name.

@@ -152,9 +152,10 @@ impl Client {
     }
 
     /// Replaces the acceptors by `members`, and returns when the new ones are in use. The old ones
-    /// must run until [`collected`](Self::collected).
+    /// must run until the [`Collection`] has finished.
     ///
-    /// *Repeat*: harmless; acceptors that are in place already are reported as active.
+    /// *Repeat*: harmless; acceptors that are in place already are put in place again, under a newer
+    /// version.
     ///
     /// *Errors*: refused by the leader, or no leader within `timeout`.
     pub async fn reconfigure(
@@ -162,110 +163,40 @@ impl Client {
         system: QuorumSystem,
         members: BTreeSet<NodeId>,
         timeout: Duration,
-    ) -> Result<Active, OperationError> {
+    ) -> Result<(Active, Collection), OperationError> {
         let started = Instant::now();
-        self.follow(system, members, timeout, |progress| match progress {
+        let mut question = self
+            .question(|token| ToProposer::ReconfigureA(ReconfigureA { token, system, members }));
+        let active = question.progress(timeout, |progress| match progress {
             Progress::Active { round, configuration, history_count } => {
                 let after = started.elapsed();
-                Some(Ok(Active { round, configuration, history_count, after }))
+                Some(Active { round, configuration, history_count, after })
             }
-            Progress::Refused { reason } => Some(Err(OperationError::Refused(reason))),
-            Progress::Collected { .. } | Progress::Interrupted => None,
-        })
-        .await
-    }
-
-    /// Makes sure that `members` are the acceptors, and returns when all earlier ones are collected.
-    ///
-    /// *Errors*: as [`reconfigure`](Self::reconfigure).
-    pub async fn collected(
-        &self,
-        system: QuorumSystem,
-        members: BTreeSet<NodeId>,
-        timeout: Duration,
-    ) -> Result<Collected, OperationError> {
-        let started = Instant::now();
-        self.follow(system, members, timeout, |progress| match progress {
-            Progress::Collected { watermark, retirable } => {
-                Some(Ok(Collected { watermark, retirable, after: started.elapsed() }))
-            }
-            Progress::Refused { reason } => Some(Err(OperationError::Refused(reason))),
-            Progress::Active { .. } | Progress::Interrupted => None,
-        })
-        .await
-    }
-
-    async fn follow<O>(
-        &self,
-        system: QuorumSystem,
-        members: BTreeSet<NodeId>,
-        timeout: Duration,
-        mut take: impl FnMut(Progress) -> Option<Result<O, OperationError>>,
-    ) -> Result<O, OperationError> {
-        let question = |token| {
-            ToProposer::ReconfigureA(ReconfigureA { token, system, members: members.clone() })
-        };
-        self.ask(question, timeout, |answer| match answer {
-            ToApplication::ReconfigureB(m) => take(m.progress),
-            ToApplication::StatusB(_) | ToApplication::Return(_) => None,
-        })
-        .await?
+            Progress::Collected { .. } | Progress::Interrupted | Progress::Refused { .. } => None,
+        });
+        let active = active.await?;
+        Ok((active, Collection { question, started }))
     }
 
     /// How the cluster is, as its leader sees it.
     ///
     /// *Errors*: no leader answers within `timeout`.
     pub async fn status(&self, timeout: Duration) -> Result<StatusB, OperationError> {
-        let question = |token| ToProposer::StatusA(StatusA { token });
-        self.ask(question, timeout, |answer| match answer {
+        let mut question = self.question(|token| ToProposer::StatusA(StatusA { token }));
+        let status = question.answer(timeout, |answer| match answer {
             ToApplication::StatusB(status) => Some(status),
             ToApplication::ReconfigureB(_) | ToApplication::Return(_) => None,
-        })
-        .await
+        });
+        status.await
     }
 
-    /// Asks all proposers, again and again, until `take` has what it wants. Only a leader answers.
-    async fn ask<O>(
-        &self,
-        question: impl Fn(u64) -> ToProposer,
-        timeout: Duration,
-        mut take: impl FnMut(ToApplication) -> Option<O>,
-    ) -> Result<O, OperationError> {
-        let (sender, mut answers) = mpsc::unbounded_channel();
-        let token = {
-            let mut waiting = lock(&self.waiting);
-            waiting.token += 1;
-            let token = waiting.token;
-            waiting.operators.insert(token, sender);
-            token
-        };
-        let asking = async {
-            loop {
-                for proposer in self.proposers.iter() {
-                    let message = Message::Proposer(question(token));
-                    let sent = self.handle.send(self.application.node, *proposer, message).await;
-                    sent.map_err(|_| OperationError::Stopped)?;
-                }
-                let again = tokio::time::sleep(ASK_AGAIN);
-                tokio::pin!(again);
-                loop {
-                    tokio::select! {
-                        answer = answers.recv() => match answer {
-                            None => return Err(OperationError::Stopped),
-                            Some(answer) => {
-                                if let Some(outcome) = take(answer) {
-                                    return Ok(outcome);
-                                }
-                            }
-                        },
-                        () = &mut again => break,
-                    }
-                }
-            }
-        };
-        let outcome = tokio::time::timeout(timeout, asking).await;
-        lock(&self.waiting).operators.remove(&token);
-        outcome.unwrap_or(Err(OperationError::TimedOut))
+    fn question(&self, message: impl FnOnce(u64) -> ToProposer) -> Question {
+        let (sender, answers) = mpsc::unbounded_channel();
+        let mut waiting = lock(&self.waiting);
+        waiting.token += 1;
+        let token = waiting.token;
+        waiting.operators.insert(token, sender);
+        Question { client: self.clone(), token, message: message(token), answers }
     }
 
     /// Ends the process behind this client, after what it did so far is durable.
@@ -279,6 +210,97 @@ impl Client {
         waiting.is_stopped = true;
         waiting.calls.clear();
         waiting.operators.clear();
+    }
+}
+
+/// A question to the leader, whoever that is. Forgotten when dropped.
+struct Question {
+    client: Client,
+    token: u64,
+    message: ToProposer,
+    answers: mpsc::UnboundedReceiver<ToApplication>,
+}
+
+impl Question {
+    /// Asks all proposers, again and again, until `take` has what it wants. Only a leader answers.
+    async fn answer<O>(
+        &mut self,
+        timeout: Duration,
+        take: impl FnMut(ToApplication) -> Option<O>,
+    ) -> Result<O, OperationError> {
+        let asking = self.ask_until(take);
+        tokio::time::timeout(timeout, asking).await.unwrap_or(Err(OperationError::TimedOut))
+    }
+
+    async fn ask_until<O>(
+        &mut self,
+        mut take: impl FnMut(ToApplication) -> Option<O>,
+    ) -> Result<O, OperationError> {
+        loop {
+            for proposer in self.client.proposers.iter() {
+                let message = Message::Proposer(self.message.clone());
+                let from = self.client.application.node;
+                let sent = self.client.handle.send(from, *proposer, message).await;
+                sent.map_err(|_| OperationError::Stopped)?;
+            }
+            let again = tokio::time::sleep(ASK_AGAIN);
+            tokio::pin!(again);
+            loop {
+                tokio::select! {
+                    answer = self.answers.recv() => match answer.map(&mut take) {
+                        None => return Err(OperationError::Stopped),
+                        Some(Some(outcome)) => return Ok(outcome),
+                        Some(None) => {}
+                    },
+                    () = &mut again => break,
+                }
+            }
+        }
+    }
+
+    /// The same for the steps of a reconfiguration; a refusal ends it.
+    async fn progress<O>(
+        &mut self,
+        timeout: Duration,
+        mut take: impl FnMut(Progress) -> Option<O>,
+    ) -> Result<O, OperationError> {
+        let outcome = self.answer(timeout, |answer| match answer {
+            ToApplication::ReconfigureB(m) => match m.progress {
+                Progress::Refused { reason } => Some(Err(OperationError::Refused(reason))),
+                progress => take(progress).map(Ok),
+            },
+            ToApplication::StatusB(_) | ToApplication::Return(_) => None,
+        });
+        outcome.await?
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        lock(&self.client.waiting).operators.remove(&self.token);
+    }
+}
+
+/// The garbage collection behind a reconfiguration. It goes on whether or not anyone waits for it.
+pub struct Collection {
+    question: Question,
+    started: Instant,
+}
+
+impl Collection {
+    /// Waits until all earlier configurations are collected. If the leader changes meanwhile, the new
+    /// one puts the acceptors in place again and names those that it knows to be replaced.
+    ///
+    /// *Errors*: refused by a new leader, or none within `timeout`.
+    pub async fn finished(mut self, timeout: Duration) -> Result<Collected, OperationError> {
+        let started = self.started;
+        let collected = self.question.progress(timeout, |progress| match progress {
+            Progress::Collected { watermark, retirable } => {
+                Some(Collected { watermark, retirable, after: started.elapsed() })
+            }
+            Progress::Active { .. } | Progress::Interrupted | Progress::Refused { .. } => None,
+        });
+        collected.await
     }
 }
 

@@ -12,12 +12,12 @@ use paxos::actor::NodeId;
 use paxos::quorum::QuorumSystem;
 use paxos::runtime::{DataDir, FileLog, FileLogOptions, Network, Roster};
 
-use crate::client::{Active, Client, Collected, OperationError};
+use crate::client::{Active, Client, Collection, OperationError};
 use crate::deployment::{ClusterFile, Role};
 use crate::process::{Machine, Process};
 
 /// How long an operation on the cluster may take.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Segments of the log of one process, in bytes. Three processes share a disk.
 const SEGMENT_BYTES: u64 = 16 << 20;
@@ -85,20 +85,15 @@ impl LocalCluster {
     }
 
     /// Replaces the acceptors by those called `names` (of `a1` to `a6`), and returns when they are in
-    /// use.
+    /// use; the [`Collection`] tells when the earlier ones are not needed any more.
     ///
     /// *Errors*: an unknown name, or as [`Client::reconfigure`].
-    pub async fn reconfigure(&self, names: &[&str]) -> Result<Active, OperationError> {
+    pub async fn reconfigure(
+        &self,
+        names: &[&str],
+    ) -> Result<(Active, Collection), OperationError> {
         let members = self.members(names)?;
         self.client(0).reconfigure(QuorumSystem::Majority, members, OPERATION_TIMEOUT).await
-    }
-
-    /// Waits until all configurations before that of `names` are collected.
-    ///
-    /// *Errors*: as [`reconfigure`](Self::reconfigure).
-    pub async fn collected(&self, names: &[&str]) -> Result<Collected, OperationError> {
-        let members = self.members(names)?;
-        self.client(0).collected(QuorumSystem::Majority, members, OPERATION_TIMEOUT).await
     }
 
     fn members(&self, names: &[&str]) -> Result<BTreeSet<NodeId>, OperationError> {

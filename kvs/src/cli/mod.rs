@@ -80,10 +80,16 @@ impl Target {
         Ok((addresses, self.password.clone().or(file.clients.requirepass)))
     }
 
-    /// The reply to `command`, from the first node that gives one.
-    fn call(&self, command: &[&str]) -> Outcome<String> {
+    /// The reply to `command`, from the first node that gives one, and the address of that node.
+    fn call(&self, command: &[&str]) -> Outcome<(SocketAddr, String)> {
         let (addresses, password) = self.addresses()?;
         redis::call(&addresses, password.as_deref(), command)
+    }
+
+    /// The reply to `command` of the node at `address`.
+    fn call_at(&self, address: SocketAddr, command: &[&str]) -> Outcome<String> {
+        let (_, password) = self.addresses()?;
+        Ok(redis::call(&[address], password.as_deref(), command)?.1)
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct StatusCommand {
 
 impl StatusCommand {
     pub(super) fn run(self) -> Outcome<()> {
-        let text = self.target.call(&["KVS.STATUS"])?;
+        let (_, text) = self.target.call(&["KVS.STATUS"])?;
         if self.json {
             println!("{text}");
         } else {
@@ -85,14 +85,16 @@ pub(super) struct ReconfigureCommand {
 impl ReconfigureCommand {
     pub(super) fn run(self) -> Outcome<()> {
         let acceptors = self.acceptors.iter().map(String::as_str);
-        let command = |name| -> Vec<&str> {
-            [name].into_iter().chain(acceptors.clone()).chain([self.quorum.as_str()]).collect()
-        };
-        let text = self.target.call(&command("KVS.RECONFIGURE"))?;
+        let command: Vec<&str> = ["KVS.RECONFIGURE"]
+            .into_iter()
+            .chain(acceptors)
+            .chain([self.quorum.as_str()])
+            .collect();
+        let (address, text) = self.target.call(&command)?;
+        let report: ReconfigureReport = serde_json::from_str(&text)?;
         if self.json {
             println!("{text}");
         } else {
-            let report: ReconfigureReport = serde_json::from_str(&text)?;
             println!(
                 "active        {} vote in round {} (version {}), {:.3} ms after the command",
                 report.acceptors.join(" "),
@@ -101,14 +103,15 @@ impl ReconfigureCommand {
                 ms(report.active_after_us),
             );
         }
-        let text = self.target.call(&command("KVS.COLLECTED"))?;
+        let version = report.version.to_string();
+        let text = self.target.call_at(address, &["KVS.COLLECTED", &version])?;
         if self.json {
             println!("{text}");
             return Ok(());
         }
         let report: CollectedReport = serde_json::from_str(&text)?;
         println!(
-            "collected     rounds below {} are garbage, {:.3} ms later",
+            "collected     rounds below {} are garbage, {:.3} ms after the command",
             report.collected_watermark,
             ms(report.collected_after_us),
         );

@@ -13,18 +13,19 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest reply that is accepted, in bytes.
 const REPLY_BYTES_MAX: u64 = 16 << 20;
 
-/// Sends `command` to the first of `addresses` that answers it, and returns the text of the reply.
+/// Sends `command` to the first of `addresses` that answers it, and returns that address and the text
+/// of the reply.
 ///
 /// *Errors*: no node answers; or the last one that did answers with an error.
 pub(super) fn call(
     addresses: &[SocketAddr],
     password: Option<&str>,
     command: &[&str],
-) -> Outcome<String> {
+) -> Outcome<(SocketAddr, String)> {
     let mut failure = String::from("the cluster file has no node that serves clients");
     for address in addresses {
         match call_at(*address, password, command) {
-            Ok(Ok(reply)) => return Ok(reply),
+            Ok(Ok(reply)) => return Ok((*address, reply)),
             Ok(Err(refusal)) if refusal.starts_with("CLUSTERDOWN") => failure = refusal,
             Ok(Err(refusal)) => return Err(refusal.into()),
             Err(error) => {

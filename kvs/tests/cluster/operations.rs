@@ -55,8 +55,11 @@ fn acceptors_are_replaced_a_hundred_times_under_load_and_no_command_fails() {
             active.sort_unstable();
             assert_eq!(active, expected);
             history_max = history_max.max(report.history_count);
-            let reply = operator.command(&["KVS.COLLECTED", a, b, c]).expect("served");
-            assert!(reply.text().contains("retirable"), "{reply:?}");
+            let version = report.version.to_string();
+            let reply = operator.command(&["KVS.COLLECTED", &version]).expect("served");
+            let collected: kvs::admin::CollectedReport =
+                serde_json::from_str(reply.text()).unwrap_or_else(|_| panic!("{reply:?}"));
+            assert_eq!(collected.collected_watermark, report.round);
         }
         assert!(history_max <= 2, "{history_max} earlier configurations at once");
         stop.store(true, Ordering::Relaxed);
