@@ -483,6 +483,22 @@ fn a_history_that_was_told_stays_complete() {
     assert_eq!(matchmaker.log().keys().copied().collect::<Vec<_>>(), [round(3)]);
 }
 
+/// Matchmaker Paxos, Algorithm 1: the answer to a registration shows all lower rounds.
+#[test]
+fn a_registration_is_answered_with_all_lower_rounds() {
+    let mut matchmaker = Matchmaker::new(EPOCH);
+    let mut history = Vec::new();
+    for (steps, members) in (0..).zip([A, B, C]) {
+        let configuration = majority(steps + 1, members);
+        let m = MatchA { epoch: EPOCH, round: round(steps), configuration: configuration.clone() };
+        let FromMatchmaker::MatchB(m) = matchmaker_step(&mut matchmaker, m) else {
+            panic!("a higher round is registered")
+        };
+        assert_eq!(m.history.into_iter().collect::<Vec<_>>(), history);
+        history.push((round(steps), configuration));
+    }
+}
+
 /// Matchmaker Paxos, section 3.4: a stale request to collect is answered with the present, larger
 /// watermark, so that an old leader does not wait for ever.
 #[test]
@@ -934,12 +950,14 @@ fn a_read_in_flight_is_confirmed_by_the_new_configuration() {
     let mut world = World::led();
     world.step(ONE, SESSION, read_index_a(5));
     world.end_turn(ONE);
-    start_reconfiguration(&mut world);
+    let new = [A[2], B[0], B[1]];
+    world.step(ONE, OPERATOR, reconfigure(7, new));
     world.step(ONE, A[0], read_b(round(0), 2));
     let fx = switch(&mut world, 0);
-    assert_eq!(receivers(&fx, is_read_a), B.into());
+    assert_eq!(receivers(&fx, is_read_a), new.into());
     assert!(world.step(ONE, A[1], read_b(round(0), 2)).is_empty());
-    assert!(world.step(ONE, A[2], read_b(round(1), 3)).is_empty());
+    assert!(world.step(ONE, A[2], read_b(round(0), 2)).is_empty(), "an answer in the old round");
+    assert!(world.step(ONE, A[0], read_b(round(1), 3)).is_empty(), "no acceptor of the round");
     assert!(world.step(ONE, B[0], read_b(round(1), 3)).is_empty());
     let fx = world.step(ONE, B[1], read_b(round(1), 3));
     let answer = ReadIndexB { nonce: 5, watermark: Slot(0) };
