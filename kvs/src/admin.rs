@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use matchmaker::message::StatusB;
 use paxos::actor::NodeId;
+use paxos::message::ArchivedB;
 use paxos::quorum::QuorumSystem;
 use paxos::runtime::{HostStats, LogStats, Roster};
 use serde::{Deserialize, Serialize};
@@ -55,8 +56,8 @@ pub struct Status {
     pub collected_watermark: String,
     /// Earlier configurations that are still needed.
     pub uncollected: u64,
-    /// What each replica last reported, by node.
-    pub replicas: BTreeMap<String, ReplicaStatus>,
+    /// What each replica last reported, by node; nothing if the leader has not heard of it yet.
+    pub replicas: BTreeMap<String, Option<ReplicaStatus>>,
     /// What the process that was asked has done since it started.
     pub process: ProcessStatus,
 }
@@ -118,6 +119,8 @@ struct Inner {
     client: Client,
     acceptors: BTreeMap<String, NodeId>,
     names: BTreeMap<NodeId, String>,
+    /// The archives of all replicas, with the names of their nodes.
+    replicas: BTreeMap<NodeId, String>,
     log_stats: Arc<LogStats>,
     host_stats: Arc<HostStats>,
 }
@@ -130,6 +133,7 @@ impl ClusterAdmin {
             client: process.client(),
             acceptors: file.acceptors(roster),
             names: file.names(roster),
+            replicas: file.replicas(roster),
             log_stats: process.log_stats(),
             host_stats: process.host_stats(),
         }))
@@ -252,16 +256,10 @@ impl Inner {
             persisted_watermark: status.persisted_watermark.0,
             collected_watermark: status.collected_watermark.to_string(),
             uncollected: status.history_count,
-            replicas: status
-                .archives
+            replicas: self
+                .replicas
                 .iter()
-                .map(|(node, archive)| {
-                    let replica = ReplicaStatus {
-                        executed_watermark: archive.executed_watermark.0,
-                        persisted_watermark: archive.persisted_watermark.0,
-                    };
-                    (self.name(*node), replica)
-                })
+                .map(|(node, name)| (name.clone(), status.archives.get(node).map(replica_status)))
                 .collect(),
             process: self.process(),
         }
@@ -273,6 +271,13 @@ impl Inner {
 
     fn all_named<'a>(&self, nodes: impl IntoIterator<Item = &'a NodeId>) -> Vec<String> {
         nodes.into_iter().map(|node| self.name(*node)).collect()
+    }
+}
+
+fn replica_status(archive: &ArchivedB) -> ReplicaStatus {
+    ReplicaStatus {
+        executed_watermark: archive.executed_watermark.0,
+        persisted_watermark: archive.persisted_watermark.0,
     }
 }
 

@@ -170,7 +170,7 @@ impl Client {
                 Some(Ok(Active { round, configuration, history_count, after }))
             }
             Progress::Refused { reason } => Some(Err(OperationError::Refused(reason))),
-            Progress::Collected { .. } => None,
+            Progress::Collected { .. } | Progress::Interrupted => None,
         })
         .await
     }
@@ -190,7 +190,7 @@ impl Client {
                 Some(Ok(Collected { watermark, retirable, after: started.elapsed() }))
             }
             Progress::Refused { reason } => Some(Err(OperationError::Refused(reason))),
-            Progress::Active { .. } => None,
+            Progress::Active { .. } | Progress::Interrupted => None,
         })
         .await
     }

@@ -221,6 +221,9 @@ pub enum Progress {
         /// be switched off.
         retirable: BTreeSet<NodeId>,
     },
+    /// The leader stepped down before the new acceptors were active. Ask again: a new leader may find
+    /// them registered, or will register them.
+    Interrupted,
     /// Nothing was done.
     Refused {
         /// Cause and cure.

@@ -18,15 +18,12 @@ use std::time::Duration;
 
 use crate::actor::{Effects, NodeId};
 use crate::command::Value;
-use crate::message::{ArchivedA, ArchivedB, Chosen, FetchA, FetchB, Store, ToArchive};
+use crate::message::{
+    ArchivedA, ArchivedB, Chosen, FETCH_BYTES_MAX, FETCH_VALUES_MAX, FetchA, FetchB, Store,
+    ToArchive,
+};
 use crate::slot::Slot;
 use crate::wire::{Decode, Encode, Frame};
-
-/// Values in one [`FetchB`] are cut at this size, in bytes, unless a single one is larger.
-pub const FETCH_BYTES_MAX: usize = 1 << 20;
-
-/// Values in one [`FetchB`] at most.
-pub const FETCH_VALUES_MAX: usize = 4096;
 
 /// Values that wait to be written are written at once when they are this large together, in bytes.
 const UNWRITTEN_BYTES_MAX: usize = 1 << 20;

@@ -219,6 +219,12 @@ pub struct FetchA {
     pub first: Slot,
 }
 
+/// Values in one [`FetchB`] are cut at this size, in bytes, unless a single one is larger.
+pub const FETCH_BYTES_MAX: usize = 1 << 20;
+
+/// Values in one [`FetchB`] at most.
+pub const FETCH_VALUES_MAX: usize = 4096;
+
 /// Archive or leader → replica. Chosen values of consecutive slots; none if it has no more.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 #[bincode(crate = "crate::wire::bincode", decode_context = "Frame")]

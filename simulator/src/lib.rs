@@ -1,1 +1,3 @@
 //! Judges of replicated state machines.
+
+pub mod checker;

@@ -55,8 +55,9 @@ impl Demo {
         println!("  redis-cli -p {port} set greeting hello");
         println!("  redis-benchmark -p {port} -t set,get -n 100000 -P 16 -q");
         let at = if port == 6380 { String::new() } else { format!(" --at {listen}") };
-        println!("  kvs status{at}");
-        println!("  kvs reconfigure{at} --acceptors a4,a5,a6");
+        let kvs = super::program();
+        println!("  {kvs} status{at}");
+        println!("  {kvs} reconfigure{at} --acceptors a4,a5,a6");
         println!("\nCtrl-C stops it; a second start finds its data.");
     }
 }

@@ -48,15 +48,16 @@ impl Init {
         written
             .and_then(|mut out| out.write_all(file.to_toml().as_bytes()))
             .map_err(|error| format!("cannot write {shown}: {error}; choose another --out"))?;
+        let kvs = super::program();
         println!("{shown} describes the cluster {cluster}. Start its nodes, each on its own:\n");
         for node in &file.nodes {
-            println!("  kvs serve --config {shown} --node {}", node.name);
+            println!("  {kvs} serve --config {shown} --node {}", node.name);
         }
         println!("\nThe first start needs all of them. Then:\n");
         if let Some(address) = file.nodes.iter().find_map(|node| node.client) {
             println!("  redis-cli -p {} set greeting hello", address.port());
         }
-        println!("  kvs status --config {shown}");
+        println!("  {kvs} status --config {shown}");
         Ok(())
     }
 }

@@ -86,3 +86,8 @@ impl Target {
         redis::call(&addresses, password.as_deref(), command)
     }
 }
+
+/// How this program was called, for the commands that it tells its operator to try.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "kvs".into())
+}

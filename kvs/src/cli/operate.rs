@@ -53,12 +53,14 @@ fn table(status: &Status) -> String {
         status.persisted_watermark,
     );
     for (name, replica) in &status.replicas {
+        let [executed, persisted] = match replica {
+            Some(replica) => {
+                [replica.executed_watermark, replica.persisted_watermark].map(|w| w.to_string())
+            }
+            None => ["-", "-"].map(String::from),
+        };
         // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
-            "{name:<12} {:>10} {:>13}",
-            replica.executed_watermark, replica.persisted_watermark
-        );
+        let _ = writeln!(text, "{name:<12} {executed:>10} {persisted:>13}");
     }
     text
 }

@@ -373,9 +373,8 @@ impl Leader {
     /// Leads no more. Whoever waits learns it from the next leader, or by timing out.
     fn resign(&mut self, fx: &mut Fx) {
         if let Phase::Phase2(phase2) = std::mem::replace(&mut self.phase, Phase::Idle) {
-            let reason = "the leader stepped down before the new acceptors were active: ask again";
             for (node, token) in phase2.requesters() {
-                let progress = Progress::Refused { reason: reason.into() };
+                let progress = Progress::Interrupted;
                 fx.send(node, ToApplication::ReconfigureB(ReconfigureB { token, progress }));
             }
         }

@@ -13,10 +13,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use paxos::actor::NodeId;
-use paxos::archive::{FETCH_BYTES_MAX, FETCH_VALUES_MAX};
 use paxos::command::{Submission, Value};
 use paxos::configuration::Configuration;
-use paxos::message::{self, Chosen, FetchB, Phase2A, Phase2B, Request, ToAcceptor, ToReplica};
+use paxos::message::{self, FETCH_BYTES_MAX, FETCH_VALUES_MAX};
+use paxos::message::{Chosen, FetchB, Phase2A, Phase2B, Request, ToAcceptor, ToReplica};
 use paxos::quorum::MemberSet;
 use paxos::round::Round;
 use paxos::slot::Slot;

@@ -1,0 +1,221 @@
+//! Real processes of a real cluster, on loopback, in a directory of their own.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use kvs::admin::Status;
+use kvs::deployment::{ClusterFile, Role};
+use tempfile::TempDir;
+
+use crate::client::{Client, Reply};
+
+/// How long anything may take that must happen at all. Only a broken cluster takes so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Calls `attempt` until it succeeds.
+pub(crate) fn eventually<O>(what: &str, mut attempt: impl FnMut() -> Option<O>) -> O {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(outcome) = attempt() {
+            return outcome;
+        }
+        assert!(Instant::now() < deadline, "it never happened: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// A cluster whose processes end with it.
+pub(crate) struct Cluster {
+    directory: TempDir,
+    pub(crate) file: ClusterFile,
+    processes: Mutex<BTreeMap<String, Child>>,
+}
+
+impl Cluster {
+    /// Three processes with every role each, and six acceptors.
+    pub(crate) fn colocated() -> Self {
+        Self::start(ClusterFile::on_loopback("test", 3, 6, 1).expect("three nodes"))
+    }
+
+    /// Eleven processes with one role each: two proposers, three matchmakers, three acceptors, three
+    /// replicas.
+    pub(crate) fn spread() -> Self {
+        let mut file = ClusterFile::on_loopback("test", 11, 11, 1).expect("eleven nodes");
+        let kinds = ["p1", "p2", "m1", "m2", "m3", "a1", "a2", "a3", "r1", "r2", "r3"];
+        for (node, name) in file.nodes.iter_mut().zip(kinds) {
+            node.name = name.into();
+            node.acceptors.clear();
+            node.roles = match &name[..1] {
+                "p" => vec![Role::Proposer],
+                "m" => vec![Role::Matchmaker],
+                "r" => vec![Role::Replica],
+                _ => vec![],
+            };
+            if name.starts_with('a') {
+                node.acceptors.push(name.into());
+            }
+        }
+        file.acceptors = ["a1", "a2", "a3"].map(String::from).to_vec();
+        Self::start(file)
+    }
+
+    fn start(mut file: ClusterFile) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let count = file.nodes.len() * 2;
+        let mut addresses = free_addresses(count).into_iter();
+        for node in &mut file.nodes {
+            node.peer = addresses.next().expect("two for each node");
+            node.client = addresses.next();
+            node.data = Some(directory.path().join(&node.name));
+        }
+        let cluster = Self { directory, file, processes: Mutex::default() };
+        fs::write(cluster.config(), cluster.file.to_toml()).expect("the cluster file is written");
+        cluster.started()
+    }
+
+    fn started(self) -> Self {
+        let names: Vec<String> = self.file.nodes.iter().map(|node| node.name.clone()).collect();
+        for name in &names {
+            self.launch(name);
+        }
+        self.wait_until_serving();
+        self
+    }
+
+    fn processes(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Child>> {
+        self.processes.lock().expect("no holder panics")
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.directory.path().join("cluster.toml")
+    }
+
+    /// Where the log of messages of a node goes.
+    pub(crate) fn output(&self, name: &str) -> PathBuf {
+        self.directory.path().join(format!("{name}.out"))
+    }
+
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Starts a node that does not run.
+    pub(crate) fn launch(&self, name: &str) {
+        let output = File::options().create(true).append(true).open(self.output(name));
+        let output = output.expect("a file in the temporary directory");
+        let process = Command::new(env!("CARGO_BIN_EXE_kvs"))
+            .args(["serve", "--node", name, "--config"])
+            .arg(self.config())
+            .env("RUST_LOG", "info")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("a duplicate"))
+            .stderr(output)
+            .spawn()
+            .expect("the program starts");
+        assert!(self.processes().insert(name.into(), process).is_none(), "{name} runs already");
+    }
+
+    /// Ends a node at once, as a crash would.
+    pub(crate) fn kill(&self, name: &str) {
+        let mut process = self.processes().remove(name).expect("it runs");
+        process.kill().expect("it can be killed");
+        process.wait().expect("it has ended");
+    }
+
+    /// Ends every node at once.
+    pub(crate) fn kill_all(&self) {
+        let mut processes = std::mem::take(&mut *self.processes());
+        for process in processes.values_mut() {
+            process.kill().expect("it can be killed");
+        }
+        for mut process in processes.into_values() {
+            process.wait().expect("it has ended");
+        }
+    }
+
+    /// Waits until a node has ended by itself.
+    pub(crate) fn wait_for_end(&self, name: &str) -> ExitStatus {
+        let mut process = self.processes().remove(name).expect("it runs");
+        eventually("the process ends", || process.try_wait().expect("it is a child"))
+    }
+
+    /// Where Redis clients reach a node.
+    pub(crate) fn address(&self, name: &str) -> SocketAddr {
+        self.file.node(name).expect("a node").client.expect("serves clients")
+    }
+
+    /// The nodes that serve clients.
+    pub(crate) fn servers(&self) -> Vec<String> {
+        let nodes = self.file.nodes.iter();
+        let servers = nodes.filter(|node| node.roles.contains(&Role::Replica));
+        servers.map(|node| node.name.clone()).collect()
+    }
+
+    /// A connection to a node, as soon as it takes one.
+    pub(crate) fn client(&self, name: &str) -> Client {
+        let address = self.address(name);
+        eventually("the node takes a connection", || Client::connect(address).ok())
+    }
+
+    /// Waits until every node that runs serves reads and writes.
+    pub(crate) fn wait_until_serving(&self) {
+        for name in self.servers() {
+            if self.processes().contains_key(&name) {
+                eventually("the node serves", || {
+                    let mut client = Client::connect(self.address(&name)).ok()?;
+                    let reply = client.command(&["SET", "serving", &name]).ok()?;
+                    (reply == Reply::Simple("OK".into())).then_some(())
+                });
+            }
+        }
+    }
+
+    /// How the cluster is, as seen from a node.
+    pub(crate) fn status(&self, name: &str) -> Status {
+        eventually("the status", || {
+            let reply = self.client(name).command(&["KVS.STATUS"]).ok()?;
+            match reply {
+                Reply::Bulk(Some(json)) => serde_json::from_str(&json).ok(),
+                _ => None,
+            }
+        })
+    }
+
+    /// Runs the program with `arguments`.
+    pub(crate) fn kvs(arguments: &[&str], directory: &Path) -> Output {
+        let command = Command::new(env!("CARGO_BIN_EXE_kvs"))
+            .args(arguments)
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .output();
+        command.expect("the program starts")
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for process in self.processes().values_mut() {
+            // It may have ended by itself.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        if std::thread::panicking() {
+            for node in &self.file.nodes {
+                let output = fs::read_to_string(self.output(&node.name)).unwrap_or_default();
+                eprintln!("--- {}\n{output}", node.name);
+            }
+        }
+    }
+}
+
+/// Loopback addresses that nobody listens on. They are all held while more are drawn, so they differ.
+pub(crate) fn free_addresses(count: usize) -> Vec<SocketAddr> {
+    let held: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    held.iter().map(|listener| listener.local_addr().expect("it is bound")).collect()
+}

@@ -1,0 +1,9 @@
+//! Real processes and real clients: what a cluster survives, and what it tells its operator.
+
+mod client;
+mod faults;
+mod harness;
+mod inputs;
+mod interop;
+mod operations;
+mod workload;

@@ -1,0 +1,104 @@
+//! What an operator types, and sees.
+
+use std::process::Output;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use kvs::admin::Status;
+
+use crate::client::{Client, Reply};
+use crate::harness::Cluster;
+
+fn text(output: &Output) -> String {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stdout}{stderr}");
+    stdout.into_owned()
+}
+
+#[test]
+fn acceptors_are_replaced_a_hundred_times_under_load_and_no_command_fails() {
+    let cluster = Cluster::colocated();
+    let pools = ["a1", "a2", "a3", "a4", "a5", "a6"];
+    let stop = &AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let loads: Vec<_> = cluster
+            .servers()
+            .into_iter()
+            .map(|name| {
+                let mut client = cluster.client(&name);
+                scope.spawn(move || {
+                    let mut count = 0;
+                    while !stop.load(Ordering::Relaxed) {
+                        let reply = client.command(&["INCR", &name]).expect("served");
+                        count += 1;
+                        assert_eq!(
+                            reply,
+                            Reply::Integer(count),
+                            "each command has its effect once"
+                        );
+                    }
+                    (name, count)
+                })
+            })
+            .collect();
+        let mut operator = cluster.client("n2");
+        let mut history_max = 0;
+        for step in 0..100usize {
+            let chosen = [0, 2, 3].map(|offset| pools[(step * 5 + offset) % pools.len()]);
+            let [a, b, c] = chosen;
+            let reply = operator.command(&["KVS.RECONFIGURE", a, b, c]).expect("served");
+            let report: kvs::admin::ReconfigureReport =
+                serde_json::from_str(reply.text()).unwrap_or_else(|_| panic!("{reply:?}"));
+            let mut expected = chosen.to_vec();
+            expected.sort_unstable();
+            let mut active = report.acceptors;
+            active.sort_unstable();
+            assert_eq!(active, expected);
+            history_max = history_max.max(report.history_count);
+            let reply = operator.command(&["KVS.COLLECTED", a, b, c]).expect("served");
+            assert!(reply.text().contains("retirable"), "{reply:?}");
+        }
+        assert!(history_max <= 2, "{history_max} earlier configurations at once");
+        stop.store(true, Ordering::Relaxed);
+        for load in loads {
+            let (name, count) = load.join().expect("no wrong reply");
+            assert!(count > 0);
+            let reply = cluster.client("n3").command(&["GET", &name]).expect("served");
+            assert_eq!(reply, Reply::Bulk(Some(count.to_string())));
+        }
+    });
+    let status = cluster.status("n1");
+    assert_eq!((status.uncollected, status.process.violations), (0, 0));
+}
+
+#[test]
+fn status_and_reconfigure_tell_what_they_did() {
+    let cluster = Cluster::colocated();
+    let config = cluster.config();
+    let config = config.to_str().expect("a text path");
+    let directory = config.strip_suffix("cluster.toml").expect("inside").as_ref();
+    let before = text(&Cluster::kvs(&["status", "--config", config], directory));
+    assert!(before.contains("leader        n"), "{before}");
+    assert!(before.contains("a1 a2 a3") || before.contains("a1 a3 a2"), "{before}");
+    let arguments = ["reconfigure", "--config", config, "--acceptors", "a4,a5,a6"];
+    let done = text(&Cluster::kvs(&arguments, directory));
+    assert!(done.contains("active        a4 a5 a6 vote in round"), "{done}");
+    assert!(done.contains("collected     rounds below"), "{done}");
+    assert!(done.contains("a1 a2 a3: may be switched off now"), "{done}");
+    let json = text(&Cluster::kvs(&["status", "--json", "--config", config], directory));
+    let status: Status = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((status.acceptors.join(" "), status.uncollected), ("a4 a5 a6".into(), 0));
+    assert_eq!(status.replicas.len(), 3);
+    let quorums = ["reconfigure", "--config", config, "--acceptors", "a1,a2", "--quorum"];
+    let done = text(&Cluster::kvs(&[&quorums[..], &["write-all"]].concat(), directory));
+    assert!(done.contains("active        a1 a2 vote"), "{done}");
+    let refused = Cluster::kvs(&[&quorums[..], &["grid:7"]].concat(), directory);
+    let reason = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && reason.contains("7 columns"), "{reason}");
+    let arguments = ["reconfigure", "--config", config, "--acceptors", "a9"];
+    let refused = Cluster::kvs(&arguments, directory);
+    let reason = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(reason.contains("no acceptor `a9`; there are a1, a2, a3, a4, a5, a6"), "{reason}");
+    let mut client: Client = cluster.client("n1");
+    assert_eq!(client.command(&["PING"]).expect("served"), Reply::Simple("PONG".into()));
+}
