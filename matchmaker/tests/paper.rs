@@ -963,3 +963,42 @@ fn a_read_in_flight_is_confirmed_by_the_new_configuration() {
     let answer = ReadIndexB { nonce: 5, watermark: Slot(0) };
     assert_eq!(fx.sends, to_all(&[SESSION], Message::Session(answer.into())));
 }
+
+/// The same after two leaders gave one version to two configurations: the later registration is the
+/// newest, also to a proposer that has heard of the earlier one.
+#[test]
+fn of_two_configurations_with_one_version_the_later_one_is_the_newest() {
+    let mut world = World::led();
+    // The first leader registers B with one matchmaker, and fails before it hears so.
+    let fx = world.step(ONE, OPERATOR, reconfigure(7, B));
+    world.emit(ONE, fx);
+    world.settle_but(|envelope| envelope.to != MATCHMAKERS[0]);
+    world.lose(|_| true);
+    world.crash(&[ONE]);
+    // The second proposer hears of B there, and gives up.
+    world.campaign(TWO);
+    world.settle_but(|envelope| envelope.touches(&[MATCHMAKERS[2]]));
+    world.lose(|_| true);
+    assert_eq!(world.leader(TWO).newest(), &majority(2, B));
+    // The first is back, does not reach that matchmaker, and moves to C instead.
+    world.restart(ONE);
+    let cut_off = |envelope: &Envelope| envelope.touches(&[MATCHMAKERS[0]]);
+    world.campaign(ONE);
+    world.settle_but(cut_off);
+    world.post(OPERATOR, ONE, reconfigure(8, C));
+    world.settle_but(cut_off);
+    world.settle();
+    world.collect(ONE);
+    assert!(world.leader(ONE).newest().is_same_as(&majority(0, C)));
+    world.crash(&[ONE]);
+    world.crash(&A);
+    world.crash(&B);
+
+    for _ in 0..2 {
+        world.campaign(TWO);
+        world.settle();
+    }
+    world.post(SESSION, TWO, request(0, "x"));
+    world.settle();
+    assert_eq!(world.executed(REPLICAS[0]), ["x"]);
+}
