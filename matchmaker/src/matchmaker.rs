@@ -124,7 +124,7 @@ impl Matchmaker {
         if m.epoch != self.epoch {
             return;
         }
-        let newest = self.newest.as_ref().map(|(_, configuration)| configuration.clone());
+        let newest = self.newest.clone();
         let round = self.log.last_key_value().map(|(round, _)| *round);
         fx.send(from, NewestB { epoch: self.epoch, newest, round });
     }
@@ -158,7 +158,7 @@ impl Matchmaker {
             None => self.write(MatchmakerRecord::Registered(m.round, m.configuration), fx),
         }
         let history = self.log.range(..m.round).map(|(round, c)| (*round, c.clone())).collect();
-        let newest = self.newest.as_ref().map(|(_, configuration)| configuration.clone());
+        let newest = self.newest.clone();
         let (epoch, watermark) = (self.epoch, self.watermark);
         fx.send(from, MatchB { epoch, round: m.round, watermark, history, newest });
     }
@@ -232,7 +232,7 @@ mod tests {
         round: Round,
         watermark: Round,
         history: &[(Round, Configuration)],
-        newest: Configuration,
+        newest: (Round, Configuration),
     ) -> MatchB {
         let history = history.iter().cloned().collect();
         MatchB { epoch: EPOCH, round, watermark, history, newest: Some(newest) }
@@ -244,11 +244,11 @@ mod tests {
         let (c1, c2) = (configuration(1, 10), configuration(2, 20));
         let fx = step(&mut matchmaker, match_a(round(1, 0), c1.clone()));
         let record = MatchmakerRecord::Registered(round(1, 0), c1.clone());
-        let reply = match_b(round(1, 0), Round::ZERO, &[], c1.clone());
+        let reply = match_b(round(1, 0), Round::ZERO, &[], (round(1, 0), c1.clone()));
         assert_eq!(fx, expected(vec![record], reply));
         let fx = step(&mut matchmaker, match_a(round(1, 1), c2.clone()));
         let record = MatchmakerRecord::Registered(round(1, 1), c2.clone());
-        let reply = match_b(round(1, 1), Round::ZERO, &[(round(1, 0), c1)], c2);
+        let reply = match_b(round(1, 1), Round::ZERO, &[(round(1, 0), c1)], (round(1, 1), c2));
         assert_eq!(fx, expected(vec![record], reply));
     }
 
@@ -260,7 +260,8 @@ mod tests {
         step(&mut matchmaker, match_a(round(2, 0), c1.clone()));
         step(&mut matchmaker, GarbageA { epoch: EPOCH, round: round(1, 0) });
         let fx = step(&mut matchmaker, match_a(round(2, 0), c1.clone()));
-        let reply = match_b(round(2, 0), round(1, 0), &[(round(1, 0), c1.clone())], c1);
+        let reply =
+            match_b(round(2, 0), round(1, 0), &[(round(1, 0), c1.clone())], (round(2, 0), c1));
         assert_eq!(fx, expected(vec![], reply));
     }
 
@@ -297,7 +298,7 @@ mod tests {
         let nack = MatchNack { epoch: EPOCH, round: round(1, 5), highest: round(2, 0) };
         assert_eq!(fx, expected(vec![], nack));
         let fx = step(&mut matchmaker, NewestA { epoch: EPOCH });
-        let newest = Some(configuration(7, 10));
+        let newest = Some((round(1, 0), configuration(7, 10)));
         assert_eq!(fx, expected(vec![], NewestB { epoch: EPOCH, newest, round: None }));
     }
 

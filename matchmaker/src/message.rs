@@ -74,8 +74,9 @@ pub struct NewestA {
 pub struct NewestB {
     /// The generation that answers.
     pub epoch: Epoch,
-    /// The configuration of the highest version that this matchmaker was ever asked to register.
-    pub newest: Option<Configuration>,
+    /// The configuration of the highest version that this matchmaker ever registered, and the round
+    /// in which it last did. Of two of the same version the later round has the newer one.
+    pub newest: Option<(Round, Configuration)>,
     /// The highest round registered.
     pub round: Option<Round>,
 }
@@ -110,7 +111,7 @@ pub struct MatchB {
     /// Registered rounds from `watermark` on, below `round`.
     pub history: BTreeMap<Round, Configuration>,
     /// As in [`NewestB`]. Never lowered by garbage collection.
-    pub newest: Option<Configuration>,
+    pub newest: Option<(Round, Configuration)>,
 }
 
 /// Matchmaker → proposer. The round is refused for ever: a higher one is registered or collected.
@@ -221,14 +222,14 @@ pub enum Progress {
         /// be switched off.
         retirable: BTreeSet<NodeId>,
     },
-    /// The leader stepped down before the new acceptors were active. Ask again: a new leader may find
-    /// them registered, or will register them.
-    Interrupted,
     /// Nothing was done.
     Refused {
         /// Cause and cure.
         reason: String,
     },
+    /// The leader stepped down before the new acceptors were active. Ask again: a new leader may find
+    /// them registered, or will register them.
+    Interrupted,
 }
 
 /// Operator → proposer. How are you?

@@ -134,7 +134,7 @@ fn a_reconfiguration_is_one_round_trip_to_the_matchmakers_and_no_message_to_the_
 
     let fx = switch(&mut world, 0);
     let mut expected = Fx::new();
-    expected.record(LeaderRecord::Newest(configuration.clone()));
+    expected.record(LeaderRecord::Newest(round(1), configuration.clone()));
     let progress = Progress::Active {
         round: round(1),
         configuration: configuration.clone(),
@@ -519,7 +519,7 @@ fn the_newest_configuration_survives_garbage_collection() {
         |steps, configuration| MatchA { epoch: EPOCH, round: round(steps), configuration };
     matchmaker_step(&mut matchmaker, register(0, majority(4, B)));
     matchmaker_step(&mut matchmaker, GarbageA { epoch: EPOCH, round: round(1) });
-    let newest = Some(majority(4, B));
+    let newest = Some((round(0), majority(4, B)));
     let answer = NewestB { epoch: EPOCH, newest: newest.clone(), round: None };
     assert_eq!(matchmaker_step(&mut matchmaker, NewestA { epoch: EPOCH }), answer.into());
     let answer = matchmaker_step(&mut matchmaker, register(2, majority(1, A)));

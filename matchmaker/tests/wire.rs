@@ -162,7 +162,7 @@ fn to_matchmaker() -> Golden<ToMatchmaker> {
 }
 
 fn from_matchmaker() -> Golden<FromMatchmaker> {
-    let newest = Some(configuration());
+    let newest = Some((round(), configuration()));
     let newest_b = NewestB { epoch: EPOCH, newest: newest.clone(), round: Some(round()) };
     let match_b = MatchB {
         epoch: EPOCH,
@@ -211,6 +211,7 @@ fn progress() -> Golden<Progress> {
             ("Active", Progress::Active { round, configuration, history_count: 1 }),
             ("Collected", Progress::Collected { watermark: round, retirable }),
             ("Refused", Progress::Refused { reason: "no".into() }),
+            ("Interrupted", Progress::Interrupted),
         ],
     }
 }
@@ -272,7 +273,7 @@ fn leader_record() -> Golden<LeaderRecord> {
         prefix: "LeaderRecord",
         values: vec![
             ("Used", LeaderRecord::Used(round())),
-            ("Newest", LeaderRecord::Newest(configuration())),
+            ("Newest", LeaderRecord::Newest(round(), configuration())),
         ],
     }
 }

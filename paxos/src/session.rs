@@ -110,6 +110,22 @@ struct Call {
     payload: Payload,
 }
 
+/// What waits for the leader, first in line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Mark {
+    command: Option<u64>,
+    question: Option<u64>,
+}
+
+impl Mark {
+    /// Whether the same command or the same question was first in line then. Either alone is enough:
+    /// commands that move on say nothing of a question that was lost, nor the other way round.
+    fn has_stalled_since(&self, earlier: &Self) -> bool {
+        (self.command.is_some() && self.command == earlier.command)
+            || (self.question.is_some() && self.question == earlier.question)
+    }
+}
+
 /// The state of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Session {
@@ -142,7 +158,8 @@ pub struct Session {
     reads: Vec<Call>,
     /// Reads that the leader was asked about, by question.
     questions: BTreeMap<u64, Vec<Call>>,
-    /// Counts the questions.
+    /// Counts the questions, those of each life above those of all earlier ones: an answer to an
+    /// earlier life, late or repeated, must not answer a question of this one.
     nonce: u64,
     /// Reads that are with the replica, and their size in bytes.
     queries: BTreeMap<u64, usize>,
@@ -151,7 +168,7 @@ pub struct Session {
     /// One above the largest token seen.
     next_token: u64,
     /// The number and the question that were first in line when the retry timer was set.
-    retry_mark: (u64, u64),
+    retry_mark: Mark,
     /// Which timers are armed.
     armed: BTreeSet<SessionTimer>,
 }
@@ -186,7 +203,7 @@ impl Session {
             queries: BTreeMap::new(),
             expiry_token: 0,
             next_token: 0,
-            retry_mark: (0, 0),
+            retry_mark: Mark::default(),
             armed: BTreeSet::new(),
         }
     }
@@ -206,6 +223,7 @@ impl Session {
         let record = SessionRecord { life: self.life + 1 };
         fx.record(record.clone());
         self.restore(record);
+        self.nonce = self.life << 32;
     }
 
     /// Takes one message.
@@ -317,7 +335,7 @@ impl Session {
     }
 
     fn on_retry(&mut self) {
-        if self.is_waiting_for_leader() && self.mark() == self.retry_mark {
+        if self.mark().has_stalled_since(&self.retry_mark) {
             self.start_over();
         }
     }
@@ -413,9 +431,11 @@ impl Session {
     }
 
     /// What is first in line: it moves when the leader answers.
-    fn mark(&self) -> (u64, u64) {
-        let question = self.questions.first_key_value().map_or(u64::MAX, |(nonce, _)| *nonce);
-        (self.first, question)
+    fn mark(&self) -> Mark {
+        Mark {
+            command: (!self.window.is_empty()).then_some(self.first),
+            question: self.questions.first_key_value().map(|(nonce, _)| *nonce),
+        }
     }
 
     fn queued_count(&self) -> usize {
@@ -530,6 +550,33 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_command_is_sent_again_while_reads_go_on() {
+        let mut session = session(SessionOptions::default());
+        turn(&mut session, vec![leading(1, 0), propose(1, "a"), read(2, "x")]);
+        let nonce = (1 << 32) + 1;
+        turn(&mut session, vec![ReadIndexB { nonce, watermark: Slot(0) }.into(), read(3, "x")]);
+        let mut fx = Fx::new();
+        session.on_timer(SessionTimer::Retry, &mut fx);
+        session.on_turn_end(&mut fx);
+        assert_eq!(fx.sends.first(), Some(&request(2, 0, &["a"])), "{:?}", fx.sends);
+    }
+
+    #[test]
+    fn an_answer_to_an_earlier_life_answers_nothing() {
+        let mut first_life = session(SessionOptions::default());
+        let fx = turn(&mut first_life, vec![leading(1, 0), read(1, "x")]);
+        let [(_, ToOthers::ReadIndexA(ReadIndexA { nonce }))] = fx.sends[..] else {
+            panic!("one question: {:?}", fx.sends)
+        };
+        let mut second_life = Session::new(node(1), node(2), node(3), SessionOptions::default());
+        second_life.restore(SessionRecord { life: 1 });
+        second_life.on_start(&mut Fx::new());
+        turn(&mut second_life, vec![leading(1, 0), read(2, "x")]);
+        let late = ReadIndexB { nonce, watermark: Slot(7) };
+        assert!(turn(&mut second_life, vec![late.into()]).sends.is_empty());
+    }
+
+    #[test]
     fn when_nothing_moves_the_session_starts_over() {
         let mut session = session(SessionOptions::default());
         let fx = turn(&mut session, vec![leading(1, 0), propose(1, "a")]);
@@ -544,9 +591,10 @@ mod tests {
     fn a_read_asks_the_leader_and_then_the_replica() {
         let mut session = session(SessionOptions::default());
         let fx = turn(&mut session, vec![leading(1, 0), read(1, "x"), read(2, "y")]);
-        let question = ToOthers::ReadIndexA(ReadIndexA { nonce: 1 });
+        let nonce = (1 << 32) + 1;
+        let question = ToOthers::ReadIndexA(ReadIndexA { nonce });
         assert_eq!(fx.sends, vec![(node(LEADER), question)]);
-        let index = ReadIndexB { nonce: 1, watermark: Slot(7) };
+        let index = ReadIndexB { nonce, watermark: Slot(7) };
         let fx = turn(&mut session, vec![index.into()]);
         let query = |token, text| Query { token, watermark: Slot(7), query: payload(text) };
         let expected =

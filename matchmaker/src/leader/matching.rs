@@ -93,13 +93,16 @@ impl Leader {
         *highest = (*highest).max(m.round.unwrap_or(Round::ZERO));
         answers.insert(from);
         let (is_enough, highest) = (answers.len() >= majority, *highest);
-        if let Some(newest) = m.newest.filter(|newest| newest.version() > self.newest.version()) {
-            self.learn(&newest, fx);
-            return self.resign(fx);
+        if let Some((round, newest)) = m.newest {
+            let before = self.newest.1.clone();
+            self.learn(round, &newest, fx);
+            if self.newest.1 != before {
+                return self.resign(fx);
+            }
         }
         if is_enough {
             let round = Round::first_above(highest.max(self.seen), self.node);
-            self.start_matching(round, self.newest.clone(), fx);
+            self.start_matching(round, self.newest.1.clone(), fx);
         }
     }
 
@@ -146,8 +149,8 @@ impl Leader {
         let newest = m.newest.clone();
         matching.answers.insert(from, m);
         let is_enough = matching.answers.len() >= majority;
-        if let Some(newest) = newest {
-            self.learn(&newest, fx);
+        if let Some((round, newest)) = newest {
+            self.learn(round, &newest, fx);
         }
         if is_enough {
             self.finish_matching(fx);
@@ -173,41 +176,35 @@ impl Leader {
         }
     }
 
-    /// A higher round is registered, so this one never will be: tries above it.
+    /// A higher round is registered, so this one never will be: campaigns anew, above it.
     ///
-    /// A leader at work cannot stay in its series of adjacent rounds then. It campaigns anew, above
-    /// the foreign round; commands in flight are found by its Phase 1 or sent again by their
-    /// sessions.
+    /// A leader at work cannot stay in its series of adjacent rounds then; commands in flight are
+    /// found by its Phase 1 or sent again by their sessions. It asks for the newest configuration
+    /// first, as in any campaign: whoever has the higher round may have replaced the acceptors.
     pub(super) fn on_match_nack(&mut self, m: MatchNack, fx: &mut Fx) {
         if m.epoch != self.deployment.epoch {
             return;
         }
         self.seen = self.seen.max(m.highest);
-        let configuration = match &self.phase {
-            Phase::Matching(matching) if matching.round == m.round => {
-                matching.configuration.clone()
-            }
-            Phase::Phase2(phase2) => match &phase2.next {
-                Some(next) if next.matching.round == m.round => phase2.configuration.clone(),
-                Some(_) | None => return,
-            },
-            Phase::Idle | Phase::Asking { .. } | Phase::Matching(_) | Phase::Phase1(_) => return,
+        let round = match &self.phase {
+            Phase::Matching(matching) => Some(matching.round),
+            Phase::Phase2(phase2) => phase2.next.as_ref().map(|next| next.matching.round),
+            Phase::Idle | Phase::Asking { .. } | Phase::Phase1(_) => None,
         };
-        if m.highest <= m.round {
-            return;
+        if round == Some(m.round) && m.highest > m.round {
+            self.resign(fx);
+            self.campaign(fx);
         }
-        self.resign(fx);
-        let round = Round::first_above(self.seen.max(self.used), self.node);
-        self.start_matching(round, configuration, fx);
     }
 
     /// Begins a reconfiguration, or queues it behind the one under way.
     ///
-    /// *Repeat*: the same request of the same operator is not begun twice; asking for the acceptors
-    /// that are in place already succeeds at once.
+    /// *Repeat*: the same request of the same operator is not begun twice. Another request for the
+    /// acceptors that are in place is carried out like any other: an earlier leader may have
+    /// registered others at a minority of the matchmakers, and only a newer version outdoes those.
     pub(super) fn on_reconfigure_a(&mut self, from: NodeId, m: ReconfigureA, fx: &mut Fx) {
         let requester = Requester { node: from, token: m.token };
-        let version = self.newest.version() + 1;
+        let version = self.newest.1.version() + 1;
         let Phase::Phase2(phase2) = &mut self.phase else { return };
         let configuration = match Configuration::new(version, m.system, m.members) {
             Ok(configuration) => configuration,
@@ -216,7 +213,7 @@ impl Leader {
         if phase2.next.as_ref().is_some_and(|next| next.requester == Some(requester)) {
             return;
         }
-        if phase2.next.is_none() && phase2.configuration.is_same_as(&configuration) {
+        if phase2.next.is_none() && phase2.active == Some(requester) {
             let history_count = phase2.history.len() as u64;
             phase2.report_active(requester, history_count, fx);
             return phase2.watch_collection(requester, fx);

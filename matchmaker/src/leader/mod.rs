@@ -121,8 +121,9 @@ pub enum LeaderTimer {
 pub enum LeaderRecord {
     /// The highest round that this proposer has used.
     Used(Round),
-    /// The newest configuration that this proposer knows of: where it would look for a leader.
-    Newest(Configuration),
+    /// The newest configuration that this proposer knows of, and the last round that it knows to have
+    /// it: where it would look for a leader.
+    Newest(Round, Configuration),
 }
 
 /// What a proposer does about leading.
@@ -155,7 +156,7 @@ pub struct Leader {
     /// The highest round that this proposer has used. Durable before its first message.
     used: Round,
     /// The newest configuration known. Durable, but only a hint: matchmakers know better.
-    newest: Configuration,
+    newest: (Round, Configuration),
     /// The highest round heard of.
     seen: Round,
     /// What each archive last said.
@@ -169,7 +170,7 @@ pub(crate) type Fx = Effects<Message, LeaderTimer, LeaderRecord>;
 impl Leader {
     /// A proposer at `node` that does not lead.
     pub fn new(node: NodeId, deployment: Deployment, options: LeaderOptions) -> Self {
-        let newest = deployment.initial.clone();
+        let newest = (Round::ZERO, deployment.initial.clone());
         Self {
             node,
             deployment,
@@ -197,7 +198,7 @@ impl Leader {
 
     /// The newest configuration known here.
     pub fn newest(&self) -> &Configuration {
-        &self.newest
+        &self.newest.1
     }
 
     /// Folds one durable record.
@@ -207,15 +208,16 @@ impl Leader {
                 self.used = self.used.max(round);
                 self.seen = self.seen.max(round);
             }
-            LeaderRecord::Newest(configuration) => self.newest = configuration,
+            LeaderRecord::Newest(round, configuration) => self.newest = (round, configuration),
         }
     }
 
     /// The least list of records with the same fold.
     pub fn checkpoint(&self) -> Vec<LeaderRecord> {
         let used = (self.used > Round::ZERO).then_some(LeaderRecord::Used(self.used));
-        let newest = (self.newest != self.deployment.initial)
-            .then(|| LeaderRecord::Newest(self.newest.clone()));
+        let (round, configuration) = &self.newest;
+        let newest =
+            (*round > Round::ZERO).then(|| LeaderRecord::Newest(*round, configuration.clone()));
         used.into_iter().chain(newest).collect()
     }
 
@@ -269,7 +271,7 @@ impl Leader {
     /// Follows a leader with a higher round, and remembers its configuration.
     fn on_heartbeat(&mut self, m: Heartbeat, fx: &mut Fx) {
         self.seen = self.seen.max(m.round);
-        self.learn(&m.configuration, fx);
+        self.learn(m.round, &m.configuration, fx);
         let round = match &self.phase {
             Phase::Idle => return,
             Phase::Asking { .. } => Round::ZERO,
@@ -389,10 +391,13 @@ impl Leader {
         }
     }
 
-    /// Remembers `configuration` if it is newer than what is known.
-    fn learn(&mut self, configuration: &Configuration, fx: &mut Fx) {
-        if configuration.version() > self.newest.version() {
-            self.write(LeaderRecord::Newest(configuration.clone()), fx);
+    /// Remembers `configuration`, registered in `round`, if it is newer than what is known. Leaders
+    /// that did not know of one another may have given the same version to two configurations: the
+    /// later round has the newer one then.
+    fn learn(&mut self, round: Round, configuration: &Configuration, fx: &mut Fx) {
+        let (known_round, known) = &self.newest;
+        if (configuration.version(), round) > (known.version(), *known_round) {
+            self.write(LeaderRecord::Newest(round, configuration.clone()), fx);
         }
     }
 

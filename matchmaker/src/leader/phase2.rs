@@ -105,6 +105,8 @@ pub(super) struct Phase2 {
     pub(super) next: Option<Next>,
     /// The reconfiguration after it.
     pub(super) queued: Option<(Configuration, Requester)>,
+    /// Whose reconfiguration is the present configuration, if it is one of this leadership.
+    pub(super) active: Option<Requester>,
     /// The chosen watermark when the resend timer was last set.
     resend_mark: Slot,
 }
@@ -288,6 +290,7 @@ impl Leader {
             garbage: Garbage::new(phase1.collected_watermark),
             next: None,
             queued: None,
+            active: None,
             resend_mark: base,
         };
         for slot in (base.0..end.0).map(Slot) {
@@ -311,9 +314,9 @@ impl Leader {
     /// its way there.
     fn follow_newest(&mut self, fx: &mut Fx) {
         let Phase::Phase2(phase2) = &self.phase else { return };
-        let is_behind = self.newest.version() > phase2.configuration.version();
+        let is_behind = self.newest.1.version() > phase2.configuration.version();
         if is_behind && phase2.next.is_none() {
-            self.start_next(self.newest.clone(), None, fx);
+            self.start_next(self.newest.1.clone(), None, fx);
         }
     }
 
@@ -332,7 +335,7 @@ impl Leader {
         requester: Option<Requester>,
         fx: &mut Fx,
     ) {
-        self.learn(&matching.configuration, fx);
+        self.learn(matching.round, &matching.configuration, fx);
         let Phase::Phase2(phase2) = &mut self.phase else { return };
         assert!(matching.round == phase2.round.adjacent(), "{} is not adjacent", matching.round);
         let round = std::mem::replace(&mut phase2.round, matching.round);
@@ -349,10 +352,11 @@ impl Leader {
             }
         }
         let history_count = phase2.history.len() as u64;
+        let queued = phase2.queued.take();
+        phase2.active = requester;
         if let Some(requester) = requester {
             phase2.report_active(requester, history_count, fx);
         }
-        let queued = phase2.queued.take();
         self.restart_reads(fx);
         self.start_garbage(fx);
         // Only now: before, the collection of the round that was left may have been complete.
@@ -363,7 +367,7 @@ impl Leader {
         match queued {
             // Its version was that of the configuration it waited for: two must never share one.
             Some((configuration, requester)) => {
-                let configuration = configuration.with_version(self.newest.version() + 1);
+                let configuration = configuration.with_version(self.newest.1.version() + 1);
                 self.start_next(configuration, Some(requester), fx);
             }
             None => self.follow_newest(fx),

@@ -1,0 +1,110 @@
+//! Random runs of a whole cluster in a deterministic world (`world`).
+//!
+//! Replay a failing seed with its trace:
+//! `WORLD_SEED=n cargo test -p matchmaker --test random_runs -- --nocapture`.
+//! Run more seeds: `WORLD_SEEDS=a..b cargo test -p matchmaker --test random_runs -- --nocapture`.
+
+#[allow(unreachable_pub, missing_docs)]
+mod world;
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use world::checks::Failure;
+use world::{Mutation, Summary};
+
+/// How long the default run takes, at most, in real time.
+const DEFAULT_TIME: Duration = Duration::from_secs(20);
+
+/// Runs one seed; a panic of an actor is a failure like any other.
+fn run(seed: u64, mutation: Option<Mutation>, is_traced: bool) -> Result<Summary, Failure> {
+    catch_unwind(AssertUnwindSafe(|| world::run(seed, mutation, is_traced))).unwrap_or_else(
+        |panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+            Err(Failure { check: "own assertion", detail: text.unwrap_or_default() })
+        },
+    )
+}
+
+fn range_of(text: &str) -> Range<u64> {
+    let (start, end) = text.split_once("..").expect("WORLD_SEEDS is like 0..1000");
+    start.parse().expect("the first seed")..end.parse().expect("the seed after the last")
+}
+
+#[test]
+fn random_runs_keep_every_promise() {
+    if let Ok(seed) = std::env::var("WORLD_SEED") {
+        let outcome = run(seed.parse().expect("WORLD_SEED is a number"), None, true);
+        println!("{outcome:#?}");
+        return assert!(outcome.is_ok(), "seed {seed} fails");
+    }
+    let wanted = std::env::var("WORLD_SEEDS").ok();
+    let seeds = wanted.as_deref().map_or(0..u64::MAX, range_of);
+    let start = Instant::now();
+    let mut total = Summary::default();
+    let (mut count, mut failures) = (0u64, Vec::new());
+    for seed in seeds {
+        if wanted.is_none() && start.elapsed() > DEFAULT_TIME {
+            break;
+        }
+        count += 1;
+        match run(seed, None, false) {
+            Ok(summary) => total.add(&summary),
+            Err(Failure { check, detail }) => {
+                println!("seed {seed} fails: {check}: {detail}");
+                println!(
+                    "replay: WORLD_SEED={seed} cargo test -p matchmaker --test random_runs -- --nocapture"
+                );
+                failures.push((seed, check));
+                if wanted.is_none() {
+                    break;
+                }
+            }
+        }
+    }
+    let rate = total.events as f64 / start.elapsed().as_secs_f64();
+    println!("{count} seeds, {rate:.0} events/s: {total:?}");
+    assert!(failures.is_empty(), "{} of {count} seeds fail: {failures:?}", failures.len());
+}
+
+/// Bugs, and the checks one of which must catch each.
+const MUTATIONS: [(Mutation, &[&str]); 16] = [
+    (Mutation::SendBeforeSync, &["A6", "A8", "A12", "A13"]),
+    (Mutation::ForgetPromise, &["A6"]),
+    (Mutation::ForgetVotes, &["A6"]),
+    (Mutation::HideVote, &["A2"]),
+    (Mutation::ForgeMatchB, &["A7"]),
+    (Mutation::HideHistory, &["A8"]),
+    (Mutation::ForgetRegistration, &["A8", "A9"]),
+    (Mutation::EarlyGarbage, &["A10"]),
+    (Mutation::TwoValues, &["A2", "A3"]),
+    (Mutation::OtherValueInAdjacentRound, &["A2"]),
+    (Mutation::EarlyArchived, &["A12"]),
+    (Mutation::ExecuteTwice, &["A14", "A15"]),
+    (Mutation::ForgeReadB, &["A16"]),
+    (Mutation::ForgePersistedB, &["A10"]),
+    (Mutation::ForgeGarbageB, &["A11"]),
+    (Mutation::LoseFetchB, &["liveness"]),
+];
+
+/// Within how many seeds each bug must be caught.
+const MUTATION_SEEDS: u64 = 100;
+
+#[test]
+fn mutations_are_caught_by_the_check_that_is_meant_for_them() {
+    let mut escaped = Vec::new();
+    for (mutation, expected) in MUTATIONS {
+        let caught = (0..MUTATION_SEEDS)
+            .find_map(|seed| Some((seed, run(seed, Some(mutation), false).err()?)));
+        println!("{mutation:?}: {caught:?}");
+        let is_caught = caught.is_some_and(|(_, failure)| {
+            expected.iter().any(|check| failure.check.starts_with(check))
+        });
+        if !is_caught {
+            escaped.push(mutation);
+        }
+    }
+    assert!(escaped.is_empty(), "not caught as they should be: {escaped:?}");
+}

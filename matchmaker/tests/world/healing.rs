@@ -1,0 +1,125 @@
+//! The end of a run: faults stop, and the cluster must become well within stated times.
+//!
+//! ```text
+//!   0 s  everything restarts, the network works; calls go on
+//!   1 s  one last reconfiguration, repeated until it is collected; what it retires is switched off
+//!   3 s  from here on every new call succeeds
+//!   6 s  the reconfiguration is active and collected; then the leader crashes, for a while
+//!  10 s  from here on every new call succeeds again
+//!  12 s  calls stop
+//!  15 s  every call has returned, replicas are equal, the last acceptors are in place, alone
+//! ```
+
+use matchmaker::node::Node;
+
+use super::checks::{Verdict, fail, names};
+use super::network::MS;
+use super::places::{PROCESSES, REPLICA};
+use super::{Event, World};
+
+/// A step of the healing.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    Heal,
+    Reconfigure,
+    Repeat(u64),
+    Strict,
+    LoseLeader,
+    StrictAgain,
+    Quiet,
+    Ask,
+    End,
+}
+
+impl World {
+    pub(super) fn heal(&mut self, step: Step) -> Verdict {
+        self.note(format_args!("healing: {step:?}"));
+        match step {
+            Step::Heal => self.stop_faults(),
+            Step::Reconfigure => {
+                self.request_random();
+                let token = self.operator.requests.len() as u64;
+                self.push(400 * MS, Event::Heal(Step::Repeat(token)));
+            }
+            Step::Repeat(token) => {
+                if !self.operator.collected.contains(&token) {
+                    self.send_request(token);
+                    self.push(400 * MS, Event::Heal(Step::Repeat(token)));
+                }
+            }
+            Step::Strict => self.ghost.history.strict_from = Some(self.now),
+            Step::LoseLeader => return self.lose_leader(),
+            Step::StrictAgain => self.ghost.history.strict_from = Some(self.now),
+            Step::Quiet => self.is_busy = false,
+            Step::Ask => self.ask_status(),
+            Step::End => {}
+        }
+        Ok(())
+    }
+
+    fn stop_faults(&mut self) {
+        self.queue.retain(|_, event| !matches!(event, Event::Fault | Event::Operate));
+        self.network.heal();
+        self.sync_max = 2 * MS;
+        for process in 0..PROCESSES {
+            self.processes[process].paused_until = 0;
+            self.push(0, Event::Restart(process));
+        }
+        for (second, step) in [
+            (1, Step::Reconfigure),
+            (3, Step::Strict),
+            (6, Step::LoseLeader),
+            (10, Step::StrictAgain),
+            (12, Step::Quiet),
+            (14, Step::Ask),
+            (15, Step::End),
+        ] {
+            self.push(second * 1000 * MS, Event::Heal(step));
+        }
+    }
+
+    fn lose_leader(&mut self) -> Verdict {
+        let token = self.operator.requests.len() as u64;
+        if !self.operator.active.contains(&token) || !self.operator.collected.contains(&token) {
+            let detail = format!("request {token} is not active and collected in time");
+            return fail("liveness: reconfiguration", detail);
+        }
+        self.ghost.history.strict_from = None;
+        match self.leading_process() {
+            Some(leader) => self.crash(leader),
+            None => fail("liveness: leader", "nobody leads".into()),
+        }
+    }
+
+    pub(super) fn check_end(&self) -> Verdict {
+        if let Some((_, call)) = self.ghost.history.oldest() {
+            return fail("liveness: calls", format!("{call} never returns"));
+        }
+        let machines =
+            self.processes.iter().filter_map(|process| match process.actors.get(REPLICA)? {
+                Node::Replica(replica) => Some(replica.machine().applied.len()),
+                _ => None,
+            });
+        let machines: Vec<usize> = machines.collect();
+        if machines != [self.ghost.history.ledger_len(); PROCESSES] {
+            return fail("liveness: replicas", format!("replicas executed {machines:?} commands"));
+        }
+        let Some(status) = &self.operator.status else {
+            return fail("liveness: leader", "nobody answers for the status".into());
+        };
+        let wanted = self.operator.requests.last();
+        let is_in_place = wanted.is_some_and(|wanted| {
+            wanted.system == status.configuration.system()
+                && wanted.members.iter().eq(status.configuration.members())
+        });
+        if !is_in_place || status.history_count > 0 {
+            let detail = format!(
+                "in place is {} after {} others, wanted {wanted:?}",
+                names(&status.configuration),
+                status.history_count
+            );
+            return fail("liveness: reconfiguration", detail);
+        }
+        Ok(())
+    }
+}
