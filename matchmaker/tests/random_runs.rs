@@ -108,3 +108,10 @@ fn mutations_are_caught_by_the_check_that_is_meant_for_them() {
     }
     assert!(escaped.is_empty(), "not caught as they should be: {escaped:?}");
 }
+
+#[test]
+fn a_configuration_that_cannot_write_can_be_left() {
+    let outcome =
+        world::healing::leave_a_broken_configuration(1, std::env::var("WORLD_TRACE").is_ok());
+    assert!(outcome.is_ok(), "{outcome:?}");
+}

@@ -1,8 +1,10 @@
 //! The election: who should lead, as far as one proposer can tell.
 //!
 //! Safety never depends on it. A proposer that hears no leader for a while does not campaign yet: it
-//! asks the acceptors for signs of life of a leader, twice, and campaigns only if a Phase 2 quorum
-//! answered both times and no acceptor has heard a leader in between. So a leader that reaches its
+//! asks the acceptors for signs of life of a leader, twice, and campaigns only if a Phase 1 quorum
+//! answered both times and no acceptor has heard a leader in between. Every leader at work is heard
+//! by a Phase 2 quorum, which meets that one; and a Phase 1 quorum is enough to take over where
+//! nothing can be written any more, and to move on to other acceptors. So a leader that reaches its
 //! acceptors is not deposed by a node that merely cannot hear it, nor by one that hears too few
 //! acceptors to lead itself, and a restarted node disturbs nobody. A leader that has lost its quorum
 //! steps down by itself and falls silent, which clears the way.
@@ -135,7 +137,7 @@ impl Election {
         let Phase::Probing { before, beats } = &mut self.phase else { return false };
         let beats = std::mem::take(beats);
         let before = before.take();
-        if !configuration.is_phase2(configuration.members_among(beats.keys())) {
+        if !configuration.is_phase1(configuration.members_among(beats.keys())) {
             self.probe(None, configuration, fx);
             return false;
         }

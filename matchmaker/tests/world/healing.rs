@@ -123,3 +123,55 @@ impl World {
         Ok(())
     }
 }
+
+/// Runs a quiet cluster that moves to two acceptors that must both write, and loses one of them.
+/// An operator must be able to move on to others: that nothing can be written until then is what
+/// such a configuration is for, but not that nothing can be replaced.
+pub fn leave_a_broken_configuration(seed: u64, is_traced: bool) -> Verdict {
+    use matchmaker::message::ReconfigureA;
+    use paxos::quorum::QuorumSystem;
+    use paxos::round::Round;
+
+    let for_ever = Round { number: u64::MAX, ..Round::ZERO };
+    let mut world = World::new(seed, None, is_traced);
+    world.queue.retain(|_, event| matches!(event, Event::Restart(_)));
+    world.advance(1500 * MS)?;
+    let pool = super::places::acceptors();
+    let choices = [
+        (QuorumSystem::WriteAll, [pool[0], pool[2]].into()),
+        (QuorumSystem::Majority, [pool[1], pool[3], pool[5]].into()),
+    ];
+    for (token, (system, members)) in (1..).zip(choices) {
+        world.operator.requests.push(ReconfigureA { token, system, members });
+        world.operator.sent_at.push(world.now);
+        for _ in 0..10 {
+            world.send_request(token);
+            if token == 2 {
+                world.ghost.retired.insert(pool[2], for_ever);
+            }
+            world.advance(500 * MS)?;
+        }
+        if !world.operator.active.contains(&token) {
+            return fail("liveness: reconfiguration", format!("request {token} is never active"));
+        }
+        if token == 1 {
+            world.ghost.retired.insert(pool[2], for_ever);
+            world.advance(3000 * MS)?;
+        }
+    }
+    Ok(())
+}
+
+impl World {
+    fn advance(&mut self, time: u64) -> Verdict {
+        let until = self.now + time;
+        while self.queue.first_key_value().is_some_and(|((at, _), _)| *at <= until)
+            && let Some(((at, _), event)) = self.queue.pop_first()
+        {
+            self.now = at;
+            self.take(event)?;
+        }
+        self.now = until;
+        Ok(())
+    }
+}

@@ -7,7 +7,7 @@
 pub mod checks;
 mod disk;
 mod faults;
-mod healing;
+pub mod healing;
 mod machine;
 mod mutation;
 mod network;
@@ -35,7 +35,7 @@ use process::{Envelope, Outbox, Process};
 use random::Random;
 
 /// What happens next.
-#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most events are the large one")]
 enum Event {
     /// A message arrives.
     Deliver(Envelope),
@@ -191,7 +191,7 @@ impl World {
             return Ok(());
         }
         let Some((index, _)) = places::seat_of(envelope.to) else { return Ok(()) };
-        if !self.processes[index].is_up() || self.ghost.retired.contains_key(&envelope.to) {
+        if !self.processes[index].is_up() {
             return Ok(());
         }
         for envelope in self.mutate_arrival(envelope) {
@@ -220,6 +220,8 @@ impl World {
         if !process.has_work(self.now) {
             return Ok(());
         }
+        let off = self.ghost.retired.keys().filter_map(|node| places::seat_of(*node));
+        process.off = off.filter(|(p, _)| *p == index).map(|(_, place)| place).collect();
         let mut out = Outbox::default();
         process.turn(&mut self.random, self.now, &mut out);
         self.settle(index, out)

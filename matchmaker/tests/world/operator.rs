@@ -21,7 +21,7 @@ pub struct Operator {
     /// Every request, by its token less one.
     pub requests: Vec<ReconfigureA>,
     /// When the last one was made for each token.
-    sent_at: Vec<u64>,
+    pub sent_at: Vec<u64>,
     /// Tokens that became active.
     pub active: BTreeSet<u64>,
     /// Tokens of which the collection was reported.

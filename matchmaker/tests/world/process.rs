@@ -5,7 +5,7 @@
 //! that has unsynced records wait, in order, until those are durable; so do its messages to actors
 //! of the same process.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use matchmaker::message::Message;
 use matchmaker::node::{Node, NodeRecord, NodeTimer};
@@ -26,7 +26,7 @@ pub struct Envelope {
 }
 
 /// What an actor is given.
-#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lives for one step, on the stack")]
 pub enum Input {
     Start,
     Message(NodeId, Message),
@@ -68,6 +68,8 @@ pub struct Process {
     pub life: u64,
     /// The process does not run before this time.
     pub paused_until: u64,
+    /// Places of acceptors that are switched off: they hear nothing.
+    pub off: BTreeSet<usize>,
     /// Mutation: sends do not wait for the disk.
     pub is_hasty: bool,
 }
@@ -88,6 +90,7 @@ impl Process {
             clock,
             life: 0,
             paused_until: 0,
+            off: BTreeSet::new(),
             is_hasty: false,
         }
     }
@@ -153,6 +156,9 @@ impl Process {
     fn run_loopback(&mut self, random: &mut Random, now: u64, out: &mut Outbox) {
         while let Some(Envelope { from, to, message }) = self.loopback.pop_front() {
             let Some((_, place)) = places::seat_of(to) else { continue };
+            if self.off.contains(&place) {
+                continue;
+            }
             self.step(place, Input::Message(from, message), random, now, out);
         }
     }
