@@ -232,6 +232,17 @@ fn it_gives_way_to_a_higher_round_and_then_goes_above_with_the_same_wish() {
 }
 
 #[test]
+fn a_defeat_ends_the_collection_of_its_round() {
+    let mut proposer = in_phase1(&[]);
+    let nack = Nack { round: round(5, 1), promised: round(5, 2) };
+    from_acceptor(&mut proposer, 20, nack);
+    for matchmaker in MATCHMAKERS {
+        assert!(from_matchmaker(&mut proposer, matchmaker, garbage_b(round(5, 1))).is_empty());
+    }
+    assert!(!proposer.has_collected());
+}
+
+#[test]
 fn stale_refusals_and_other_epochs_are_dropped() {
     let mut proposer = in_phase1(&[(round(1, 2), 30)]);
     let nack = |promised| Nack { round: round(4, 1), promised };
