@@ -3,9 +3,9 @@
 //!
 //! A proposer that campaigns asks the matchmakers for the newest configuration, registers its round,
 //! runs Phase 1 over every earlier configuration that may have chosen something, and then leads
-//! ([`matching`], [`phase1`]). A leader puts a batch into each slot ([`phase2`]), serves reads
-//! ([`reads`]), moves to new acceptors in one round trip to the matchmakers ([`matching`], at the
-//! end) and collects the old ones behind it ([`garbage`]).
+//! (`matching.rs`, `phase1.rs`). A leader puts a batch into each slot (`phase2.rs`), serves reads
+//! (`reads.rs`), moves to new acceptors in one round trip to the matchmakers (`matching.rs`, and the
+//! switch in `phase2.rs`) and collects the old ones behind it (`garbage.rs`).
 //!
 //! *Paper*: Matchmaker Paxos, sections 4 and 4.5. Reconfiguration differs: the adjacent round is
 //! entered without Phase 1, by proposing there the same values for slots in flight and leaving all
