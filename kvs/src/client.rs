@@ -24,6 +24,10 @@ use crate::log::{ReplicatedLog, RequestError};
 /// How long an operator's question waits for an answer before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 
+/// Answers to one question that wait to be looked at, at most. More are dropped: the question is
+/// asked again.
+const ANSWERS_MAX: usize = 64;
+
 /// Puts commands into the replicated log, reads, and operates the cluster. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
@@ -41,7 +45,7 @@ struct Waiting {
     /// Calls of the session.
     calls: HashMap<u64, oneshot::Sender<Outcome>>,
     /// Questions of operators.
-    operators: HashMap<u64, mpsc::UnboundedSender<ToApplication>>,
+    operators: HashMap<u64, mpsc::Sender<ToApplication>>,
     /// Whether the host has ended.
     is_stopped: bool,
 }
@@ -191,7 +195,7 @@ impl Client {
     }
 
     fn question(&self, message: impl FnOnce(u64) -> ToProposer) -> Question {
-        let (sender, answers) = mpsc::unbounded_channel();
+        let (sender, answers) = mpsc::channel(ANSWERS_MAX);
         let mut waiting = lock(&self.waiting);
         waiting.token += 1;
         let token = waiting.token;
@@ -218,7 +222,7 @@ struct Question {
     client: Client,
     token: u64,
     message: ToProposer,
-    answers: mpsc::UnboundedReceiver<ToApplication>,
+    answers: mpsc::Receiver<ToApplication>,
 }
 
 impl Question {
@@ -337,12 +341,12 @@ fn deliver(waiting: &Mutex<Waiting>, message: Message) {
         }
         ToApplication::ReconfigureB(ref m) => {
             if let Some(operator) = waiting.operators.get(&m.token) {
-                let _ = operator.send(message);
+                let _ = operator.try_send(message);
             }
         }
         ToApplication::StatusB(ref m) => {
             if let Some(operator) = waiting.operators.get(&m.token) {
-                let _ = operator.send(message);
+                let _ = operator.try_send(message);
             }
         }
     }
