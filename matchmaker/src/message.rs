@@ -42,6 +42,8 @@
 //!      │◄────────────────────────────────────────────────────────┤
 //! ```
 
+mod conversions;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use paxos::actor::NodeId;
@@ -303,43 +305,4 @@ pub enum Message {
     Archive(ToArchive),
     Session(ToSession),
     Application(ToApplication),
-}
-
-macro_rules! travels {
-    ($($sum:ident { $($variant:ident($payload:ty)),+ $(,)? })+) => {$($(
-        impl From<$payload> for $sum {
-            fn from(payload: $payload) -> Self {
-                Self::$variant(payload)
-            }
-        }
-    )+)+};
-}
-
-travels! {
-    ToMatchmaker { NewestA(NewestA), MatchA(MatchA), GarbageA(GarbageA) }
-    FromMatchmaker {
-        NewestB(NewestB), MatchB(MatchB), MatchNack(MatchNack), GarbageB(GarbageB),
-    }
-    ToProposer {
-        Acceptor(FromAcceptor), Matchmaker(FromMatchmaker), Session(FromSession),
-        ArchivedB(ArchivedB), FetchA(FetchA), Heartbeat(Heartbeat), ReconfigureA(ReconfigureA),
-        StatusA(StatusA),
-    }
-    ToApplication { Return(Return), ReconfigureB(ReconfigureB), StatusB(StatusB) }
-    Message {
-        Acceptor(ToAcceptor), Matchmaker(ToMatchmaker), Proposer(ToProposer), Replica(ToReplica),
-        Archive(ToArchive), Session(ToSession), Application(ToApplication),
-    }
-}
-
-impl From<FromAcceptor> for Message {
-    fn from(message: FromAcceptor) -> Self {
-        Self::Proposer(ToProposer::Acceptor(message))
-    }
-}
-
-impl From<FromMatchmaker> for Message {
-    fn from(message: FromMatchmaker) -> Self {
-        Self::Proposer(ToProposer::Matchmaker(message))
-    }
 }

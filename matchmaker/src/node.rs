@@ -1,21 +1,22 @@
 //! A node: any one role of a cluster, as an actor. Routing and nothing else.
 
-use std::convert::Infallible;
+mod conversions;
+
 use std::fmt::Debug;
 use std::hash::Hash;
 
 use paxos::acceptor::{Acceptor, AcceptorRecord};
 use paxos::actor::{Actor, Effects, EffectsOf, NodeId};
-use paxos::archive::{Archive, ArchiveRecord, ArchiveTimer, FromArchive};
-use paxos::message::{ProbeA, ToAcceptor, ToArchive, ToReplica, ToSession};
-use paxos::replica::{FromReplica, Replica, ReplicaTimer};
-use paxos::session::{Session, SessionRecord, SessionTimer, ToOthers};
+use paxos::archive::{Archive, ArchiveRecord, ArchiveTimer};
+use paxos::message::ToArchive;
+use paxos::replica::{Replica, ReplicaTimer};
+use paxos::session::{Session, SessionRecord, SessionTimer};
 use paxos::state_machine::StateMachine;
 use paxos::wire::{Decode, Encode, Frame};
 
-use crate::leader::{LeaderRecord, LeaderTimer};
+use crate::leader::LeaderRecord;
 use crate::matchmaker::{Matchmaker, MatchmakerRecord};
-use crate::message::{Message, ToApplication, ToProposer};
+use crate::message::{Message, ToProposer};
 use crate::proposer::{Proposer, ProposerTimer};
 
 /// One role of a cluster, with `S` as the replicated state machine.
@@ -153,79 +154,5 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Actor for Node<S> {
             Self::Archive(archive) => wrap(archive.checkpoint(), NodeRecord::Archive),
             Self::Session(session) => wrap(session.checkpoint(), NodeRecord::Session),
         }
-    }
-}
-
-impl From<FromReplica> for Message {
-    fn from(message: FromReplica) -> Self {
-        match message {
-            FromReplica::Store(m) => Self::Archive(ToArchive::Store(m)),
-            FromReplica::FetchA(m) => Self::Archive(ToArchive::FetchA(m)),
-            FromReplica::Executed(m) => Self::Session(ToSession::Executed(m)),
-            FromReplica::Answered(m) => Self::Session(ToSession::Answered(m)),
-        }
-    }
-}
-
-impl From<FromArchive> for Message {
-    fn from(message: FromArchive) -> Self {
-        match message {
-            FromArchive::ArchivedB(m) => Self::Proposer(ToProposer::ArchivedB(m)),
-            FromArchive::FetchB(m) => Self::Replica(ToReplica::FetchB(m)),
-        }
-    }
-}
-
-impl From<ToOthers> for Message {
-    fn from(message: ToOthers) -> Self {
-        match message {
-            ToOthers::Request(m) => Self::Proposer(ToProposer::Session(m.into())),
-            ToOthers::ReadIndexA(m) => Self::Proposer(ToProposer::Session(m.into())),
-            ToOthers::Query(m) => Self::Replica(ToReplica::Query(m)),
-            ToOthers::Return(m) => Self::Application(ToApplication::Return(m)),
-        }
-    }
-}
-
-impl From<ProbeA> for Message {
-    fn from(m: ProbeA) -> Self {
-        Self::Acceptor(ToAcceptor::ProbeA(m))
-    }
-}
-
-macro_rules! wraps {
-    ($sum:ident { $($variant:ident($part:ty)),+ $(,)? }) => {$(
-        impl From<$part> for $sum {
-            fn from(part: $part) -> Self {
-                Self::$variant(part)
-            }
-        }
-    )+};
-}
-
-wraps! { NodeTimer {
-    Proposer(ProposerTimer), Replica(ReplicaTimer), Archive(ArchiveTimer), Session(SessionTimer),
-} }
-
-wraps! { NodeRecord {
-    Acceptor(AcceptorRecord), Matchmaker(MatchmakerRecord), Proposer(LeaderRecord),
-    Archive(ArchiveRecord), Session(SessionRecord),
-} }
-
-impl From<LeaderTimer> for NodeTimer {
-    fn from(timer: LeaderTimer) -> Self {
-        Self::Proposer(timer.into())
-    }
-}
-
-impl From<Infallible> for NodeTimer {
-    fn from(never: Infallible) -> Self {
-        match never {}
-    }
-}
-
-impl From<Infallible> for NodeRecord {
-    fn from(never: Infallible) -> Self {
-        match never {}
     }
 }

@@ -28,6 +28,8 @@
 //!  * Request, ReadIndexA and what else a leader receives belong to the crate of the protocol.
 //! ```
 
+mod conversions;
+
 use crate::command::{SessionId, Submission, Value};
 use crate::round::Round;
 use crate::slot::Slot;
@@ -429,23 +431,4 @@ pub struct ReadIndexA {
 pub enum FromSession {
     Request(Request),
     ReadIndexA(ReadIndexA),
-}
-
-macro_rules! receives {
-    ($($receiver:ident { $($payload:ident),+ $(,)? })+) => {$($(
-        impl From<$payload> for $receiver {
-            fn from(payload: $payload) -> Self {
-                Self::$payload(payload)
-            }
-        }
-    )+)+};
-}
-
-receives! {
-    ToAcceptor { Phase1A, Phase2A, ReadA, PersistedA, ProbeA }
-    FromAcceptor { Phase1B, Phase2B, Nack, ReadB, PersistedB, ProbeB }
-    ToReplica { Chosen, ChosenWatermark, FetchB, Query }
-    ToArchive { Store, FetchA, ArchivedA }
-    ToSession { Invoke, Leading, Executed, ReadIndexB, Answered }
-    FromSession { Request, ReadIndexA }
 }

@@ -1,0 +1,173 @@
+//! Every payload as a message of its receiver, and every receiver's message as one that travels.
+
+use paxos::message::{
+    ArchivedB, FetchA, FromAcceptor, FromSession, Return, ToAcceptor, ToArchive, ToReplica,
+    ToSession,
+};
+
+use super::{
+    FromMatchmaker, GarbageA, GarbageB, Heartbeat, MatchA, MatchB, MatchNack, Message, NewestA,
+    NewestB, ReconfigureA, ReconfigureB, StatusA, StatusB, ToApplication, ToMatchmaker, ToProposer,
+};
+
+impl From<NewestA> for ToMatchmaker {
+    fn from(payload: NewestA) -> Self {
+        Self::NewestA(payload)
+    }
+}
+
+impl From<MatchA> for ToMatchmaker {
+    fn from(payload: MatchA) -> Self {
+        Self::MatchA(payload)
+    }
+}
+
+impl From<GarbageA> for ToMatchmaker {
+    fn from(payload: GarbageA) -> Self {
+        Self::GarbageA(payload)
+    }
+}
+
+impl From<NewestB> for FromMatchmaker {
+    fn from(payload: NewestB) -> Self {
+        Self::NewestB(payload)
+    }
+}
+
+impl From<MatchB> for FromMatchmaker {
+    fn from(payload: MatchB) -> Self {
+        Self::MatchB(payload)
+    }
+}
+
+impl From<MatchNack> for FromMatchmaker {
+    fn from(payload: MatchNack) -> Self {
+        Self::MatchNack(payload)
+    }
+}
+
+impl From<GarbageB> for FromMatchmaker {
+    fn from(payload: GarbageB) -> Self {
+        Self::GarbageB(payload)
+    }
+}
+
+impl From<FromAcceptor> for ToProposer {
+    fn from(payload: FromAcceptor) -> Self {
+        Self::Acceptor(payload)
+    }
+}
+
+impl From<FromMatchmaker> for ToProposer {
+    fn from(payload: FromMatchmaker) -> Self {
+        Self::Matchmaker(payload)
+    }
+}
+
+impl From<FromSession> for ToProposer {
+    fn from(payload: FromSession) -> Self {
+        Self::Session(payload)
+    }
+}
+
+impl From<ArchivedB> for ToProposer {
+    fn from(payload: ArchivedB) -> Self {
+        Self::ArchivedB(payload)
+    }
+}
+
+impl From<FetchA> for ToProposer {
+    fn from(payload: FetchA) -> Self {
+        Self::FetchA(payload)
+    }
+}
+
+impl From<Heartbeat> for ToProposer {
+    fn from(payload: Heartbeat) -> Self {
+        Self::Heartbeat(payload)
+    }
+}
+
+impl From<ReconfigureA> for ToProposer {
+    fn from(payload: ReconfigureA) -> Self {
+        Self::ReconfigureA(payload)
+    }
+}
+
+impl From<StatusA> for ToProposer {
+    fn from(payload: StatusA) -> Self {
+        Self::StatusA(payload)
+    }
+}
+
+impl From<Return> for ToApplication {
+    fn from(payload: Return) -> Self {
+        Self::Return(payload)
+    }
+}
+
+impl From<ReconfigureB> for ToApplication {
+    fn from(payload: ReconfigureB) -> Self {
+        Self::ReconfigureB(payload)
+    }
+}
+
+impl From<StatusB> for ToApplication {
+    fn from(payload: StatusB) -> Self {
+        Self::StatusB(payload)
+    }
+}
+
+impl From<ToAcceptor> for Message {
+    fn from(payload: ToAcceptor) -> Self {
+        Self::Acceptor(payload)
+    }
+}
+
+impl From<ToMatchmaker> for Message {
+    fn from(payload: ToMatchmaker) -> Self {
+        Self::Matchmaker(payload)
+    }
+}
+
+impl From<ToProposer> for Message {
+    fn from(payload: ToProposer) -> Self {
+        Self::Proposer(payload)
+    }
+}
+
+impl From<ToReplica> for Message {
+    fn from(payload: ToReplica) -> Self {
+        Self::Replica(payload)
+    }
+}
+
+impl From<ToArchive> for Message {
+    fn from(payload: ToArchive) -> Self {
+        Self::Archive(payload)
+    }
+}
+
+impl From<ToSession> for Message {
+    fn from(payload: ToSession) -> Self {
+        Self::Session(payload)
+    }
+}
+
+impl From<ToApplication> for Message {
+    fn from(payload: ToApplication) -> Self {
+        Self::Application(payload)
+    }
+}
+
+impl From<FromAcceptor> for Message {
+    fn from(message: FromAcceptor) -> Self {
+        Self::Proposer(ToProposer::Acceptor(message))
+    }
+}
+
+impl From<FromMatchmaker> for Message {
+    fn from(message: FromMatchmaker) -> Self {
+        Self::Proposer(ToProposer::Matchmaker(message))
+    }
+}
