@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use matchmaker::message::{
-    Message, Progress, ReconfigureA, StatusA, StatusB, ToApplication, ToProposer,
+    CollectedA, Message, Progress, ReconfigureA, StatusA, StatusB, ToApplication, ToProposer,
 };
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
@@ -179,6 +179,8 @@ impl Client {
             Progress::Collected { .. } | Progress::Interrupted | Progress::Refused { .. } => None,
         });
         let active = active.await?;
+        // From now on asking again must change nothing: others may replace the acceptors meanwhile.
+        question.message = ToProposer::CollectedA(CollectedA { token: question.token });
         Ok((active, Collection { question, started }))
     }
 
@@ -292,10 +294,11 @@ pub struct Collection {
 }
 
 impl Collection {
-    /// Waits until all earlier configurations are collected. If the leader changes meanwhile, the new
-    /// one puts the acceptors in place again and names those that it knows to be replaced.
+    /// Waits until all earlier configurations are collected. If the leader changes meanwhile, or the
+    /// acceptors are replaced again, it is the end of that later collection, which covers this one;
+    /// a new leader names only those acceptors that were still needed when it began.
     ///
-    /// *Errors*: refused by a new leader, or none within `timeout`.
+    /// *Errors*: no leader that finishes within `timeout`.
     pub async fn finished(mut self, timeout: Duration) -> Result<Collected, OperationError> {
         let started = self.started;
         let collected = self.question.progress(timeout, |progress| match progress {

@@ -24,9 +24,10 @@ use crate::message::{
     ToMatchmaker,
 };
 
-/// Registered rounds of which nothing was collected, at most. A leader collects within
-/// milliseconds; if hundreds pile up, collection is stuck, and more must not be registered.
-const HISTORY_MAX: usize = 1024;
+/// Registered rounds of which nothing was collected, at most. A leader collects within milliseconds;
+/// they pile up only if one campaign after the other fails because earlier acceptors do not answer.
+/// More are refused, since none may be forgotten: at one failed campaign a second, after 18 hours.
+const HISTORY_MAX: usize = 65_536;
 
 /// A durable fact of a matchmaker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]

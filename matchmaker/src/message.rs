@@ -234,6 +234,15 @@ pub enum Progress {
     Interrupted,
 }
 
+/// Operator → leader. Tell when all rounds below your present one are collected. Changes nothing, so a
+/// repeat is harmless whatever happened meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct CollectedA {
+    /// Names the question.
+    pub token: u64,
+}
+
 /// Operator → proposer. How are you?
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 #[bincode(crate = "paxos::wire::bincode")]
@@ -281,6 +290,7 @@ pub enum ToProposer {
     Heartbeat(Heartbeat),
     ReconfigureA(ReconfigureA),
     StatusA(StatusA),
+    CollectedA(CollectedA),
 }
 
 /// All that an application or operator receives.

@@ -75,6 +75,8 @@ impl Proposer {
                 let newest = self.leader.newest().clone();
                 if self.elect(fx, |election, fx| election.on_timer(timer, &newest, fx)) {
                     fx.nest(|fx| self.leader.campaign(fx));
+                } else if !self.election.is_standing() {
+                    fx.nest(|fx| self.leader.inquire(fx));
                 }
             }
         }
@@ -122,5 +124,63 @@ impl From<LeaderTimer> for ProposerTimer {
 impl From<Infallible> for LeaderRecord {
     fn from(never: Infallible) -> Self {
         match never {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use paxos::actor::{Incarnation, Seat};
+    use paxos::configuration::Configuration;
+    use paxos::quorum::QuorumSystem;
+    use paxos::round::Round;
+
+    use super::*;
+    use crate::message::{Epoch, FromMatchmaker, NewestA, NewestB, ToMatchmaker};
+    use paxos::message::ToAcceptor;
+
+    fn node(seat: u32) -> NodeId {
+        NodeId::new(Seat(seat), Incarnation(1))
+    }
+
+    fn configuration(version: u64, first: u32) -> Configuration {
+        Configuration::new(version, QuorumSystem::Majority, (first..first + 3).map(node))
+            .expect("three members")
+    }
+
+    fn probed(fx: &Fx) -> BTreeSet<NodeId> {
+        let probes = fx
+            .sends
+            .iter()
+            .filter(|(_, message)| matches!(message, Message::Acceptor(ToAcceptor::ProbeA(_))));
+        probes.map(|(to, _)| *to).collect()
+    }
+
+    #[test]
+    fn a_proposer_whose_acceptors_are_all_gone_learns_of_others_from_the_matchmakers() {
+        let deployment = Deployment {
+            proposers: [node(1)].into(),
+            epoch: Epoch(0),
+            matchmakers: [node(2)].into(),
+            replicas: BTreeSet::new(),
+            archives: BTreeSet::new(),
+            sessions: BTreeSet::new(),
+            initial: configuration(1, 10),
+        };
+        let (election, leader) = (ElectionOptions::default(), LeaderOptions::default());
+        let mut proposer = Proposer::new(node(1), deployment, election, leader);
+        let silence = ProposerTimer::Election(ElectionTimer::Silence);
+        let mut fx = Fx::new();
+        proposer.on_timer(silence, &mut fx);
+        assert_eq!(probed(&fx), (10..13).map(node).collect());
+        let asked = Message::Matchmaker(ToMatchmaker::NewestA(NewestA { epoch: Epoch(0) }));
+        assert!(fx.sends.contains(&(node(2), asked)), "{:?}", fx.sends);
+        let newest = Some((Round::first_above(Round::ZERO, node(9)), configuration(2, 20)));
+        let answer = FromMatchmaker::NewestB(NewestB { epoch: Epoch(0), newest, round: None });
+        proposer.on_message(node(2), ToProposer::Matchmaker(answer), &mut Fx::new());
+        let mut fx = Fx::new();
+        proposer.on_timer(ProposerTimer::Election(ElectionTimer::Probe), &mut fx);
+        assert_eq!(probed(&fx), (20..23).map(node).collect());
     }
 }

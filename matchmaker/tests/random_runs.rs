@@ -80,7 +80,7 @@ const MUTATIONS: [(Mutation, &[&str]); 16] = [
     (Mutation::ForgetRegistration, &["A8", "A9"]),
     (Mutation::EarlyGarbage, &["A10"]),
     (Mutation::TwoValues, &["A2", "A3"]),
-    (Mutation::OtherValueInAdjacentRound, &["A2", "A13"]),
+    (Mutation::OtherValueInAdjacentRound, &["A2", "A5", "A13"]),
     (Mutation::EarlyArchived, &["A12"]),
     (Mutation::ExecuteTwice, &["A14", "A15"]),
     (Mutation::ForgeReadB, &["A16"]),

@@ -198,6 +198,7 @@ fn to_proposer() -> Golden<ToProposer> {
             ("Heartbeat", Heartbeat { round: round(), configuration: configuration() }.into()),
             ("ReconfigureA", ReconfigureA { token: 7, system, members }.into()),
             ("StatusA", StatusA { token: 7 }.into()),
+            ("CollectedA", CollectedA { token: 7 }.into()),
         ],
     }
 }

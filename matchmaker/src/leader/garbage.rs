@@ -22,7 +22,9 @@ use paxos::slot::Slot;
 
 use super::phase2::{Phase2, Requester};
 use super::{Fx, Leader, LeaderTimer, Phase};
-use crate::message::{GarbageA, GarbageB, Progress, ReconfigureB, ToApplication, ToMatchmaker};
+use crate::message::{
+    CollectedA, GarbageA, GarbageB, Progress, ReconfigureB, ToApplication, ToMatchmaker,
+};
 
 /// Operators that wait for the end of a collection, at most; the earliest is forgotten beyond that.
 const WATCHERS_MAX: usize = 1024;
@@ -181,6 +183,13 @@ impl Leader {
             answers.insert(from);
         }
         self.advance_garbage(fx);
+    }
+
+    /// Answers at the end of the present collection, now if it has ended.
+    pub(super) fn on_collected_a(&mut self, from: NodeId, m: CollectedA, fx: &mut Fx) {
+        if let Phase::Phase2(phase2) = &mut self.phase {
+            phase2.watch_collection(Requester { node: from, token: m.token }, fx);
+        }
     }
 
     /// Tells acceptors how far the archives are, so that they can drop votes. Once a heartbeat.

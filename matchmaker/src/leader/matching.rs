@@ -76,10 +76,16 @@ impl Leader {
     /// that is long gone must not be registered again.
     pub fn campaign(&mut self, fx: &mut Fx) {
         self.phase = Phase::Asking { answers: [].into(), highest: self.seen };
-        let m = NewestA { epoch: self.deployment.epoch };
-        fx.broadcast(&self.deployment.matchmakers, ToMatchmaker::NewestA(m));
+        self.inquire(fx);
         fx.set_timer(LeaderTimer::Campaign, self.options.campaign.clone());
         fx.set_timer(LeaderTimer::Resend, self.options.resend.clone());
+    }
+
+    /// Asks which configuration is the newest, without campaigning: the acceptors that this proposer
+    /// knows may all be gone, and then nobody else tells it of others.
+    pub fn inquire(&self, fx: &mut Fx) {
+        let m = NewestA { epoch: self.deployment.epoch };
+        fx.broadcast(&self.deployment.matchmakers, ToMatchmaker::NewestA(m));
     }
 
     /// Registers a round once a majority has answered; or gives up if there are newer acceptors than
@@ -88,6 +94,11 @@ impl Leader {
         let majority = self.matchmaker_majority();
         if m.epoch != self.deployment.epoch || !self.deployment.matchmakers.contains(&from) {
             return;
+        }
+        if self.phase == Phase::Idle
+            && let Some((round, newest)) = &m.newest
+        {
+            self.learn(*round, newest, fx);
         }
         let Phase::Asking { answers, highest } = &mut self.phase else { return };
         *highest = (*highest).max(m.round.unwrap_or(Round::ZERO));

@@ -236,6 +236,7 @@ impl Leader {
             ToProposer::Heartbeat(m) => self.on_heartbeat(m, fx),
             ToProposer::ReconfigureA(m) => self.on_reconfigure_a(from, m, fx),
             ToProposer::StatusA(m) => self.on_status_a(from, m, fx),
+            ToProposer::CollectedA(m) => self.on_collected_a(from, m, fx),
         }
         self.check_invariants();
     }

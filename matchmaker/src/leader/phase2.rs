@@ -429,11 +429,7 @@ impl Leader {
     pub(super) fn on_resend(&mut self, fx: &mut Fx) {
         match &self.phase {
             Phase::Idle => return,
-            Phase::Asking { .. } => {
-                let m = crate::message::NewestA { epoch: self.deployment.epoch };
-                let m = crate::message::ToMatchmaker::NewestA(m);
-                fx.broadcast(&self.deployment.matchmakers, m);
-            }
+            Phase::Asking { .. } => self.inquire(fx),
             Phase::Matching(matching) => self.resend_match_a(matching, fx),
             Phase::Phase1(phase1) => self.resend_phase1a(phase1, fx),
             Phase::Phase2(phase2) => {

@@ -6,8 +6,9 @@ use paxos::message::{
 };
 
 use super::{
-    FromMatchmaker, GarbageA, GarbageB, Heartbeat, MatchA, MatchB, MatchNack, Message, NewestA,
-    NewestB, ReconfigureA, ReconfigureB, StatusA, StatusB, ToApplication, ToMatchmaker, ToProposer,
+    CollectedA, FromMatchmaker, GarbageA, GarbageB, Heartbeat, MatchA, MatchB, MatchNack, Message,
+    NewestA, NewestB, ReconfigureA, ReconfigureB, StatusA, StatusB, ToApplication, ToMatchmaker,
+    ToProposer,
 };
 
 impl From<NewestA> for ToMatchmaker {
@@ -91,6 +92,12 @@ impl From<Heartbeat> for ToProposer {
 impl From<ReconfigureA> for ToProposer {
     fn from(payload: ReconfigureA) -> Self {
         Self::ReconfigureA(payload)
+    }
+}
+
+impl From<CollectedA> for ToProposer {
+    fn from(payload: CollectedA) -> Self {
+        Self::CollectedA(payload)
     }
 }
 
