@@ -115,3 +115,27 @@ fn a_configuration_that_cannot_write_can_be_left() {
         world::healing::leave_a_broken_configuration(1, std::env::var("WORLD_TRACE").is_ok());
     assert!(outcome.is_ok(), "{outcome:?}");
 }
+
+/// Runs a directed election from several starts.
+fn directed(election: impl Fn(world::elections::Rest) -> bool) {
+    for seed in 0..20 {
+        assert!(election(world::elections::Rest::new(seed)), "seed {seed}");
+    }
+}
+
+#[test]
+fn no_leader_is_deposed_by_a_node_that_merely_cannot_hear_it() {
+    directed(|rest| rest.a_follower_that_cannot_hear_the_leader_does_not_depose_it());
+}
+
+#[test]
+fn a_partitioned_or_restarted_node_does_not_disturb_a_working_leader() {
+    directed(|rest| rest.a_node_that_was_cut_off_does_not_disturb_the_leader());
+    directed(|rest| rest.a_node_that_restarts_does_not_disturb_the_leader());
+}
+
+#[test]
+fn a_leader_without_a_quorum_makes_way_for_one_that_has_it() {
+    directed(|rest| rest.a_leader_that_hears_no_quorum_makes_way());
+    directed(|rest| rest.whoever_reaches_a_quorum_leads_after_the_leader_is_lost());
+}

@@ -163,7 +163,7 @@ pub fn leave_a_broken_configuration(seed: u64, is_traced: bool) -> Verdict {
 }
 
 impl World {
-    fn advance(&mut self, time: u64) -> Verdict {
+    pub(super) fn advance(&mut self, time: u64) -> Verdict {
         let until = self.now + time;
         while self.queue.first_key_value().is_some_and(|((at, _), _)| *at <= until)
             && let Some(((at, _), event)) = self.queue.pop_first()

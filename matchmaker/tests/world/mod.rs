@@ -6,6 +6,7 @@
 
 pub mod checks;
 mod disk;
+pub mod elections;
 mod faults;
 pub mod healing;
 mod machine;
