@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use kvs::admin::Status;
@@ -213,9 +214,21 @@ impl Drop for Cluster {
     }
 }
 
-/// Loopback addresses that nobody listens on. They are all held while more are drawn, so they differ.
+/// Loopback addresses that nobody listens on, and that no outgoing connection is given: they are below
+/// the ports that the system hands out. No two calls of a test run return the same.
 pub(crate) fn free_addresses(count: usize) -> Vec<SocketAddr> {
-    let held: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-    held.iter().map(|listener| listener.local_addr().expect("it is bound")).collect()
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Test runs at the same time begin at different places.
+    let start = std::process::id().wrapping_mul(997);
+    let candidates = std::iter::repeat_with(|| {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST + start.wrapping_add(step) % COUNT;
+        SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).expect("below 30,000")))
+    });
+    let free = candidates.take(COUNT as usize).filter(|address| TcpListener::bind(address).is_ok());
+    let addresses: Vec<SocketAddr> = free.take(count).collect();
+    assert_eq!(addresses.len(), count, "too few ports are free");
+    addresses
 }
