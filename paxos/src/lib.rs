@@ -6,6 +6,8 @@ pub mod archive;
 pub mod command;
 pub mod configuration;
 pub mod election;
+#[cfg(feature = "log-format")]
+pub mod log_format;
 pub mod message;
 pub mod quorum;
 pub mod replica;

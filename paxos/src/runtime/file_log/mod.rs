@@ -19,7 +19,6 @@
 //! *Loading* is in `recovery`. *Any error* stops the log for good: what the disk holds is unknown
 //! after a failed sync, and a later success would prove nothing.
 
-mod entry;
 mod prepared;
 mod recovery;
 mod segment;
@@ -37,6 +36,7 @@ use self::recovery::Recovered;
 use self::segment::{Owner, Place, SEGMENT_HEADER_BYTES, Segment};
 use super::data_dir::DataDir;
 use super::durable_file::{self, DAMAGED, file_error, invalid, sync_directory};
+use crate::log_format;
 use crate::storage::{Storage, Tagged};
 use crate::wire::{Decode, Encode, Frame};
 
@@ -200,7 +200,7 @@ impl<R: Encode + Decode<Frame>> FileLog<R> {
         for (sequence, tagged) in (first_sequence..).zip(records) {
             let numbers = (sequence, first_sequence);
             let Tagged { seat, record } = tagged;
-            entry::write_record(&mut self.buffer, segment.seed, numbers, *seat, record)
+            log_format::write_record(&mut self.buffer, segment.seed, numbers, *seat, record)
                 .map_err(|bytes| too_large(&segment.path, bytes))?;
         }
         Ok(())
@@ -254,13 +254,13 @@ impl<R: Encode + Decode<Frame>> FileLog<R> {
             let mut bytes = Vec::new();
             for (sequence, tagged) in (first_sequence..).zip(records) {
                 let numbers = (sequence, first_sequence);
-                entry::write_record(&mut bytes, seed, numbers, tagged.seat, &tagged.record)
+                log_format::write_record(&mut bytes, seed, numbers, tagged.seat, &tagged.record)
                     .map_err(|bytes| too_large(&place.path(&self.directory), bytes))?;
             }
             entries_bytes = bytes.len() as u64;
             // Room to go on, so that the next append need not wait for a segment.
             let room = self.segment_bytes.min(FIRST_ROOM_BYTES) as usize;
-            bytes.extend(entry::seal(seed, synced_below));
+            bytes.extend(log_format::seal(seed, synced_below));
             bytes.resize(bytes.len() + room, 0);
             Ok(bytes)
         };
@@ -363,7 +363,7 @@ fn create(directory: &Path, owner: Owner, segment_bytes: u64) -> io::Result<()> 
 /// Says that everything below `sequence` is durable. Not synced: it only helps to tell damage from
 /// a torn tail. Left out where it would make the file longer.
 fn seal(segment: &Segment, offset: u64, sequence: u64) -> io::Result<()> {
-    let bytes = entry::seal(segment.seed, sequence);
+    let bytes = log_format::seal(segment.seed, sequence);
     if offset + bytes.len() as u64 > segment.capacity {
         return Ok(());
     }
