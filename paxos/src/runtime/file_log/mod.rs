@@ -309,6 +309,13 @@ impl<R: Encode + Decode<Frame>> Storage<R> for FileLog<R> {
         let numbers = (self.manifest.first_sequence, self.manifest.synced_below);
         let recovered = recovery::recover(&self.directory, self.owner, &live, numbers)?;
         let Recovered { records, next_sequence, active, offset, prepared, used_bytes } = recovered;
+        // A process that was killed within an append left records in the page cache: they are read
+        // back, and would still be lost with the power. Earlier segments were synced before this one
+        // was begun.
+        active
+            .file
+            .sync_data()
+            .map_err(|error| file_error("syncing what was found in", &active.path, &error))?;
         seal(&active, offset, next_sequence)?;
         let next = Place { number: active.place.number + 1, ..active.place };
         let prepared = match prepared.into_iter().next() {
