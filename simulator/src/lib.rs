@@ -1,3 +1,4 @@
-//! Judges of replicated state machines.
+//! Judges of replicated state machines, and the page that shows what they judged.
 
 pub mod checker;
+pub mod show;
