@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use paxos::mutant::{self, Mutant};
 use world::checks::Failure;
 use world::{Mutation, Summary};
 
@@ -107,6 +108,22 @@ fn mutations_are_caught_by_the_check_that_is_meant_for_them() {
         }
     }
     assert!(escaped.is_empty(), "not caught as they should be: {escaped:?}");
+}
+
+/// Tries the faults inside the roles, or those that `MUTANTS` names, on the seeds of `WORLD_SEEDS`.
+#[test]
+#[ignore = "a measurement"]
+fn mutants_are_caught() {
+    let wanted = std::env::var("MUTANTS").ok();
+    let is_wanted = |id: &str| wanted.as_deref().is_none_or(|ids| ids.split(',').any(|i| i == id));
+    let seeds = std::env::var("WORLD_SEEDS").map_or(0..100, |text| range_of(&text));
+    for mutant in Mutant::ALL.iter().filter(|mutant| is_wanted(mutant.id())) {
+        let start = Instant::now();
+        mutant::select(Some(*mutant));
+        let caught = seeds.clone().find_map(|seed| Some((seed, run(seed, None, false).err()?)));
+        mutant::select(None);
+        println!("{} {mutant:?} in {:.0?}: {caught:?}", mutant.id(), start.elapsed());
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub mod command;
 pub mod configuration;
 pub mod election;
 pub mod message;
+pub mod mutant;
 pub mod quorum;
 pub mod replica;
 pub mod round;

@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::actor::NodeId;
 use crate::command::Submission;
+use crate::mutant::{self, Mutant};
+use crate::round::Round;
 use crate::wire::Payload;
 
 /// Replies kept for one session at most. More than any session has in flight.
@@ -52,8 +54,9 @@ impl SessionTable {
         mut apply: impl FnMut(&Payload) -> Payload,
     ) -> Replies {
         let session = submission.session;
-        let entry = self.entries.entry(session.node).or_default();
-        if entry.life < session.life {
+        let entry = self.entries.entry(key(session.node)).or_default();
+        let is_revived = mutant::is_on(Mutant::ExecuteEndedLife) && entry.life > session.life;
+        if entry.life < session.life || is_revived {
             *entry = Entry { life: session.life, ..Entry::default() };
         }
         let mut outcome = Replies { first: submission.first, replies: Vec::new() };
@@ -74,7 +77,8 @@ impl SessionTable {
                 None => outcome.first = sequence + 1,
             }
         }
-        entry.forget_below(entry.next.saturating_sub(REPLIES_MAX as u64));
+        let kept = if mutant::is_on(Mutant::ForgetReplies) { 1 } else { REPLIES_MAX as u64 };
+        entry.forget_below(entry.next.saturating_sub(kept));
         outcome
     }
 
@@ -82,6 +86,11 @@ impl SessionTable {
     pub fn next(&self, node: NodeId) -> Option<(u64, u64)> {
         self.entries.get(&node).map(|entry| (entry.life, entry.next))
     }
+}
+
+/// Under which name the session at `node` is known.
+fn key(node: NodeId) -> NodeId {
+    if mutant::is_on(Mutant::OneNumberingForAll) { Round::ZERO.owner } else { node }
 }
 
 impl Entry {
