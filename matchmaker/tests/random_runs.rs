@@ -135,6 +135,8 @@ fn a_configuration_that_cannot_write_can_be_left() {
 
 /// Runs a directed election from several starts.
 fn directed(election: impl Fn(world::elections::Rest) -> bool) {
+    let wanted = std::env::var("MUTANT").ok();
+    mutant::select(Mutant::ALL.iter().copied().find(|m| Some(m.id()) == wanted.as_deref()));
     for seed in 0..20 {
         assert!(election(world::elections::Rest::new(seed)), "seed {seed}");
     }

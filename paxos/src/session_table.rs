@@ -55,12 +55,11 @@ impl SessionTable {
     ) -> Replies {
         let session = submission.session;
         let entry = self.entries.entry(key(session.node)).or_default();
-        let is_revived = mutant::is_on(Mutant::ExecuteEndedLife) && entry.life > session.life;
-        if entry.life < session.life || is_revived {
+        if entry.life < session.life {
             *entry = Entry { life: session.life, ..Entry::default() };
         }
         let mut outcome = Replies { first: submission.first, replies: Vec::new() };
-        if entry.life > session.life {
+        if entry.life > session.life && !mutant::is_on(Mutant::ExecuteEndedLife) {
             return outcome;
         }
         entry.forget_below(submission.acknowledged);

@@ -125,7 +125,11 @@ impl Phase2 {
         let informed = told.filter(|(_, slot)| **slot >= required).map(|(node, _)| node);
         let configuration = self.informed_configuration();
         let set = configuration.members_among(informed);
-        required == Slot::ZERO || configuration.is_phase2(set) || self.is_licence_assumed()
+        let has_switched = self.previous.is_some();
+        let is_skipped = mutant::is_on(Mutant::CollectUntold)
+            || (mutant::is_on(Mutant::CollectUntoldAfterSwitch) && has_switched);
+        let is_known = required == Slot::ZERO || configuration.is_phase2(set);
+        is_known || is_skipped || self.is_licence_assumed()
     }
 
     /// Whether it collects without the licence of the slots that are not free: only by a fault.
@@ -150,12 +154,6 @@ impl Phase2 {
         let m = ToAcceptor::PersistedA(PersistedA { watermark });
         fx.broadcast(self.informed_configuration().members(), m);
     }
-}
-
-/// Whether nobody is told before the collection in `round`: only by a fault.
-fn is_telling_skipped(round: Round) -> bool {
-    mutant::is_on(Mutant::CollectUntold)
-        || (mutant::is_on(Mutant::CollectUntoldAfterSwitch) && round.step > 0)
 }
 
 impl Leader {
@@ -188,8 +186,7 @@ impl Leader {
                 fx.broadcast(&self.deployment.archives, m);
             }
         }
-        let is_told = phase2.is_told() || is_telling_skipped(phase2.round);
-        if phase2.garbage.stage == Stage::Telling && is_told {
+        if phase2.garbage.stage == Stage::Telling && phase2.is_told() {
             phase2.garbage.stage = Stage::Collecting { answers: BTreeSet::new() };
             let m = GarbageA { epoch: self.deployment.epoch, round: phase2.round };
             fx.broadcast(&self.deployment.matchmakers, ToMatchmaker::GarbageA(m));

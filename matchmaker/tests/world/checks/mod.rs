@@ -6,6 +6,7 @@
 
 mod garbage;
 mod history;
+mod licences;
 mod registry;
 mod votes;
 
@@ -19,7 +20,7 @@ use paxos::acceptor::AcceptorRecord;
 use paxos::actor::NodeId;
 use paxos::command::Value;
 use paxos::configuration::Configuration;
-use paxos::message::{FromAcceptor, ToAcceptor, ToReplica};
+use paxos::message::{FromAcceptor, FromSession, ToAcceptor, ToReplica, ToSession};
 use paxos::round::Round;
 use paxos::slot::Slot;
 
@@ -80,6 +81,8 @@ pub struct Ghost {
     active: BTreeMap<(NodeId, u64), Round>,
     /// Acceptors whose machines were switched off, with the round that was the evidence.
     pub retired: BTreeMap<NodeId, Round>,
+    /// What leaders may do.
+    licences: licences::Licences,
     /// Calls of applications and what came of them.
     pub history: History,
 }
@@ -105,6 +108,7 @@ impl Ghost {
             garbage_rounds: BTreeSet::new(),
             active: BTreeMap::new(),
             retired: BTreeMap::new(),
+            licences: licences::Licences::default(),
             history: History::default(),
         }
     }
@@ -136,9 +140,26 @@ impl Ghost {
     }
 
     /// A message leaves its sender.
-    pub fn on_leave(&mut self, from: NodeId, message: &Message) -> Verdict {
+    pub fn on_leave(&mut self, from: NodeId, to: NodeId, message: &Message) -> Verdict {
+        self.tick();
         match message {
-            Message::Acceptor(ToAcceptor::Phase1A(m)) => self.phase1a(m),
+            Message::Acceptor(ToAcceptor::Phase1A(m)) => {
+                self.phase1a(m)?;
+                self.check_asked(m.round, to)
+            }
+            Message::Acceptor(ToAcceptor::ReadA(m)) => {
+                self.read_a(m);
+                Ok(())
+            }
+            Message::Proposer(ToProposer::Acceptor(FromAcceptor::ReadB(m))) => {
+                self.read_b(from, m);
+                Ok(())
+            }
+            Message::Proposer(ToProposer::Session(FromSession::ReadIndexA(m))) => {
+                self.read_index_a(from, m.nonce);
+                Ok(())
+            }
+            Message::Session(ToSession::ReadIndexB(m)) => self.read_index_b(from, to, m.nonce),
             Message::Acceptor(ToAcceptor::Phase2A(m)) => self.phase2a(m),
             Message::Acceptor(ToAcceptor::PersistedA(m)) => self.persisted_a(m),
             Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase1B(m))) => {
@@ -166,6 +187,11 @@ impl Ghost {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The highest number of a round that anyone has registered.
+    pub fn number(&self) -> u64 {
+        self.rounds.last_key_value().map_or(0, |(round, _)| round.number)
     }
 
     fn id(&mut self, value: &Value) -> ValueId {
