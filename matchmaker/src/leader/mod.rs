@@ -282,7 +282,15 @@ impl Leader {
             Phase::Phase2(phase2) => phase2.round,
         };
         if m.round > round {
-            self.resign(fx);
+            self.yield_lead(fx);
+        }
+    }
+
+    /// Makes way for a leader with a higher round.
+    fn yield_lead(&mut self, fx: &mut Fx) {
+        self.resign(fx);
+        if mutant::is_on(Mutant::CampaignAtOnce) {
+            self.campaign(fx);
         }
     }
 
@@ -294,10 +302,7 @@ impl Leader {
         }
         self.seen = self.seen.max(m.promised);
         if m.round.owner == self.node && m.round <= self.used && self.is_below(m.promised) {
-            self.resign(fx);
-            if mutant::is_on(Mutant::CampaignAtOnce) {
-                self.campaign(fx);
-            }
+            self.yield_lead(fx);
         }
     }
 

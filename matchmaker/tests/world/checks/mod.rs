@@ -4,6 +4,7 @@
 //! and keeps ghost state that no actor has. The names of the checks are those of the catalogue of
 //! invariants (section 10.2 of the protocol notes).
 
+mod adoption;
 mod garbage;
 mod history;
 mod licences;
@@ -81,6 +82,8 @@ pub struct Ghost {
     active: BTreeMap<(NodeId, u64), Round>,
     /// Acceptors whose machines were switched off, with the round that was the evidence.
     pub retired: BTreeMap<NodeId, Round>,
+    /// What Phase 1 found.
+    adoption: adoption::Adoption,
     /// What leaders may do.
     licences: licences::Licences,
     /// Calls of applications and what came of them.
@@ -108,6 +111,7 @@ impl Ghost {
             garbage_rounds: BTreeSet::new(),
             active: BTreeMap::new(),
             retired: BTreeMap::new(),
+            adoption: adoption::Adoption::default(),
             licences: licences::Licences::default(),
             history: History::default(),
         }
@@ -163,6 +167,7 @@ impl Ghost {
             Message::Acceptor(ToAcceptor::Phase2A(m)) => self.phase2a(m),
             Message::Acceptor(ToAcceptor::PersistedA(m)) => self.persisted_a(m),
             Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase1B(m))) => {
+                self.phase1b(from, m);
                 self.answer(from, m.round)
             }
             // Below its persisted watermark an acceptor votes and promises nothing.
