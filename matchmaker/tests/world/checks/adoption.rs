@@ -9,11 +9,14 @@ use paxos::slot::Slot;
 
 use super::{Ghost, ValueId, Verdict, fail};
 
+/// The votes of one acceptor.
+type Votes = BTreeMap<Slot, (Round, ValueId)>;
+
 /// What acceptors have shown in Phase 1 of each round.
 #[derive(Default)]
 pub(super) struct Adoption {
     /// The votes that each acceptor showed.
-    shown: BTreeMap<Round, BTreeMap<NodeId, BTreeMap<Slot, (Round, ValueId)>>>,
+    shown: BTreeMap<Round, BTreeMap<NodeId, Votes>>,
     /// All slots below are chosen.
     chosen_watermark: Slot,
     /// The highest slot that was proposed in each leadership.
