@@ -16,6 +16,7 @@ use std::convert::Infallible;
 
 use paxos::actor::{Effects, NodeId};
 use paxos::configuration::Configuration;
+use paxos::mutant::{self, Mutant};
 use paxos::round::Round;
 use paxos::wire::{Decode, Encode};
 
@@ -97,8 +98,9 @@ impl Matchmaker {
 
     /// The least list of records with the same fold.
     pub fn checkpoint(&self) -> Vec<MatchmakerRecord> {
-        let collected =
-            (self.watermark > Round::ZERO).then_some(MatchmakerRecord::Collected(self.watermark));
+        let is_kept = !mutant::is_on(Mutant::CheckpointWithoutWatermark);
+        let collected = (self.watermark > Round::ZERO && is_kept)
+            .then_some(MatchmakerRecord::Collected(self.watermark));
         let newest = self.newest.clone();
         let log = self.log.iter().map(|(round, configuration)| {
             MatchmakerRecord::Registered(*round, configuration.clone())
@@ -142,8 +144,7 @@ impl Matchmaker {
         if m.round.owner != from {
             return fx.violation("round owner", format!("{from} registers round {}", m.round));
         }
-        let highest =
-            self.log.last_key_value().map_or(Round::ZERO, |(round, _)| *round).max(self.watermark);
+        let highest = self.highest();
         match self.log.get(&m.round) {
             Some(registered) if *registered != m.configuration => {
                 return fx.violation(
@@ -162,6 +163,19 @@ impl Matchmaker {
         let newest = self.newest.clone();
         let (epoch, watermark) = (self.epoch, self.watermark);
         fx.send(from, MatchB { epoch, round: m.round, watermark, history, newest });
+    }
+
+    /// The highest round that is registered, or below which all are collected. Only rounds above it
+    /// are registered.
+    fn highest(&self) -> Round {
+        let registered = self.log.last_key_value().map_or(Round::ZERO, |(round, _)| *round);
+        if mutant::is_on(Mutant::RegisterLowerRound) {
+            return self.watermark;
+        }
+        if mutant::is_on(Mutant::RegisterCollectedRound) {
+            return registered;
+        }
+        registered.max(self.watermark)
     }
 
     /// Forgets the rounds below.

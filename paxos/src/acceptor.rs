@@ -18,6 +18,7 @@ use crate::message::{
     FromAcceptor, Nack, PersistedA, PersistedB, Phase1A, Phase1B, Phase2A, Phase2B, ProbeA, ProbeB,
     ReadA, ReadB, ToAcceptor, Vote,
 };
+use crate::mutant::{self, Mutant};
 use crate::round::Round;
 use crate::slot::Slot;
 use crate::wire::{Decode, Encode, Frame};
@@ -81,7 +82,9 @@ impl Acceptor {
         match record {
             AcceptorRecord::Promised(round) => self.promised = self.promised.max(Some(round)),
             AcceptorRecord::Voted(Vote { slot, round, value }) => {
-                self.promised = self.promised.max(Some(round));
+                if !mutant::is_on(Mutant::VoteWithoutPromise) {
+                    self.promised = self.promised.max(Some(round));
+                }
                 if slot >= self.persisted_watermark {
                     self.votes.insert(slot, (round, value));
                 }
@@ -125,7 +128,8 @@ impl Acceptor {
         if let Some(promised) = self.promised.filter(|promised| m.round < *promised) {
             return fx.send(from, Nack { round: m.round, promised });
         }
-        if self.promised < Some(m.round) {
+        let before = self.promised;
+        if before < Some(m.round) {
             self.write(AcceptorRecord::Promised(m.round), fx);
         }
         let mut votes = Vec::new();
@@ -138,7 +142,8 @@ impl Acceptor {
                 next = Some(*slot);
                 break;
             }
-            votes.push(Vote { slot: *slot, round: *round, value: value.clone() });
+            let round = before.filter(|_| mutant::is_on(Mutant::OneBallot)).unwrap_or(*round);
+            votes.push(Vote { slot: *slot, round, value: value.clone() });
         }
         let persisted_watermark = self.persisted_watermark;
         fx.send(from, Phase1B { round: m.round, first: m.first, persisted_watermark, votes, next });

@@ -19,6 +19,7 @@ use std::time::Duration;
 use crate::actor::{Effects, NodeId};
 use crate::configuration::Configuration;
 use crate::message::{ProbeA, ProbeB};
+use crate::mutant::{self, Mutant};
 use crate::round::Round;
 
 /// A timer of an election.
@@ -107,7 +108,7 @@ impl Election {
     /// Counts an answer to the present question.
     pub fn on_probe_b(&mut self, from: NodeId, m: &ProbeB) {
         if let Phase::Probing { beats, .. } = &mut self.phase
-            && m.nonce == self.nonce
+            && (m.nonce == self.nonce || mutant::is_on(Mutant::EarlierProbeCounts))
         {
             beats.insert(from, m.beat);
         }
@@ -124,6 +125,9 @@ impl Election {
     ) -> bool {
         match timer {
             ElectionTimer::Silence => {
+                if mutant::is_on(Mutant::CampaignOnSilence) {
+                    return !self.is_standing();
+                }
                 if !self.is_standing() {
                     self.probe(None, configuration, fx);
                 }
@@ -137,7 +141,8 @@ impl Election {
         let Phase::Probing { before, beats } = &mut self.phase else { return false };
         let beats = std::mem::take(beats);
         let before = before.take();
-        if !configuration.is_phase1(configuration.members_among(beats.keys())) {
+        let has_quorum = configuration.is_phase1(configuration.members_among(beats.keys()));
+        if !has_quorum && !mutant::is_on(Mutant::CampaignWithoutQuorum) {
             self.probe(None, configuration, fx);
             return false;
         }

@@ -9,6 +9,7 @@ pub mod election;
 #[cfg(feature = "log-format")]
 pub mod log_format;
 pub mod message;
+pub mod mutant;
 pub mod quorum;
 pub mod replica;
 pub mod round;

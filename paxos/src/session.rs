@@ -25,6 +25,7 @@ use crate::message::{
     Answered, Executed, Invoke, Leading, Operation, Outcome, Query, ReadIndexA, ReadIndexB,
     Request, RequestError, Return, ToSession,
 };
+use crate::mutant::{self, Mutant};
 use crate::round::Round;
 use crate::wire::{Decode, Encode, Payload};
 
@@ -223,7 +224,7 @@ impl Session {
         let record = SessionRecord { life: self.life + 1 };
         fx.record(record.clone());
         self.restore(record);
-        self.nonce = self.life << 32;
+        self.nonce = if mutant::is_on(Mutant::QuestionsRestart) { 0 } else { self.life << 32 };
     }
 
     /// Takes one message.
@@ -301,7 +302,8 @@ impl Session {
 
     /// Returns replies, in order. Those of earlier lives or of repeated slots are ignored.
     fn on_executed(&mut self, m: Executed, fx: &mut Fx) {
-        if m.session != (SessionId { node: self.node, life: self.life }) {
+        let is_own = m.session == (SessionId { node: self.node, life: self.life });
+        if !is_own && !mutant::is_on(Mutant::EarlierRepliesCount) {
             return;
         }
         for (sequence, reply) in (m.first..).zip(m.replies) {
@@ -370,6 +372,9 @@ impl Session {
 
     fn start_over(&mut self) {
         self.attempt += 1;
+        if mutant::is_on(Mutant::RetryUnderNewLife) {
+            (self.life, self.first) = (self.life + 1, 0);
+        }
         self.sent = self.first;
         for (_, calls) in std::mem::take(&mut self.questions) {
             self.reads.extend(calls);

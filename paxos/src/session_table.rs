@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::actor::NodeId;
 use crate::command::Submission;
+use crate::mutant::{self, Mutant};
+use crate::round::Round;
 use crate::wire::Payload;
 
 /// Replies kept for one session at most. More than any session has in flight.
@@ -52,12 +54,12 @@ impl SessionTable {
         mut apply: impl FnMut(&Payload) -> Payload,
     ) -> Replies {
         let session = submission.session;
-        let entry = self.entries.entry(session.node).or_default();
+        let entry = self.entries.entry(key(session.node)).or_default();
         if entry.life < session.life {
             *entry = Entry { life: session.life, ..Entry::default() };
         }
         let mut outcome = Replies { first: submission.first, replies: Vec::new() };
-        if entry.life > session.life {
+        if entry.life > session.life && !mutant::is_on(Mutant::ExecuteEndedLife) {
             return outcome;
         }
         entry.forget_below(submission.acknowledged);
@@ -74,7 +76,8 @@ impl SessionTable {
                 None => outcome.first = sequence + 1,
             }
         }
-        entry.forget_below(entry.next.saturating_sub(REPLIES_MAX as u64));
+        let kept = if mutant::is_on(Mutant::ForgetReplies) { 1 } else { REPLIES_MAX as u64 };
+        entry.forget_below(entry.next.saturating_sub(kept));
         outcome
     }
 
@@ -82,6 +85,11 @@ impl SessionTable {
     pub fn next(&self, node: NodeId) -> Option<(u64, u64)> {
         self.entries.get(&node).map(|entry| (entry.life, entry.next))
     }
+}
+
+/// Under which name the session at `node` is known.
+fn key(node: NodeId) -> NodeId {
+    if mutant::is_on(Mutant::OneNumberingForAll) { Round::ZERO.owner } else { node }
 }
 
 impl Entry {

@@ -16,7 +16,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paxos::actor::NodeId;
+use paxos::configuration::Configuration;
 use paxos::message::{ArchivedA, PersistedA, PersistedB, ToAcceptor, ToArchive};
+use paxos::mutant::{self, Mutant};
 use paxos::round::Round;
 use paxos::slot::Slot;
 
@@ -104,19 +106,53 @@ impl Phase2 {
         fx.send(requester.node, ToApplication::ReconfigureB(m));
     }
 
+    /// Up to where slots must be persisted before the collection: those above are free.
+    fn required_watermark(&self) -> Slot {
+        if mutant::is_on(Mutant::CollectByFirstSlot) {
+            return self.first_free.min(Slot::ZERO.next());
+        }
+        if mutant::is_on(Mutant::CollectBehindTraffic) {
+            return self.first_free.next();
+        }
+        self.first_free
+    }
+
     /// Whether a Phase 2 quorum of the present configuration knows that all slots below `first_free`
     /// are persisted.
     fn is_told(&self) -> bool {
+        let required = self.required_watermark();
         let told = self.garbage.told.iter();
-        let informed = told.filter(|(_, slot)| **slot >= self.first_free).map(|(node, _)| node);
-        let set = self.configuration.members_among(informed);
-        self.first_free == Slot::ZERO || self.configuration.is_phase2(set)
+        let informed = told.filter(|(_, slot)| **slot >= required).map(|(node, _)| node);
+        let configuration = self.informed_configuration();
+        let set = configuration.members_among(informed);
+        let has_switched = self.previous.is_some();
+        let is_skipped = mutant::is_on(Mutant::CollectUntold)
+            || (mutant::is_on(Mutant::CollectUntoldAfterSwitch) && has_switched);
+        let is_known = required == Slot::ZERO || configuration.is_phase2(set);
+        is_known || is_skipped || self.is_licence_assumed()
+    }
+
+    /// Whether it collects without the licence of the slots that are not free: only by a fault.
+    fn is_licence_assumed(&self) -> bool {
+        let has_switched = self.previous.is_some();
+        (mutant::is_on(Mutant::CollectAfterSwitch) && has_switched)
+            || (mutant::is_on(Mutant::CollectByOldChoice)
+                && has_switched
+                && self.chosen_watermark >= self.first_free)
+            || (mutant::is_on(Mutant::CollectAfterOneVote) && self.has_votes_below(self.first_free))
+    }
+
+    /// The acceptors that are told what is persisted.
+    fn informed_configuration(&self) -> &Configuration {
+        let is_old = mutant::is_on(Mutant::TellOldOnly);
+        let previous = self.previous.as_ref().filter(|_| is_old);
+        previous.map_or(&self.configuration, |(_, configuration)| configuration)
     }
 
     fn tell(&mut self, watermark: Slot, fx: &mut Fx) {
         self.garbage.sent = watermark;
         let m = ToAcceptor::PersistedA(PersistedA { watermark });
-        fx.broadcast(self.configuration.members(), m);
+        fx.broadcast(self.informed_configuration().members(), m);
     }
 }
 
@@ -138,8 +174,8 @@ impl Leader {
         let majority = self.matchmaker_majority();
         let Phase::Phase2(phase2) = &mut self.phase else { return };
         if let Stage::Persisting { is_asked } = phase2.garbage.stage {
-            let watermark = phase2.first_free;
-            if persisted_watermark >= watermark {
+            let watermark = phase2.required_watermark();
+            if persisted_watermark >= watermark || phase2.is_licence_assumed() {
                 phase2.garbage.stage = Stage::Telling;
                 if watermark > Slot::ZERO {
                     phase2.tell(persisted_watermark, fx);
@@ -164,7 +200,7 @@ impl Leader {
 
     pub(super) fn on_persisted_b(&mut self, from: NodeId, m: &PersistedB, fx: &mut Fx) {
         let Phase::Phase2(phase2) = &mut self.phase else { return };
-        if phase2.configuration.position(from).is_none() {
+        if phase2.informed_configuration().position(from).is_none() {
             return;
         }
         let told = phase2.garbage.told.entry(from).or_default();

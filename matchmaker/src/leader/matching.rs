@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
+use paxos::message::{Phase1A, ToAcceptor};
+use paxos::mutant::{self, Mutant};
 use paxos::round::Round;
 
-use super::phase2::Requester;
+use super::phase2::{Phase2, Requester};
 use super::{Fx, Leader, LeaderRecord, LeaderTimer, Phase};
 use crate::message::{
     MatchA, MatchB, MatchNack, NewestA, NewestB, Progress, ReconfigureA, ReconfigureB,
@@ -45,10 +47,14 @@ impl Matching {
     /// The union of the histories, from the highest of the watermarks on. The lowest would bring back
     /// rounds that others have seen collected.
     fn matched(&self) -> Matched {
-        let watermark = self.answers.values().map(|m| m.watermark).max().unwrap_or(Round::ZERO);
+        let watermarks = self.answers.values().map(|m| m.watermark);
+        let lowest = watermarks.clone().min().filter(|_| mutant::is_on(Mutant::LowestWatermark));
+        let watermark = lowest.or(watermarks.max()).unwrap_or(Round::ZERO);
+        let heard = if mutant::is_on(Mutant::HistoryOfOne) { 1 } else { self.answers.len() };
         let history = self
             .answers
             .values()
+            .take(heard)
             .flat_map(|m| m.history.range(watermark..))
             .map(|(round, configuration)| (*round, configuration.clone()))
             .collect();
@@ -121,6 +127,10 @@ impl Leader {
         assert!(round > self.used, "{round} is not above {}", self.used);
         self.write(LeaderRecord::Used(round), fx);
         self.send_match_a(round, &configuration, fx);
+        if mutant::is_on(Mutant::Phase1BeforeMatching) {
+            let m = Phase1A { round, first: self.persisted_watermark() };
+            fx.broadcast(configuration.members(), ToAcceptor::Phase1A(m));
+        }
         self.phase = Phase::Matching(Matching::new(round, configuration));
         fx.set_timer(LeaderTimer::Campaign, self.options.campaign.clone());
         fx.set_timer(LeaderTimer::Resend, self.options.resend.clone());
@@ -134,7 +144,10 @@ impl Leader {
 
     /// Sends `MatchA` again for what is on its way.
     pub(super) fn resend_match_a(&self, matching: &Matching, fx: &mut Fx) {
-        self.send_match_a(matching.round, &matching.configuration, fx);
+        let is_other = mutant::is_on(Mutant::RetryOtherConfiguration);
+        let configuration =
+            if is_other { &self.deployment.initial } else { &matching.configuration };
+        self.send_match_a(matching.round, configuration, fx);
     }
 
     /// Counts an answer for the round on its way, whichever it is.
@@ -151,7 +164,7 @@ impl Leader {
             },
             Phase::Idle | Phase::Asking { .. } | Phase::Phase1(_) => return,
         };
-        if m.round != matching.round {
+        if m.round != matching.round && !mutant::is_on(Mutant::EarlierMatchBCounts) {
             return;
         }
         if let Some(contradiction) = matching.contradiction(&m) {
@@ -159,7 +172,8 @@ impl Leader {
         }
         let newest = m.newest.clone();
         matching.answers.insert(from, m);
-        let is_enough = matching.answers.len() >= majority;
+        let missing = usize::from(mutant::is_on(Mutant::MatchWithMinority));
+        let is_enough = matching.answers.len() + missing >= majority;
         if let Some((round, newest)) = newest {
             self.learn(round, &newest, fx);
         }
@@ -203,6 +217,12 @@ impl Leader {
             Phase::Idle | Phase::Asking { .. } | Phase::Phase1(_) => None,
         };
         if round == Some(m.round) && m.highest > m.round {
+            if mutant::is_on(Mutant::SwitchOverForeignRound)
+                && let Phase::Phase2(phase2) = &mut self.phase
+                && let Some(next) = phase2.next.take()
+            {
+                return self.start_next(next.matching.configuration, next.requester, fx);
+            }
             self.resign(fx);
             self.campaign(fx);
         }
@@ -246,12 +266,41 @@ impl Leader {
         requester: Option<Requester>,
         fx: &mut Fx,
     ) {
-        let Some(round) = self.leads_in().map(Round::adjacent) else { return };
+        let Some(present) = self.leads_in() else { return };
+        let is_overtaken = mutant::is_on(Mutant::SwitchOverForeignRound) && self.seen > present;
+        let round = if is_overtaken {
+            Round::first_above(self.seen, self.node)
+        } else {
+            present.adjacent()
+        };
         assert!(round > self.used, "{round} is not above {}", self.used);
         self.write(LeaderRecord::Used(round), fx);
         self.send_match_a(round, &configuration, fx);
         let Phase::Phase2(phase2) = &mut self.phase else { return };
         phase2.set_next(Matching::new(round, configuration), requester);
+        if mutant::is_on(Mutant::SwitchBeforeMatching) {
+            self.finish_matching(fx);
+        }
+    }
+}
+
+impl Phase2 {
+    /// Tells `requester` that the present configuration is active.
+    pub(super) fn report_active(&self, requester: Requester, history_count: u64, fx: &mut Fx) {
+        let progress = Progress::Active {
+            round: self.round,
+            configuration: self.configuration.clone(),
+            history_count,
+        };
+        let m = ReconfigureB { token: requester.token, progress };
+        fx.send(requester.node, ToApplication::ReconfigureB(m));
+    }
+
+    /// Operators whose new acceptors are not active yet.
+    pub(super) fn requesters(&self) -> Vec<(NodeId, u64)> {
+        let next = self.next.as_ref().and_then(|next| next.requester);
+        let queued = self.queued.as_ref().map(|(_, requester)| *requester);
+        next.into_iter().chain(queued).map(|requester| (requester.node, requester.token)).collect()
     }
 }
 

@@ -28,6 +28,7 @@ use paxos::actor::{Effects, NodeId};
 use paxos::configuration::Configuration;
 use paxos::message::{ArchivedB, ChosenWatermark, FetchA, FromAcceptor, FromSession, Leading};
 use paxos::message::{Nack, ToReplica, ToSession};
+use paxos::mutant::{self, Mutant};
 use paxos::round::Round;
 use paxos::slot::Slot;
 use paxos::wire::{Decode, Encode};
@@ -281,7 +282,15 @@ impl Leader {
             Phase::Phase2(phase2) => phase2.round,
         };
         if m.round > round {
-            self.resign(fx);
+            self.yield_lead(fx);
+        }
+    }
+
+    /// Makes way for a leader with a higher round.
+    fn yield_lead(&mut self, fx: &mut Fx) {
+        self.resign(fx);
+        if mutant::is_on(Mutant::CampaignAtOnce) {
+            self.campaign(fx);
         }
     }
 
@@ -293,7 +302,7 @@ impl Leader {
         }
         self.seen = self.seen.max(m.promised);
         if m.round.owner == self.node && m.round <= self.used && self.is_below(m.promised) {
-            self.resign(fx);
+            self.yield_lead(fx);
         }
     }
 
@@ -325,7 +334,8 @@ impl Leader {
             self.archives.values().map(|archive| archive.persisted_watermark).collect();
         watermarks.sort_unstable_by(|one, two| two.cmp(one));
         let majority = self.deployment.archives.len() / 2 + 1;
-        watermarks.get(majority - 1).copied().unwrap_or(Slot::ZERO)
+        let required = if mutant::is_on(Mutant::TellBeforeArchived) { 1 } else { majority };
+        watermarks.get(required - 1).copied().unwrap_or(Slot::ZERO)
     }
 
     fn on_fetch_a(&mut self, from: NodeId, m: FetchA, fx: &mut Fx) {

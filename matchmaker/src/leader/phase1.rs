@@ -8,6 +8,7 @@ use paxos::actor::NodeId;
 use paxos::command::Value;
 use paxos::configuration::Configuration;
 use paxos::message::{self, Phase1A, Phase1B, ToAcceptor, Vote};
+use paxos::mutant::{self, Mutant};
 use paxos::round::Round;
 use paxos::slot::Slot;
 
@@ -39,9 +40,15 @@ impl Phase1 {
     /// Whether a Phase 1 quorum of *each* earlier configuration has promised. A quorum of their union
     /// would not do.
     fn is_complete(&self) -> bool {
+        let has_majority = self.promises.len() * 2 > self.cursors.len();
+        if mutant::is_on(Mutant::SkipPhase1) || mutant::is_on(Mutant::UnionQuorum) && has_majority {
+            return true;
+        }
+        let newest = self.history.last_key_value().map(|(round, _)| *round);
         self.history
-            .values()
-            .all(|earlier| earlier.is_phase1(earlier.members_among(&self.promises)))
+            .iter()
+            .filter(|(round, _)| !is_exempt(Some(**round) == newest))
+            .all(|(_, earlier)| earlier.is_phase1(earlier.members_among(&self.promises)))
     }
 
     /// Keeps the vote of the highest round in the slot.
@@ -50,17 +57,26 @@ impl Phase1 {
             let detail = format!("{from} voted in {} before anything was proposed", vote.round);
             return fx.violation("A5 vote validity", detail);
         }
-        match self.votes.get(&vote.slot) {
+        let known = self.votes.get(&vote.slot);
+        let is_settled = mutant::is_on(Mutant::AdoptRepeatedValue)
+            && known.is_some_and(|(_, value)| *value == vote.value);
+        let rank = if is_settled { self.round } else { vote.round };
+        match known {
             Some((round, value)) if *round == vote.round && *value != vote.value => {
                 let detail = format!("slot {} has two values in {round}", vote.slot);
                 fx.violation("A3 one value per round", detail);
             }
-            Some((round, _)) if *round >= vote.round => {}
+            Some((round, _)) if (*round >= rank) != mutant::is_on(Mutant::AdoptLowestVote) => {}
             Some(_) | None => {
-                self.votes.insert(vote.slot, (vote.round, vote.value));
+                self.votes.insert(vote.slot, (rank, vote.value));
             }
         }
     }
+}
+
+/// Whether Phase 1 does without an earlier configuration, the newest or another: only by a fault.
+fn is_exempt(is_newest: bool) -> bool {
+    mutant::is_on(if is_newest { Mutant::SkipNewest } else { Mutant::AskNewestOnly })
 }
 
 impl Leader {
@@ -100,10 +116,13 @@ impl Leader {
     /// *Repeat*: a page that is not the awaited one is ignored.
     pub(super) fn on_phase1b(&mut self, from: NodeId, m: Phase1B, fx: &mut Fx) {
         let Phase::Phase1(phase1) = &mut self.phase else { return };
-        if m.round != phase1.round || phase1.cursors.get(&from) != Some(&m.first) {
+        let is_early = m.round < phase1.round && mutant::is_on(Mutant::EarlierPromiseCounts);
+        if (m.round != phase1.round && !is_early) || phase1.cursors.get(&from) != Some(&m.first) {
             return;
         }
-        phase1.persisted_watermark = phase1.persisted_watermark.max(m.persisted_watermark);
+        if !mutant::is_on(Mutant::ProposeBelowPersisted) {
+            phase1.persisted_watermark = phase1.persisted_watermark.max(m.persisted_watermark);
+        }
         for vote in m.votes {
             phase1.count(from, vote, fx);
         }

@@ -17,6 +17,7 @@ use paxos::command::{Submission, Value};
 use paxos::configuration::Configuration;
 use paxos::message::{self, FETCH_BYTES_MAX, FETCH_VALUES_MAX};
 use paxos::message::{Chosen, FetchB, Phase2A, Phase2B, Request, ToAcceptor, ToReplica};
+use paxos::mutant::{self, Mutant};
 use paxos::quorum::MemberSet;
 use paxos::round::Round;
 use paxos::slot::Slot;
@@ -25,8 +26,7 @@ use super::garbage::Garbage;
 use super::matching::{Matched, Matching};
 use super::phase1::Phase1;
 use super::reads::Reads;
-use super::{Fx, Leader, LeaderTimer, Phase};
-use crate::message::{Progress, ReconfigureB, ToApplication};
+use super::{Fx, Leader, LeaderOptions, LeaderTimer, Phase};
 
 /// Slots that are proposed again in one go, at most.
 const RESEND_MAX: usize = 64;
@@ -78,7 +78,7 @@ pub(super) struct Phase2 {
     /// Its configuration.
     pub(super) configuration: Configuration,
     /// The round before the last switch, and its configuration.
-    previous: Option<(Round, Configuration)>,
+    pub(super) previous: Option<(Round, Configuration)>,
     /// Earlier rounds that are not collected yet.
     pub(super) history: BTreeMap<Round, Configuration>,
     /// Slots from here on were free when the present round was entered, and in all rounds below.
@@ -153,7 +153,8 @@ impl Phase2 {
             attempt > known_attempt || (attempt == known_attempt && submission.first == known.next)
         });
         let size_bytes = submission.size_bytes();
-        if !is_next || self.requests_bytes + size_bytes > requests_bytes_max {
+        let is_full = self.requests_bytes + size_bytes > requests_bytes_max;
+        if !is_next || (is_full && !mutant::is_on(Mutant::NoBackPressure)) {
             return;
         }
         let admitted = Admitted { life: session.life, attempt: m.attempt, next: submission.end() };
@@ -178,6 +179,13 @@ impl Phase2 {
         (!submissions.is_empty()).then(|| Value::batch(&submissions))
     }
 
+    /// Whether the limits allow another slot.
+    fn has_room(&self, options: &LeaderOptions) -> bool {
+        let is_short = self.chosen_watermark.until(self.next_slot()) < options.pipeline_max;
+        let is_small = self.tail_bytes < options.tail_bytes_max;
+        (is_short && is_small) || mutant::is_on(Mutant::NoBackPressure)
+    }
+
     /// Adds the next slot.
     fn push(&mut self, value: Value) -> Slot {
         let slot = self.next_slot();
@@ -190,13 +198,33 @@ impl Phase2 {
     fn propose(&self, slot: Slot, fx: &mut Fx) {
         let index = self.base.until(slot) as usize;
         let value = self.entries[index].value.clone();
+        if let Some((round, configuration)) = self.open_still(slot) {
+            let m = Phase2A { round: *round, slot, value: value.clone() };
+            fx.broadcast(configuration.members(), ToAcceptor::Phase2A(m));
+            if mutant::is_on(Mutant::OldRoundGoesOn) {
+                return;
+            }
+        }
         let m = ToAcceptor::Phase2A(Phase2A { round: self.round, slot, value });
         fx.broadcast(self.configuration.members(), m);
     }
 
+    /// The round before, if a new slot is proposed there still: only by a fault.
+    fn open_still(&self, slot: Slot) -> Option<&(Round, Configuration)> {
+        let is_open = mutant::is_on(Mutant::OldRoundGoesOn) || mutant::is_on(Mutant::LateSameValue);
+        self.previous.as_ref().filter(|_| is_open && slot >= self.first_free)
+    }
+
+    /// Whether each slot below `slot` has a vote.
+    pub(super) fn has_votes_below(&self, slot: Slot) -> bool {
+        let count = self.base.until(slot) as usize;
+        let mut entries = self.entries.iter().take(count);
+        entries.all(|entry| entry.is_chosen || entry.voters.count() > 0)
+    }
+
     /// Counts a vote; the value, if that has made it chosen.
     fn count(&mut self, from: NodeId, m: &Phase2B) -> Option<Value> {
-        let is_present = m.round == self.round;
+        let is_present = m.round == self.round || mutant::is_on(Mutant::EarlierVoteCounts);
         let configuration = if is_present {
             &self.configuration
         } else {
@@ -207,7 +235,7 @@ impl Phase2 {
         let index = usize::try_from(m.slot.0.checked_sub(self.base.0)?).ok()?;
         let entry = self.entries.get_mut(index).filter(|entry| !entry.is_chosen)?;
         let voters = if is_present { &mut entry.voters } else { &mut entry.previous_voters };
-        voters.insert(position);
+        voters.insert(if mutant::is_on(Mutant::CountMessages) { voters.count() } else { position });
         entry.is_chosen = configuration.is_phase2(*voters);
         entry.is_chosen.then(|| entry.value.clone())
     }
@@ -233,27 +261,23 @@ impl Phase2 {
         self.advance();
     }
 
+    /// Settles at a switch what is free in the adjacent round: all that was never proposed.
+    fn close(&mut self) {
+        if mutant::is_on(Mutant::ProposedSlotFreed) {
+            self.entries.truncate(self.base.until(self.chosen_watermark) as usize);
+        }
+        if mutant::is_on(Mutant::KnownSlotFreed) {
+            (self.base, self.chosen_watermark) = (Slot::ZERO, Slot::ZERO);
+            self.entries.clear();
+        }
+        if !mutant::is_on(Mutant::CollectByOldFreedom) {
+            self.first_free = self.next_slot();
+        }
+    }
+
     /// Remembers the adjacent round on its way.
     pub(super) fn set_next(&mut self, matching: Matching, requester: Option<Requester>) {
         self.next = Some(Next { matching, requester });
-    }
-
-    /// Tells `requester` that the present configuration is active.
-    pub(super) fn report_active(&self, requester: Requester, history_count: u64, fx: &mut Fx) {
-        let progress = Progress::Active {
-            round: self.round,
-            configuration: self.configuration.clone(),
-            history_count,
-        };
-        let m = ReconfigureB { token: requester.token, progress };
-        fx.send(requester.node, ToApplication::ReconfigureB(m));
-    }
-
-    /// Operators whose new acceptors are not active yet.
-    pub(super) fn requesters(&self) -> Vec<(NodeId, u64)> {
-        let next = self.next.as_ref().and_then(|next| next.requester);
-        let queued = self.queued.as_ref().map(|(_, requester)| *requester);
-        next.into_iter().chain(queued).map(|requester| (requester.node, requester.token)).collect()
     }
 
     pub(super) fn check_invariants(&self) {
@@ -270,6 +294,7 @@ impl Leader {
     pub(super) fn start_phase2(&mut self, phase1: Phase1, fx: &mut Fx) {
         let base = phase1.persisted_watermark.max(self.persisted_watermark());
         let last = phase1.votes.last_key_value().map(|(slot, _)| *slot);
+        let last = last.filter(|_| !mutant::is_on(Mutant::ReuseVotedSlot));
         let end = last.map_or(base, |slot| slot.next().max(base));
         let mut votes = phase1.votes;
         let mut phase2 = Phase2 {
@@ -277,7 +302,7 @@ impl Leader {
             configuration: phase1.configuration,
             previous: None,
             history: phase1.history,
-            first_free: end,
+            first_free: if mutant::is_on(Mutant::CollectDespiteVotes) { base } else { end },
             inherited_end: end,
             base,
             entries: VecDeque::new(),
@@ -294,7 +319,8 @@ impl Leader {
             resend_mark: base,
         };
         for slot in (base.0..end.0).map(Slot) {
-            let value = votes.remove(&slot).map_or(Value::Noop, |(_, value)| value);
+            let vote = votes.remove(&slot).filter(|_| !mutant::is_on(Mutant::FillHolesBlindly));
+            let value = vote.map_or(Value::Noop, |(_, value)| value);
             phase2.push(value);
             phase2.propose(slot, fx);
         }
@@ -342,7 +368,7 @@ impl Leader {
         let configuration = std::mem::replace(&mut phase2.configuration, matching.configuration);
         phase2.previous = Some((round, configuration));
         phase2.history = matched.history;
-        phase2.first_free = phase2.next_slot();
+        phase2.close();
         for entry in phase2.entries.iter_mut().filter(|entry| !entry.is_chosen) {
             entry.previous_voters = std::mem::take(&mut entry.voters);
         }
@@ -384,9 +410,7 @@ impl Leader {
     /// Gives what waits a slot, as far as the limits allow.
     pub(super) fn propose_requests(&mut self, fx: &mut Fx) {
         let Phase::Phase2(phase2) = &mut self.phase else { return };
-        while phase2.chosen_watermark.until(phase2.next_slot()) < self.options.pipeline_max
-            && phase2.tail_bytes < self.options.tail_bytes_max
-        {
+        while phase2.has_room(&self.options) {
             let Some(value) = phase2.take_batch(self.options.batch_bytes_max) else { return };
             let slot = phase2.push(value);
             phase2.propose(slot, fx);

@@ -11,9 +11,11 @@ use std::collections::VecDeque;
 
 use paxos::actor::NodeId;
 use paxos::message::{ReadA, ReadB, ReadIndexA, ReadIndexB, ToAcceptor, ToSession};
+use paxos::mutant::{self, Mutant};
 use paxos::quorum::MemberSet;
 use paxos::slot::Slot;
 
+use super::phase2::Phase2;
 use super::{Fx, Leader, LeaderTimer, Phase};
 
 /// Questions in flight at most. Beyond that reads wait, and heartbeats repeat the last question.
@@ -44,6 +46,28 @@ pub(super) struct Reads {
     nonce: u64,
 }
 
+impl Phase2 {
+    /// Whether all that earlier leaders may have got chosen is chosen again.
+    fn is_settled(&self) -> bool {
+        self.chosen_watermark >= self.inherited_end || mutant::is_on(Mutant::ReadBeforeSettled)
+    }
+
+    /// Whether enough acceptors have answered.
+    fn is_confirmed(&self, question: &Question) -> bool {
+        if mutant::is_on(Mutant::ReadByPhase1Quorum) {
+            return self.configuration.is_phase1(question.answers);
+        }
+        self.configuration.is_phase2(question.answers)
+    }
+}
+
+/// Tells the sessions that wait from which slot on their reads are linearizable.
+fn answer(askers: &[(NodeId, u64)], watermark: Slot, fx: &mut Fx) {
+    for (session, nonce) in askers {
+        fx.send(*session, ToSession::ReadIndexB(ReadIndexB { nonce: *nonce, watermark }));
+    }
+}
+
 impl Leader {
     pub(super) fn on_read_index_a(&mut self, from: NodeId, m: ReadIndexA) {
         if let Phase::Phase2(phase2) = &mut self.phase
@@ -57,7 +81,7 @@ impl Leader {
     /// chosen again, since clients may have been told of it.
     pub(super) fn start_reads(&mut self, fx: &mut Fx) {
         let Phase::Phase2(phase2) = &self.phase else { return };
-        let is_settled = phase2.chosen_watermark >= phase2.inherited_end;
+        let is_settled = phase2.is_settled();
         let has_room = phase2.reads.questions.len() < QUESTIONS_MAX;
         if is_settled && has_room && !phase2.reads.waiting.is_empty() {
             self.ask(fx);
@@ -77,13 +101,17 @@ impl Leader {
 
     fn ask(&mut self, fx: &mut Fx) {
         let Phase::Phase2(phase2) = &mut self.phase else { return };
-        let is_settled = phase2.chosen_watermark >= phase2.inherited_end;
+        let is_settled = phase2.is_settled();
+        let watermark = phase2.chosen_watermark;
         let reads = &mut phase2.reads;
         reads.nonce += 1;
         let askers = if is_settled { std::mem::take(&mut reads.waiting) } else { Vec::new() };
+        if mutant::is_on(Mutant::ReadWithoutQuestion) {
+            answer(&askers, watermark, fx);
+        }
         reads.questions.push_back(Question {
             nonce: reads.nonce,
-            watermark: phase2.chosen_watermark,
+            watermark,
             answers: MemberSet::EMPTY,
             askers,
         });
@@ -99,7 +127,8 @@ impl Leader {
     /// Asks the new acceptors what the old ones have not answered.
     pub(super) fn restart_reads(&mut self, fx: &mut Fx) {
         let Phase::Phase2(phase2) = &mut self.phase else { return };
-        for question in &mut phase2.reads.questions {
+        let is_forgotten = !mutant::is_on(Mutant::ConfirmationsSurviveSwitch);
+        for question in phase2.reads.questions.iter_mut().filter(|_| is_forgotten) {
             question.answers = MemberSet::EMPTY;
         }
         self.beat(fx);
@@ -112,19 +141,18 @@ impl Leader {
         if m.round != phase2.round {
             return;
         }
-        for question in phase2.reads.questions.iter_mut().filter(|q| q.nonce <= m.nonce) {
+        let is_any = mutant::is_on(Mutant::OldConfirmationCounts);
+        let questions = phase2.reads.questions.iter_mut();
+        for question in questions.filter(|question| is_any || question.nonce <= m.nonce) {
             question.answers.insert(position);
         }
         let mut has_quorum = false;
         while let Some(question) = phase2.reads.questions.front() {
-            if !phase2.configuration.is_phase2(question.answers) {
+            if !phase2.is_confirmed(question) {
                 break;
             }
             has_quorum = true;
-            for (session, nonce) in &question.askers {
-                let m = ReadIndexB { nonce: *nonce, watermark: question.watermark };
-                fx.send(*session, ToSession::ReadIndexB(m));
-            }
+            answer(&question.askers, question.watermark, fx);
             phase2.reads.questions.pop_front();
         }
         if has_quorum {

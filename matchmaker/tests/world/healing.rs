@@ -47,7 +47,10 @@ impl World {
                     self.push(400 * MS, Event::Heal(Step::Repeat(token)));
                 }
             }
-            Step::Strict => self.ghost.history.strict_from = Some(self.now),
+            Step::Strict => {
+                self.settled = self.ghost.number();
+                self.ghost.history.strict_from = Some(self.now);
+            }
             Step::LoseLeader => return self.lose_leader(),
             Step::StrictAgain => self.ghost.history.strict_from = Some(self.now),
             Step::Quiet => self.is_busy = false,
@@ -65,16 +68,17 @@ impl World {
             self.processes[process].paused_until = 0;
             self.push(0, Event::Restart(process));
         }
-        for (second, step) in [
-            (1, Step::Reconfigure),
-            (3, Step::Strict),
-            (6, Step::LoseLeader),
-            (10, Step::StrictAgain),
-            (12, Step::Quiet),
-            (14, Step::Ask),
-            (15, Step::End),
+        for (at, step) in [
+            (1_000, Step::Reconfigure),
+            (3_000, Step::Strict),
+            (6_000, Step::LoseLeader),
+            (10_000, Step::StrictAgain),
+            (12_000, Step::Quiet),
+            (12_500, Step::Reconfigure),
+            (14_000, Step::Ask),
+            (15_000, Step::End),
         ] {
-            self.push(second * 1000 * MS, Event::Heal(step));
+            self.push(at * MS, Event::Heal(step));
         }
     }
 
@@ -83,6 +87,10 @@ impl World {
         if !self.operator.active.contains(&token) || !self.operator.collected.contains(&token) {
             let detail = format!("request {token} is not active and collected in time");
             return fail("liveness: reconfiguration", detail);
+        }
+        if self.ghost.number() > self.settled {
+            let detail = format!("{} is followed by {}", self.settled, self.ghost.number());
+            return fail("liveness: stable leader", detail);
         }
         self.ghost.history.strict_from = None;
         match self.leading_process() {

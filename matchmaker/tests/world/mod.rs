@@ -94,6 +94,8 @@ pub struct World {
     sync_max: u64,
     /// The longest pause between two faults.
     fault_pause: u64,
+    /// The highest number of a round when the cluster was to be well.
+    settled: u64,
     /// Which kinds of faults this run has, as bits.
     kinds: u64,
     /// Whether applications make calls.
@@ -129,6 +131,7 @@ impl World {
             calls: Default::default(),
             next_token: 1,
             sync_max: 2 * MS,
+            settled: 0,
             is_busy: true,
             mutation,
             is_traced,
@@ -273,7 +276,7 @@ impl World {
         for envelope in out.left {
             for envelope in self.mutate_departure(envelope) {
                 self.trace_message(&envelope);
-                self.ghost.on_leave(envelope.from, &envelope.message)?;
+                self.ghost.on_leave(envelope.from, envelope.to, &envelope.message)?;
                 self.carry(index, envelope)?;
             }
         }

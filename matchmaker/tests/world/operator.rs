@@ -47,6 +47,8 @@ impl World {
         let mut pool = places::acceptors();
         let (system, count) = if self.random.permille(200) {
             (QuorumSystem::WriteAll, 2)
+        } else if self.random.permille(200) {
+            (QuorumSystem::Majority, 5)
         } else {
             (QuorumSystem::Majority, 3)
         };

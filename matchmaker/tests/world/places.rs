@@ -25,6 +25,9 @@ pub const PROCESSES: usize = 3;
 /// Actors of a process, by their place in it.
 pub const ACTORS: usize = 7;
 
+/// Slots under way, at most. Few, so that the limit is met.
+pub const PIPELINE_MAX: u64 = 8;
+
 pub const PROPOSER: usize = 0;
 pub const MATCHMAKER: usize = 1;
 pub const ACCEPTOR: usize = 2;
@@ -82,7 +85,8 @@ pub fn deployment() -> Deployment {
 
 /// New actors of `process`, in the order of their places. They remember nothing.
 pub fn actors(process: usize, machine: &Counter) -> Vec<Node<Counter>> {
-    let (election, leader) = (ElectionOptions::default(), LeaderOptions::default());
+    let election = ElectionOptions::default();
+    let leader = LeaderOptions { pipeline_max: PIPELINE_MAX, ..LeaderOptions::default() };
     let proposer = Proposer::new(node(process, PROPOSER), deployment(), election, leader);
     let (archive, session) = (node(process, ARCHIVE), node(process, SESSION));
     let peers = everywhere(ARCHIVE).into_iter().filter(|node| *node != archive).collect();

@@ -4,8 +4,10 @@
 //! and keeps ghost state that no actor has. The names of the checks are those of the catalogue of
 //! invariants (section 10.2 of the protocol notes).
 
+mod adoption;
 mod garbage;
 mod history;
+mod licences;
 mod registry;
 mod votes;
 
@@ -19,7 +21,7 @@ use paxos::acceptor::AcceptorRecord;
 use paxos::actor::NodeId;
 use paxos::command::Value;
 use paxos::configuration::Configuration;
-use paxos::message::{FromAcceptor, ToAcceptor, ToReplica};
+use paxos::message::{FromAcceptor, FromSession, ToAcceptor, ToReplica, ToSession};
 use paxos::round::Round;
 use paxos::slot::Slot;
 
@@ -80,6 +82,10 @@ pub struct Ghost {
     active: BTreeMap<(NodeId, u64), Round>,
     /// Acceptors whose machines were switched off, with the round that was the evidence.
     pub retired: BTreeMap<NodeId, Round>,
+    /// What Phase 1 found.
+    adoption: adoption::Adoption,
+    /// What leaders may do.
+    licences: licences::Licences,
     /// Calls of applications and what came of them.
     pub history: History,
 }
@@ -105,6 +111,8 @@ impl Ghost {
             garbage_rounds: BTreeSet::new(),
             active: BTreeMap::new(),
             retired: BTreeMap::new(),
+            adoption: adoption::Adoption::default(),
+            licences: licences::Licences::default(),
             history: History::default(),
         }
     }
@@ -136,12 +144,30 @@ impl Ghost {
     }
 
     /// A message leaves its sender.
-    pub fn on_leave(&mut self, from: NodeId, message: &Message) -> Verdict {
+    pub fn on_leave(&mut self, from: NodeId, to: NodeId, message: &Message) -> Verdict {
+        self.tick();
         match message {
-            Message::Acceptor(ToAcceptor::Phase1A(m)) => self.phase1a(m),
+            Message::Acceptor(ToAcceptor::Phase1A(m)) => {
+                self.phase1a(m)?;
+                self.check_asked(m.round, to)
+            }
+            Message::Acceptor(ToAcceptor::ReadA(m)) => {
+                self.read_a(m);
+                Ok(())
+            }
+            Message::Proposer(ToProposer::Acceptor(FromAcceptor::ReadB(m))) => {
+                self.read_b(from, m);
+                Ok(())
+            }
+            Message::Proposer(ToProposer::Session(FromSession::ReadIndexA(m))) => {
+                self.read_index_a(from, m.nonce);
+                Ok(())
+            }
+            Message::Session(ToSession::ReadIndexB(m)) => self.read_index_b(from, to, m.nonce),
             Message::Acceptor(ToAcceptor::Phase2A(m)) => self.phase2a(m),
             Message::Acceptor(ToAcceptor::PersistedA(m)) => self.persisted_a(m),
             Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase1B(m))) => {
+                self.phase1b(from, m);
                 self.answer(from, m.round)
             }
             // Below its persisted watermark an acceptor votes and promises nothing.
@@ -166,6 +192,11 @@ impl Ghost {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The highest number of a round that anyone has registered.
+    pub fn number(&self) -> u64 {
+        self.rounds.last_key_value().map_or(0, |(round, _)| round.number)
     }
 
     fn id(&mut self, value: &Value) -> ValueId {

@@ -17,6 +17,7 @@ impl Ghost {
             }
             Some(_) => Ok(()),
             None => {
+                self.note_floor(m.round);
                 self.rounds.insert(m.round, m.configuration.clone());
                 Ok(())
             }

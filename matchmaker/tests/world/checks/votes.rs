@@ -10,7 +10,7 @@ use paxos::round::Round;
 use paxos::slot::Slot;
 
 use super::{Ghost, Verdict, fail, names};
-use crate::world::places::name;
+use crate::world::places::{self, name};
 
 impl Ghost {
     pub(super) fn promise(&mut self, node: NodeId, round: Round) {
@@ -75,6 +75,8 @@ impl Ghost {
             return fail("A2 proposal of a chosen slot", detail);
         }
         self.check_licence(*round)?;
+        self.check_adoption(*slot, *round, id)?;
+        self.check_pipeline(*slot, *round, places::PIPELINE_MAX)?;
         self.proposals.entry(*slot).or_default().insert(*round, id);
         Ok(())
     }

@@ -1,0 +1,308 @@
+//! Faults on purpose: one-line bugs inside the roles, each of which some test must catch.
+//!
+//! A judge that never fails proves nothing. With the feature `mutants` a test selects one fault for
+//! its thread, and the roles then have it. Without the feature no fault can be selected, and the
+//! compiler removes what asks for one.
+//!
+//! Most faults are of a kind that has been seen in some implementation, or that a sketch of the proof
+//! needs to exclude. An id names the fault across all layers of verification.
+
+#[cfg(feature = "mutants")]
+use std::cell::Cell;
+
+/// A fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Mutant {
+    /// R04: An acceptor keeps one round for promise and vote: a later promise raises the round of
+    /// its votes.
+    OneBallot,
+    /// R05: A vote does not raise the promise.
+    VoteWithoutPromise,
+    /// R06: A leader adopts the vote of the lowest round in a slot.
+    AdoptLowestVote,
+    /// R07: A leader adopts the value that two acceptors report, whatever was voted in a higher
+    /// round.
+    AdoptRepeatedValue,
+    /// R08: Phase 1 ends with a majority of the union of the earlier configurations.
+    UnionQuorum,
+    /// R09: Phase 1 waits for the newest earlier configuration only.
+    AskNewestOnly,
+    /// R10: Phase 1 does not wait for the newest earlier configuration.
+    SkipNewest,
+    /// R11: Matchmaking is complete with f answers.
+    MatchWithMinority,
+    /// R12: The history is that of one matchmaker, not the union.
+    HistoryOfOne,
+    /// R13: A matchmaker registers rounds below its highest.
+    RegisterLowerRound,
+    /// R15: The checkpoint of a matchmaker leaves its watermark out.
+    CheckpointWithoutWatermark,
+    /// R16: A leader takes the lowest watermark that matchmakers tell, not the highest.
+    LowestWatermark,
+    /// R17: A matchmaker registers rounds below its watermark.
+    RegisterCollectedRound,
+    /// R19: A leader collects when each slot below has one vote.
+    CollectAfterOneVote,
+    /// R20: A new leader takes slots with votes for free when it collects.
+    CollectDespiteVotes,
+    /// R21: A leader collects when the first slot is persisted and told.
+    CollectByFirstSlot,
+    /// R23: A leader collects without telling its own acceptors what is persisted.
+    CollectUntold,
+    /// R24: A leader asks acceptors before its round is registered.
+    Phase1BeforeMatching,
+    /// R25: A leader takes for persisted what a single archive holds.
+    TellBeforeArchived,
+    /// R27: A leader does not believe acceptors that slots are persisted, and fills them with
+    /// nothing.
+    ProposeBelowPersisted,
+    /// R28: A new leader puts commands into slots with votes.
+    ReuseVotedSlot,
+    /// R29: A new leader takes each slot for a hole, whatever the votes in it.
+    FillHolesBlindly,
+    /// R30b: After a switch new slots are proposed in the round before.
+    OldRoundGoesOn,
+    /// R30c: A new leader does not wait for Phase 1.
+    SkipPhase1,
+    /// R30d: A leader switches to a round that is not adjacent, over one of another leader.
+    SwitchOverForeignRound,
+    /// R30f: A leader switches before the adjacent round is registered.
+    SwitchBeforeMatching,
+    /// R30g: A switch takes slots in flight for free.
+    ProposedSlotFreed,
+    /// R30h: A switch takes slots for free that are known to be chosen.
+    KnownSlotFreed,
+    /// R30i: After a switch new slots are proposed in the round before as well, with the same
+    /// values.
+    LateSameValue,
+    /// R30j: A leader collects right after a switch.
+    CollectAfterSwitch,
+    /// R30k: A leader collects when slots are chosen, if only in the round before the switch.
+    CollectByOldChoice,
+    /// R30l: A switch does not move the start of the free slots.
+    CollectByOldFreedom,
+    /// R30m: After a switch a leader collects without telling the new acceptors.
+    CollectUntoldAfterSwitch,
+    /// R30n: After a switch a leader tells the acceptors before the switch what is persisted.
+    TellOldOnly,
+    /// R32: A retry registers the founding configuration for the round.
+    RetryOtherConfiguration,
+    /// R60a: Replicas keep only the last reply of each session.
+    ForgetReplies,
+    /// R60b: Replicas execute commands of a life of a session that has ended.
+    ExecuteEndedLife,
+    /// R60c: Replicas tell commands apart by number, not by session.
+    OneNumberingForAll,
+    /// R61: A session that starts over numbers its commands anew, in a new life.
+    RetryUnderNewLife,
+    /// R63a: A leader answers reads without asking whether it leads still.
+    ReadWithoutQuestion,
+    /// R63b: An answer to an earlier question confirms later reads.
+    OldConfirmationCounts,
+    /// R63c: A new leader answers reads before what it inherited is chosen.
+    ReadBeforeSettled,
+    /// R63d: A Phase 1 quorum confirms reads.
+    ReadByPhase1Quorum,
+    /// R63e: Members of the configuration before a switch confirm reads in the places of new ones.
+    ConfirmationsSurviveSwitch,
+    /// R73: A leader counts votes by message, not by member.
+    CountMessages,
+    /// R74a: A promise of an earlier round counts in Phase 1.
+    EarlierPromiseCounts,
+    /// R74b: A vote in an earlier round counts for the present one.
+    EarlierVoteCounts,
+    /// R74c: A session takes replies to an earlier life for its own.
+    EarlierRepliesCount,
+    /// R74d: A matchmaker's answer for an earlier round counts for the present one.
+    EarlierMatchBCounts,
+    /// R74e: A session numbers its questions from zero in each life.
+    QuestionsRestart,
+    /// R74f: An answer to an earlier probe counts in an election.
+    EarlierProbeCounts,
+    /// R76: A proposer that is overtaken campaigns again at once.
+    CampaignAtOnce,
+    /// R77: A leader takes and proposes everything, however much waits already.
+    NoBackPressure,
+    /// R78a: A proposer that cannot hear the leader campaigns without asking acceptors for signs of
+    /// life.
+    CampaignOnSilence,
+    /// R78b: A proposer campaigns whose probe too few acceptors answered.
+    CampaignWithoutQuorum,
+    /// R83: A collection waits for one more command than it needs.
+    CollectBehindTraffic,
+}
+
+#[cfg(feature = "mutants")]
+impl Mutant {
+    /// All faults, in the order of their ids.
+    pub const ALL: &[Self] = &[
+        Self::OneBallot,
+        Self::VoteWithoutPromise,
+        Self::AdoptLowestVote,
+        Self::AdoptRepeatedValue,
+        Self::UnionQuorum,
+        Self::AskNewestOnly,
+        Self::SkipNewest,
+        Self::MatchWithMinority,
+        Self::HistoryOfOne,
+        Self::RegisterLowerRound,
+        Self::CheckpointWithoutWatermark,
+        Self::LowestWatermark,
+        Self::RegisterCollectedRound,
+        Self::CollectAfterOneVote,
+        Self::CollectDespiteVotes,
+        Self::CollectByFirstSlot,
+        Self::CollectUntold,
+        Self::Phase1BeforeMatching,
+        Self::TellBeforeArchived,
+        Self::ProposeBelowPersisted,
+        Self::ReuseVotedSlot,
+        Self::FillHolesBlindly,
+        Self::OldRoundGoesOn,
+        Self::SkipPhase1,
+        Self::SwitchOverForeignRound,
+        Self::SwitchBeforeMatching,
+        Self::ProposedSlotFreed,
+        Self::KnownSlotFreed,
+        Self::LateSameValue,
+        Self::CollectAfterSwitch,
+        Self::CollectByOldChoice,
+        Self::CollectByOldFreedom,
+        Self::CollectUntoldAfterSwitch,
+        Self::TellOldOnly,
+        Self::RetryOtherConfiguration,
+        Self::ForgetReplies,
+        Self::ExecuteEndedLife,
+        Self::OneNumberingForAll,
+        Self::RetryUnderNewLife,
+        Self::ReadWithoutQuestion,
+        Self::OldConfirmationCounts,
+        Self::ReadBeforeSettled,
+        Self::ReadByPhase1Quorum,
+        Self::ConfirmationsSurviveSwitch,
+        Self::CountMessages,
+        Self::EarlierPromiseCounts,
+        Self::EarlierVoteCounts,
+        Self::EarlierRepliesCount,
+        Self::EarlierMatchBCounts,
+        Self::QuestionsRestart,
+        Self::EarlierProbeCounts,
+        Self::CampaignAtOnce,
+        Self::NoBackPressure,
+        Self::CampaignOnSilence,
+        Self::CampaignWithoutQuorum,
+        Self::CollectBehindTraffic,
+    ];
+
+    /// What the fault is called everywhere.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::OneBallot => "R04",
+            Self::VoteWithoutPromise => "R05",
+            Self::AdoptLowestVote => "R06",
+            Self::AdoptRepeatedValue => "R07",
+            Self::UnionQuorum => "R08",
+            Self::AskNewestOnly => "R09",
+            Self::SkipNewest => "R10",
+            Self::MatchWithMinority => "R11",
+            Self::HistoryOfOne => "R12",
+            Self::RegisterLowerRound => "R13",
+            Self::CheckpointWithoutWatermark => "R15",
+            Self::LowestWatermark => "R16",
+            Self::RegisterCollectedRound => "R17",
+            Self::CollectAfterOneVote => "R19",
+            Self::CollectDespiteVotes => "R20",
+            Self::CollectByFirstSlot => "R21",
+            Self::CollectUntold => "R23",
+            Self::Phase1BeforeMatching => "R24",
+            Self::TellBeforeArchived => "R25",
+            Self::ProposeBelowPersisted => "R27",
+            Self::ReuseVotedSlot => "R28",
+            Self::FillHolesBlindly => "R29",
+            Self::OldRoundGoesOn => "R30b",
+            Self::SkipPhase1 => "R30c",
+            Self::SwitchOverForeignRound => "R30d",
+            Self::SwitchBeforeMatching => "R30f",
+            Self::ProposedSlotFreed => "R30g",
+            Self::KnownSlotFreed => "R30h",
+            Self::LateSameValue => "R30i",
+            Self::CollectAfterSwitch => "R30j",
+            Self::CollectByOldChoice => "R30k",
+            Self::CollectByOldFreedom => "R30l",
+            Self::CollectUntoldAfterSwitch => "R30m",
+            Self::TellOldOnly => "R30n",
+            Self::RetryOtherConfiguration => "R32",
+            Self::ForgetReplies => "R60a",
+            Self::ExecuteEndedLife => "R60b",
+            Self::OneNumberingForAll => "R60c",
+            Self::RetryUnderNewLife => "R61",
+            Self::ReadWithoutQuestion => "R63a",
+            Self::OldConfirmationCounts => "R63b",
+            Self::ReadBeforeSettled => "R63c",
+            Self::ReadByPhase1Quorum => "R63d",
+            Self::ConfirmationsSurviveSwitch => "R63e",
+            Self::CountMessages => "R73",
+            Self::EarlierPromiseCounts => "R74a",
+            Self::EarlierVoteCounts => "R74b",
+            Self::EarlierRepliesCount => "R74c",
+            Self::EarlierMatchBCounts => "R74d",
+            Self::QuestionsRestart => "R74e",
+            Self::EarlierProbeCounts => "R74f",
+            Self::CampaignAtOnce => "R76",
+            Self::NoBackPressure => "R77",
+            Self::CampaignOnSilence => "R78a",
+            Self::CampaignWithoutQuorum => "R78b",
+            Self::CollectBehindTraffic => "R83",
+        }
+    }
+}
+
+#[cfg(feature = "mutants")]
+thread_local! {
+    /// The fault that the roles have on this thread.
+    static SELECTED: Cell<Option<Mutant>> = const { Cell::new(None) };
+}
+
+/// Gives the roles on this thread the fault, or none.
+#[cfg(feature = "mutants")]
+pub fn select(mutant: Option<Mutant>) {
+    SELECTED.set(mutant);
+}
+
+/// Whether the roles on this thread have the fault.
+#[cfg(feature = "mutants")]
+pub fn is_on(mutant: Mutant) -> bool {
+    SELECTED.get() == Some(mutant)
+}
+
+/// Whether the roles have the fault: never.
+#[cfg(not(feature = "mutants"))]
+pub const fn is_on(_: Mutant) -> bool {
+    false
+}
+
+#[cfg(all(test, feature = "mutants"))]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_fault_is_listed_once_and_has_an_id_of_its_own() {
+        for (index, mutant) in Mutant::ALL.iter().enumerate() {
+            assert_eq!(*mutant as usize, index, "{mutant:?} is out of order");
+        }
+        let ids: BTreeSet<&str> = Mutant::ALL.iter().map(|mutant| mutant.id()).collect();
+        assert_eq!(ids.len(), Mutant::ALL.len());
+    }
+
+    #[test]
+    fn a_fault_is_there_only_while_it_is_selected() {
+        let is_any_on = || Mutant::ALL.iter().any(|mutant| is_on(*mutant));
+        assert!(!is_any_on());
+        select(Some(Mutant::OneBallot));
+        assert!(is_on(Mutant::OneBallot) && !is_on(Mutant::VoteWithoutPromise));
+        select(None);
+        assert!(!is_any_on());
+    }
+}
