@@ -45,8 +45,7 @@ impl Demo {
         let port = listen.port();
         println!("a cluster of three processes in one, durable in {}:", self.data.display());
         for node in &cluster.file().nodes {
-            let roles: Vec<String> =
-                node.roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
+            let roles: Vec<String> = node.roles.iter().map(|role| role.to_string()).collect();
             let acceptors = node.acceptors.join(", ");
             println!("  {}  {}; acceptors {acceptors}", node.name, roles.join(", "));
         }

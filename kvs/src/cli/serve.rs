@@ -46,6 +46,9 @@ impl Serve {
             format!("`{}` has no `data` directory in the file: give --data", node.name)
         })?;
         let mut data_dir = DataDir::open(data, &file.cluster, &node.name)?;
+        let charter = file.charter();
+        // Before anything reads the log, which may be long and belongs to these roles.
+        data_dir.check_charter(&charter)?;
         let log = FileLog::open(&mut data_dir, FileLogOptions::default())?;
         let front = match node.client {
             Some(address) if node.roles.contains(&Role::Replica) => {
@@ -60,12 +63,13 @@ impl Serve {
         }
         let mut terminate = signal(SignalKind::terminate())?;
         let roster = tokio::select! {
-            roster = runtime::found(&mut data_dir, &directory, &listener) => roster?,
+            roster = runtime::found(&mut data_dir, &charter, &directory, &listener) => roster?,
             interrupt = tokio::signal::ctrl_c() => return Ok(interrupt?),
             _ = terminate.recv() => return Ok(()),
         };
         let transport = TcpTransport::start(
             data_dir.identity().clone(),
+            charter,
             roster.clone(),
             directory,
             listener,

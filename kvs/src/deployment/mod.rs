@@ -1,10 +1,14 @@
 //! The file that describes a cluster, and who plays what in it.
 //!
 //! Each node of the file is one process. A role of a process has a fixed seat, from the number of the
-//! node, so that the file may be reordered and extended without moving anyone; together with the
-//! incarnation of the process's data directory the seat makes the identity of the actor.
+//! node, so that the nodes may be reordered without moving anyone; an acceptor has the seat of its
+//! place among those of its node. Together with the incarnation of the process's data directory the
+//! seat makes the identity of the actor. So that nobody's identity or quorum changes with an edit of
+//! the file, what they follow from is the [charter](ClusterFile::charter), which all nodes agree on when
+//! the cluster is founded and are held to ever after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +23,7 @@ use paxos::archive::Archive;
 use paxos::configuration::Configuration;
 use paxos::quorum::QuorumSystem;
 use paxos::replica::{Replica, Surroundings};
-use paxos::runtime::{NAME_BYTES_MAX, Roster};
+use paxos::runtime::{Charter, NAME_BYTES_MAX, Roster};
 use paxos::session::Session;
 use paxos::state_machine::StateMachine;
 use serde::{Deserialize, Serialize};
@@ -57,6 +61,17 @@ pub enum Role {
     Replica = 2,
 }
 
+impl fmt::Display for Role {
+    /// As the file spells it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Proposer => "proposer",
+            Self::Matchmaker => "matchmaker",
+            Self::Replica => "replica",
+        })
+    }
+}
+
 /// A part of a replica's process.
 #[derive(Clone, Copy, Debug)]
 enum Part {
@@ -88,6 +103,17 @@ impl From<Quorum> for QuorumSystem {
     }
 }
 
+impl fmt::Display for Quorum {
+    /// As operators write it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Majority => f.write_str("majority"),
+            Self::WriteAll => f.write_str("write-all"),
+            Self::Grid(columns) => write!(f, "grid:{columns}"),
+        }
+    }
+}
+
 /// One process of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,7 +133,7 @@ pub struct NodeFile {
     /// Its roles, all by default.
     #[serde(default = "all_roles")]
     pub roles: Vec<Role>,
-    /// The names of the acceptors that it hosts.
+    /// The names of the acceptors that it hosts. Their order is a part of who they are.
     #[serde(default)]
     pub acceptors: Vec<String>,
 }
@@ -250,6 +276,22 @@ impl ClusterFile {
             Roster(self.nodes.iter().map(|node| (node.name.clone(), Incarnation(1))).collect());
         self.initial(&roster)?;
         Ok(self)
+    }
+
+    /// What all nodes must agree on for the life of the cluster: what the identities and the quorums of
+    /// the protocol follow from, and what replicas decide by. Addresses, periods and the other limits
+    /// are not in it, nor is the order in which the nodes, their roles or the voting acceptors are
+    /// written.
+    pub fn charter(&self) -> Charter {
+        let mut voting = self.acceptors.clone();
+        voting.sort_unstable();
+        let shared = [
+            ("`acceptors` and `quorum`", format!("{} by {}", voting.join(", "), self.quorum)),
+            ("`clients.value_bytes_max`", self.clients.value_bytes_max.to_string()),
+        ];
+        let shared = shared.into_iter().map(|(topic, text)| (topic.to_owned(), text));
+        let nodes = self.nodes.iter().map(|node| (format!("node {}", node.name), node.charter()));
+        Charter(shared.chain(nodes).collect())
     }
 
     /// All acceptors of the file, with the nodes that host them.
@@ -407,6 +449,18 @@ impl NodeFile {
         Ok(())
     }
 
+    /// Its part of the charter, as in `id 2: proposer, replica; acceptors a2, a5`.
+    fn charter(&self) -> String {
+        let roles: BTreeSet<Role> = self.roles.iter().copied().collect();
+        let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
+        let mut text = format!("id {}: {}", self.id, roles.join(", "));
+        if !self.acceptors.is_empty() {
+            text += "; acceptors ";
+            text += &self.acceptors.join(", ");
+        }
+        text
+    }
+
     fn identity(&self, place: u32, roster: &Roster) -> Option<NodeId> {
         let incarnation = *roster.0.get(&self.name)?;
         Some(NodeId::new(Seat(self.id * SEATS + place), incarnation))
@@ -471,6 +525,33 @@ mod tests {
         let deployment = file.deployment(&roster).expect("complete");
         assert_eq!(deployment.initial.members().len(), 3);
         assert_eq!(deployment.archives.len(), 3);
+    }
+
+    #[test]
+    fn the_charter_has_what_must_not_change_and_nothing_else() {
+        let charter = file().charter();
+        let text = "id 1: proposer, matchmaker, replica; acceptors a1, a4";
+        assert_eq!(charter.0["node n1"], text);
+        let differs = |change: fn(&mut ClusterFile)| {
+            let mut file = file();
+            change(&mut file);
+            file.charter() != charter
+        };
+        assert!(differs(|file| file.nodes[0].roles.truncate(2)));
+        assert!(differs(|file| file.nodes[0].acceptors.reverse()));
+        assert!(differs(|file| file.nodes[0].acceptors.insert(0, "a7".into())));
+        assert!(differs(|file| file.nodes[0].id = 9));
+        assert!(differs(|file| drop(file.nodes.pop())));
+        assert!(differs(|file| drop(file.acceptors.pop())));
+        assert!(differs(|file| file.quorum = Quorum::WriteAll));
+        assert!(differs(|file| file.clients.value_bytes_max += 1));
+        assert!(!differs(|file| file.nodes[0].roles.reverse()));
+        assert!(!differs(|file| file.nodes.reverse()));
+        assert!(!differs(|file| file.acceptors.reverse()));
+        assert!(!differs(|file| file.nodes[0].peer = file.nodes[0].client.expect("a replica")));
+        assert!(!differs(|file| file.nodes[0].data = None));
+        assert!(!differs(|file| file.timing.probe_ms = [1, 2]));
+        assert!(!differs(|file| file.clients.connections_max = 7));
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub use self::directory::{Directory, Process};
 use self::hello::{Hello, Purpose};
 use self::peer::{Chunk, Dialler, Link};
 use super::data_dir::{Identity, random_u64};
-use super::founding::{Ballot, Roster};
+use super::founding::{Ballot, Charter, Roster};
 use crate::actor::Seat;
 use crate::transport::{Envelope, Transport};
 use crate::wire::{Decode, Encode, Frame};
@@ -171,9 +171,12 @@ impl<M: Encode + Decode<Frame> + Send + 'static> TcpTransport<M> {
     /// A process of the roster is only talked to under the incarnation that founded the cluster;
     /// any other process under the one that it says it has.
     ///
+    /// A process with another charter is refused.
+    ///
     /// *Errors*: this process is not in the directory.
     pub fn start(
         own: Identity,
+        charter: Charter,
         roster: Roster,
         directory: Directory,
         listener: Listener,
@@ -183,7 +186,7 @@ impl<M: Encode + Decode<Frame> + Send + 'static> TcpTransport<M> {
         let stats = Arc::new(TcpStats::default());
         let (roster, directory) = (Arc::new(roster), Arc::new(directory));
         let ballot = Ballot { vote: Some(Roster::clone(&roster)), founded: true };
-        let hello = Hello { identity: own.clone(), purpose: Purpose::Run, ballot };
+        let hello = Hello { identity: own.clone(), purpose: Purpose::Run, charter, ballot };
         let (inbox_sender, inbox) = mpsc::channel(options.inbox_messages.max(1));
         let mut peers = Vec::new();
         let mut seats = BTreeMap::new();
