@@ -248,6 +248,9 @@ fn create_directory(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
+    if path.exists() {
+        return Err(invalid(path, "it is not a directory", "name another one for the data"));
+    }
     fs::create_dir_all(path).map_err(|error| file_error("creating", path, &error))?;
     match path.parent() {
         Some(parent) => sync_directory(parent),
@@ -334,6 +337,15 @@ mod tests {
         fs::create_dir(directory.path().join("log")).unwrap();
         fs::remove_file(directory.path().join("identity")).unwrap();
         DataDir::open(directory.path(), "demo", "n1").unwrap_err();
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_directory_is_a_clear_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, b"").unwrap();
+        let error = DataDir::open(&file, "demo", "n1").unwrap_err().to_string();
+        assert!(error.contains("file: it is not a directory; name another"), "{error}");
     }
 
     fn charter(text: &str) -> Charter {

@@ -221,7 +221,8 @@ pub(in crate::runtime) fn check_incarnation(
     match roster.0.get(name) {
         Some(founded) if *founded != incarnation => Err(format!(
             "{name:?} has incarnation {:x}, and the cluster knows it as {:x}: its disk was wiped or \
-             exchanged; put the old data directory back, or let a reconfiguration replace it",
+             exchanged; put the old data directory back as it was last; if it is lost, leave \
+             {name:?} stopped and replace its acceptors by those of other processes",
             incarnation.0, founded.0
         )),
         _ => Ok(()),
