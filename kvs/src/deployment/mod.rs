@@ -261,6 +261,10 @@ impl ClusterFile {
                 return error(format!("the acceptor `{acceptor}` is on `{other}` and on `{name}`"));
             }
         }
+        let mut voting = BTreeSet::new();
+        if let Some(repeated) = self.acceptors.iter().find(|name| !voting.insert(*name)) {
+            return error(format!("`acceptors` names `{repeated}` twice"));
+        }
         if let Some(missing) = self.acceptors.iter().find(|name| !hosts.contains_key(name.as_str()))
         {
             return error(format!("`acceptors` names `{missing}`, which no node hosts"));
@@ -270,8 +274,8 @@ impl ClusterFile {
                 return error(format!("no node has the role {role:?}"));
             }
         }
-        let timing = &self.timing;
-        timing.check()?;
+        self.timing.check()?;
+        self.clients.check()?;
         let roster =
             Roster(self.nodes.iter().map(|node| (node.name.clone(), Incarnation(1))).collect());
         self.initial(&roster)?;
@@ -443,6 +447,18 @@ impl NodeFile {
         if self.acceptors.len() > (SEATS - ACCEPTOR) as usize {
             return error(format!("`{name}` hosts more than {} acceptors", SEATS - ACCEPTOR));
         }
+        for acceptor in &self.acceptors {
+            let is_word = ["majority", "write-all"].contains(&acceptor.as_str())
+                || acceptor.starts_with("grid:")
+                || acceptor.contains(|c: char| c == ',' || c.is_whitespace() || c.is_control());
+            if is_word || acceptor.is_empty() || acceptor.len() > NAME_BYTES_MAX {
+                return error(format!(
+                    "`{name}` hosts the acceptor `{acceptor}`, which cannot be named in a \
+                     reconfiguration: choose 1 to {NAME_BYTES_MAX} bytes without commas and spaces \
+                     that are no quorum system"
+                ));
+            }
+        }
         if self.roles.contains(&Role::Replica) && self.client.is_none() {
             return error(format!("`{name}` is a replica and needs a `client` address"));
         }
@@ -565,6 +581,11 @@ mod tests {
         assert!(refused(|file| file.timing.silence_ms = [9, 3]).contains("silence_ms"));
         assert!(refused(|file| file.nodes[1].peer = file.nodes[0].peer).contains("share"));
         assert!(refused(|file| file.nodes[1].acceptors.push("a1".into())).contains("`a1`"));
+        assert!(refused(|file| file.acceptors[1] = "a1".into()).contains("`a1` twice"));
+        assert!(refused(|file| file.nodes[1].acceptors.push("a 7".into())).contains("`a 7`"));
+        assert!(refused(|file| file.nodes[1].acceptors.push("majority".into())).contains("quorum"));
+        assert!(refused(|file| file.clients.connections_max = 0).contains("connections_max"));
+        assert!(refused(|file| file.timing.heartbeat_ms = [35, 60]).contains("3 times"));
         let no_matchmaker = refused(|file| {
             file.nodes.iter_mut().for_each(|node| node.roles.retain(|r| *r != Role::Matchmaker));
         });
