@@ -31,7 +31,8 @@ pub struct Timing {
     pub resend_ms: [u64; 2],
     /// The same for the steps of garbage collection.
     pub garbage_ms: [u64; 2],
-    /// A client's command that has no outcome after this long is answered with an error.
+    /// A client's command that has no outcome is answered with an error when it is this old, or up to
+    /// half of it earlier.
     pub request_timeout_ms: u64,
     /// A session starts over when nothing has moved for this long.
     pub retry_ms: [u64; 2],
