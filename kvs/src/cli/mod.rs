@@ -3,6 +3,7 @@
 mod demo;
 mod init;
 mod operate;
+mod output;
 mod redis;
 mod serve;
 
@@ -11,6 +12,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use kvs::deployment::ClusterFile;
+
+pub(crate) use output::OutputClosed;
 
 /// What ends the program with an error; its text is shown to the operator.
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 use kvs::admin::{CollectedReport, ReconfigureReport, Status};
 
+use super::output::print;
 use super::{Outcome, Target};
 
 /// Show who leads, which acceptors vote, and how far every replica is.
@@ -20,12 +21,7 @@ pub(super) struct StatusCommand {
 impl StatusCommand {
     pub(super) fn run(self) -> Outcome<()> {
         let (_, text) = self.target.call(&["KVS.STATUS"])?;
-        if self.json {
-            println!("{text}");
-        } else {
-            print!("{}", table(&serde_json::from_str(&text)?));
-        }
-        Ok(())
+        if self.json { print(text) } else { print(table(&serde_json::from_str(&text)?).trim_end()) }
     }
 }
 
@@ -93,33 +89,33 @@ impl ReconfigureCommand {
         let (address, text) = self.target.call(&command)?;
         let report: ReconfigureReport = serde_json::from_str(&text)?;
         if self.json {
-            println!("{text}");
+            print(text)?;
         } else {
-            println!(
+            print(format_args!(
                 "active        {} vote in round {} (version {}), {:.3} ms after the command",
                 report.acceptors.join(" "),
                 report.round,
                 report.version,
                 ms(report.active_after_us),
-            );
+            ))?;
         }
         let version = report.version.to_string();
         let text = self.target.call_at(address, &["KVS.COLLECTED", &version])?;
         if self.json {
-            println!("{text}");
-            return Ok(());
+            return print(text);
         }
         let report: CollectedReport = serde_json::from_str(&text)?;
-        println!(
+        print(format_args!(
             "collected     rounds below {} are garbage, {:.3} ms after the command",
             report.collected_watermark,
             ms(report.collected_after_us),
-        );
+        ))?;
         match report.retirable.as_slice() {
-            [] => println!("retirable     no acceptor was replaced"),
-            names => println!("retirable     {}: may be switched off now", names.join(" ")),
+            [] => print("retirable     no acceptor was replaced"),
+            names => {
+                print(format_args!("retirable     {}: may be switched off now", names.join(" ")))
+            }
         }
-        Ok(())
     }
 }
 

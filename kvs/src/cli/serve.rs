@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Outcome;
+use super::output::tell;
 
 /// Run one node of a cluster.
 #[derive(Args, Debug)]
@@ -99,14 +100,14 @@ impl Serve {
 fn announce(node: &NodeFile, data: impl std::fmt::Display) {
     let acceptors = node.acceptors.join(", ");
     match node.client {
-        Some(client) => println!(
+        Some(client) => tell(format_args!(
             "{} serves Redis clients on {client}, peers on {}; acceptors {acceptors}; data in {data}",
             node.name, node.peer
-        ),
-        None => println!(
+        )),
+        None => tell(format_args!(
             "{} serves peers on {}; acceptors {acceptors}; data in {data}",
             node.name, node.peer
-        ),
+        )),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an operator types, and sees.
 
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kvs::admin::Status;
@@ -72,6 +72,34 @@ fn acceptors_are_replaced_a_hundred_times_under_load_and_no_command_fails() {
     });
     let status = cluster.status("n1");
     assert_eq!((status.uncollected, status.process.violations), (0, 0));
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_the_program_quietly() {
+    let cluster = Cluster::colocated();
+    let config = cluster.config();
+    let config = config.to_str().expect("a text path");
+    let out = config.replace("cluster.toml", "other.toml");
+    for arguments in [
+        &["status", "--config", config][..],
+        &["status", "--json", "--config", config],
+        &["reconfigure", "--config", config, "--acceptors", "a1,a2,a3"],
+        &["init", "--out", &out],
+        &["serve", "--config", config, "--node", "nobody"],
+    ] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_kvs"))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        drop(program.stdout.take());
+        let output = program.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+        assert!(output.status.success() == (arguments[0] != "serve"), "{arguments:?}: {said}");
+    }
 }
 
 #[test]
