@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use matchmaker::message::StatusB;
 use paxos::actor::NodeId;
+use paxos::configuration::Configuration;
 use paxos::message::ArchivedB;
 use paxos::quorum::QuorumSystem;
 use paxos::runtime::{HostStats, LogStats, Roster};
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, Collection, OperationError};
 use crate::connection::Admin;
-use crate::deployment::ClusterFile;
+use crate::deployment::{ClusterFile, Quorum};
 use crate::local::{OPERATION_TIMEOUT, acceptors_called};
 use crate::process::Process;
 use crate::resp::Reply;
@@ -44,6 +45,8 @@ pub struct Status {
     pub version: u64,
     /// Their quorums.
     pub quorum: String,
+    /// Whether they can work while one of the nodes that host them is down, whichever it is.
+    pub tolerates_failure: bool,
     /// The generation of the matchmakers.
     pub matchmaker_epoch: u64,
     /// The matchmakers.
@@ -89,6 +92,8 @@ pub struct ProcessStatus {
 pub struct ReconfigureReport {
     /// The new acceptors.
     pub acceptors: Vec<String>,
+    /// Whether they can work while one of the nodes that host them is down, whichever it is.
+    pub tolerates_failure: bool,
     /// The version of their configuration.
     pub version: u64,
     /// The round that they vote in.
@@ -201,6 +206,7 @@ impl Inner {
         self.keep_collection(active.configuration.version(), collection);
         Ok(json(&ReconfigureReport {
             acceptors: self.all_named(active.configuration.members()),
+            tolerates_failure: tolerates_failure(&active.configuration),
             version: active.configuration.version(),
             round: active.round.to_string(),
             history_count: active.history_count,
@@ -273,7 +279,8 @@ impl Inner {
             round: status.round.to_string(),
             acceptors: self.all_named(status.configuration.members()),
             version: status.configuration.version(),
-            quorum: format!("{:?}", status.configuration.system()).to_lowercase(),
+            quorum: Quorum::from(status.configuration.system()).to_string(),
+            tolerates_failure: tolerates_failure(&status.configuration),
             matchmaker_epoch: status.epoch.0,
             matchmakers: self.all_named(&status.matchmakers),
             chosen_watermark: status.chosen_watermark.0,
@@ -298,6 +305,17 @@ impl Inner {
     }
 }
 
+/// Whether the members without those of any one process contain quorums of both phases.
+fn tolerates_failure(configuration: &Configuration) -> bool {
+    let members = configuration.members();
+    members.iter().all(|failed| {
+        // The acceptors of a process have its incarnation, and fail together.
+        let others = members.iter().filter(|member| member.incarnation != failed.incarnation);
+        let others = configuration.members_among(others);
+        configuration.is_phase1(others) && configuration.is_phase2(others)
+    })
+}
+
 fn replica_status(archive: &ArchivedB) -> ReplicaStatus {
     ReplicaStatus {
         executed_watermark: archive.executed_watermark.0,
@@ -311,4 +329,30 @@ fn micros(duration: Duration) -> u64 {
 
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("strings, numbers and lists only")
+}
+
+#[cfg(test)]
+mod tests {
+    use paxos::actor::{Incarnation, Seat};
+
+    use super::*;
+
+    #[test]
+    fn a_configuration_that_one_failure_stops_is_recognized() {
+        for (system, hosts, expected) in [
+            (QuorumSystem::Majority, &[1][..], false),
+            (QuorumSystem::Majority, &[1, 2], false),
+            (QuorumSystem::Majority, &[1, 2, 3], true),
+            (QuorumSystem::Majority, &[1, 1, 2], false),
+            (QuorumSystem::Majority, &[1, 1, 2, 2, 3], true),
+            (QuorumSystem::WriteAll, &[1, 2, 3], false),
+            (QuorumSystem::Grid { columns: 3 }, &[1, 2, 3, 4, 5, 6], true),
+            (QuorumSystem::Grid { columns: 3 }, &[1, 2, 3], false),
+        ] {
+            let members = (0..).zip(hosts);
+            let members = members.map(|(seat, host)| NodeId::new(Seat(seat), Incarnation(*host)));
+            let configuration = Configuration::new(1, system, members).expect("a possible one");
+            assert_eq!(tolerates_failure(&configuration), expected, "{system:?} on {hosts:?}");
+        }
+    }
 }

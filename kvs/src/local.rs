@@ -131,19 +131,24 @@ impl LocalCluster {
 
 /// The acceptors called `names` among `known`.
 ///
-/// *Errors*: a name that is not known; the text lists those that are.
+/// *Errors*: a name that is not known, of which the text lists those that are; or one that is repeated,
+/// because there would be fewer acceptors than were asked for.
 pub(crate) fn acceptors_called(
     names: &[&str],
     known: &BTreeMap<String, NodeId>,
 ) -> Result<BTreeSet<NodeId>, OperationError> {
-    names
-        .iter()
-        .map(|name| {
-            known.get(*name).copied().ok_or_else(|| {
-                let all: Vec<&str> = known.keys().map(String::as_str).collect();
-                let all = all.join(", ");
-                OperationError::Refused(format!("there is no acceptor `{name}`; there are {all}"))
-            })
-        })
-        .collect()
+    let mut called = BTreeSet::new();
+    for name in names {
+        let Some(node) = known.get(*name) else {
+            let all: Vec<&str> = known.keys().map(String::as_str).collect();
+            let all = all.join(", ");
+            let text = format!("there is no acceptor `{name}`; there are {all}");
+            return Err(OperationError::Refused(text));
+        };
+        if !called.insert(*node) {
+            let text = format!("the acceptor `{name}` is named twice: it votes once; name others");
+            return Err(OperationError::Refused(text));
+        }
+    }
+    Ok(called)
 }

@@ -25,14 +25,18 @@ impl StatusCommand {
     }
 }
 
+/// What is said of acceptors when one node may not fail.
+const NO_FAILURE: &str = ", tolerates NO failure";
+
 fn table(status: &Status) -> String {
     let collected = match status.uncollected {
         0 => "all earlier configurations are garbage-collected".to_owned(),
         count => format!("{count} earlier configurations are still needed"),
     };
+    let warning = if status.tolerates_failure { "" } else { NO_FAILURE };
     let mut text = format!(
         "leader        {} in round {}\n\
-         acceptors     {}  (version {}, {})\n\
+         acceptors     {}  (version {}, {}{warning})\n\
          collected     below round {}: {collected}\n\
          matchmakers   {}  (epoch {})\n\
          log           {} slots chosen, {} durable on a majority of replicas\n\n\
@@ -98,6 +102,11 @@ impl ReconfigureCommand {
                 report.version,
                 ms(report.active_after_us),
             ))?;
+            if !report.tolerates_failure {
+                print(
+                    "warning       no failure is tolerated: commands wait while a certain node is down",
+                )?;
+            }
         }
         let version = report.version.to_string();
         let text = self.target.call_at(address, &["KVS.COLLECTED", &version])?;

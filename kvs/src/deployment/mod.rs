@@ -103,6 +103,16 @@ impl From<Quorum> for QuorumSystem {
     }
 }
 
+impl From<QuorumSystem> for Quorum {
+    fn from(system: QuorumSystem) -> Self {
+        match system {
+            QuorumSystem::Majority => Self::Majority,
+            QuorumSystem::WriteAll => Self::WriteAll,
+            QuorumSystem::Grid { columns } => Self::Grid(columns),
+        }
+    }
+}
+
 impl fmt::Display for Quorum {
     /// As operators write it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

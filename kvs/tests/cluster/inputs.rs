@@ -77,6 +77,7 @@ fn clients_that_speak_nonsense_are_told_and_others_are_served() {
         (&["SET", "a", &large], "ERR "),
         (&["SET", &long, "a"], "ERR "),
         (&["KVS.RECONFIGURE"], "ERR usage"),
+        (&["KVS.RECONFIGURE", "a1", "a1"], "ERR the acceptor `a1` is named twice"),
         (&["KVS.RECONFIGURE", "nobody"], "ERR there is no acceptor `nobody`"),
     ] {
         let reply = good.command(command).expect("the connection lives");

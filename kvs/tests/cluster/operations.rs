@@ -114,6 +114,7 @@ fn status_and_reconfigure_tell_what_they_did() {
     let arguments = ["reconfigure", "--config", config, "--acceptors", "a4,a5,a6"];
     let done = text(&Cluster::kvs(&arguments, directory));
     assert!(done.contains("active        a4 a5 a6 vote in round"), "{done}");
+    assert!(!done.contains("warning"), "{done}");
     assert!(done.contains("collected     rounds below"), "{done}");
     assert!(done.contains("a1 a2 a3: may be switched off now"), "{done}");
     let json = text(&Cluster::kvs(&["status", "--json", "--config", config], directory));
@@ -123,6 +124,13 @@ fn status_and_reconfigure_tell_what_they_did() {
     let quorums = ["reconfigure", "--config", config, "--acceptors", "a1,a2", "--quorum"];
     let done = text(&Cluster::kvs(&[&quorums[..], &["write-all"]].concat(), directory));
     assert!(done.contains("active        a1 a2 vote"), "{done}");
+    assert!(done.contains("warning       no failure is tolerated"), "{done}");
+    let after = text(&Cluster::kvs(&["status", "--config", config], directory));
+    assert!(after.contains("write-all, tolerates NO failure)"), "{after}");
+    let repeated = ["reconfigure", "--config", config, "--acceptors", "a1,a2,a1"];
+    let refused = Cluster::kvs(&repeated, directory);
+    let reason = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && reason.contains("`a1` is named twice"), "{reason}");
     let refused = Cluster::kvs(&[&quorums[..], &["grid:7"]].concat(), directory);
     let reason = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && reason.contains("7 columns"), "{reason}");
