@@ -316,7 +316,12 @@ async fn a_restarted_peer_is_reached_again() {
     a.send(envelope(A, B, 1));
     a.flush();
     assert_eq!(receive(&mut b).await, envelope(A, B, 1));
+    let connections = a.connections();
+    assert_eq!(connections.connected(), [("b".to_owned(), true)].into());
     drop(b);
+    while connections.connected()["b"] {
+        tokio::task::yield_now().await;
+    }
     // The port is free as soon as the old listener is gone.
     let listener = loop {
         match Listener::bind(&address_b).await {

@@ -8,6 +8,7 @@ use kvs::admin::ClusterAdmin;
 use kvs::connection::Options;
 use kvs::local::LocalCluster;
 use kvs::store::{Store, StoreLimits};
+use paxos::runtime::Connections;
 
 use super::Outcome;
 use super::output::tell;
@@ -33,8 +34,13 @@ impl Demo {
         let front = Front::bind(self.listen).await?;
         let mut cluster = LocalCluster::open(&self.data, || Store::new(StoreLimits::default()))?;
         self.announce(&cluster, front.address());
-        let admin =
-            ClusterAdmin::new(cluster.file(), cluster.roster(), "n1", &cluster.processes()[0]);
+        let admin = ClusterAdmin::new(
+            cluster.file(),
+            cluster.roster(),
+            "n1",
+            &cluster.processes()[0],
+            Connections::default(),
+        );
         let log = cluster.client(0);
         let outcome = front.serve(Options::default(), log, admin, cluster.ended()).await;
         outcome?;

@@ -1,12 +1,14 @@
 //! `kvs status` and `kvs reconfigure`.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 use clap::Args;
-use kvs::admin::{CollectedReport, ReconfigureReport, Status};
+use kvs::admin::{CollectedReport, LastLeader, LeaderlessStatus, ReconfigureReport, Status};
 
-use super::output::print;
-use super::{Outcome, Target};
+use super::output::{print, tell};
+use super::redis::Failure;
+use super::{Found, Outcome, Target, told};
 
 /// Show who leads, which acceptors vote, and how far every replica is.
 #[derive(Args, Debug)]
@@ -20,9 +22,54 @@ pub(super) struct StatusCommand {
 
 impl StatusCommand {
     pub(super) fn run(self) -> Outcome<()> {
-        let (_, text) = self.target.call(&["KVS.STATUS"])?;
-        if self.json { print(text) } else { print(table(&serde_json::from_str(&text)?).trim_end()) }
+        let (leaderless, failures) = match self.target.status()? {
+            Found::Leader { text, .. } if self.json => return print(text),
+            Found::Leader { status, .. } => return print(table(&status).trim_end()),
+            Found::NoLeader { leaderless, failures } => (leaderless, failures),
+        };
+        for (status, text) in &leaderless {
+            match self.json {
+                true => print(text)?,
+                false => print(leaderless_table(status))?,
+            }
+        }
+        Err(no_leader(&leaderless, &failures).into())
     }
+}
+
+/// The error when no leader answers any node.
+fn no_leader(
+    leaderless: &[(LeaderlessStatus, String)],
+    failures: &[(SocketAddr, Failure)],
+) -> String {
+    let told = told(failures);
+    let nodes: Vec<&str> = leaderless.iter().map(|(status, _)| status.asked.as_str()).collect();
+    match (nodes.is_empty(), failures.is_empty()) {
+        (true, _) => told,
+        (false, true) => format!("no leader answers {}", nodes.join(", ")),
+        (false, false) => format!("no leader answers {}; and\n  {told}", nodes.join(", ")),
+    }
+}
+
+fn leaderless_table(status: &LeaderlessStatus) -> String {
+    let mut text = format!(
+        "{}: no leader answered within {} ms\nlast heard    ",
+        status.asked, status.waited_ms
+    );
+    // Writing to a string does not fail.
+    let _ = match &status.last_leader {
+        Some(LastLeader { node, round, heard_ms_ago }) => {
+            write!(text, "{node} lead in round {round}, {heard_ms_ago} ms ago")
+        }
+        None => write!(text, "no leader since it started"),
+    };
+    for (title, is_connected) in [("connected", true), ("MISSING", false)] {
+        let peers = status.peers.iter().filter(|(_, peer)| peer.is_connected == is_connected);
+        for (name, peer) in peers {
+            let _ = write!(text, "\n{title:<13} {name}  ({})", peer.plays);
+        }
+    }
+    text
 }
 
 /// What is said of acceptors when one node may not fail.
@@ -90,7 +137,16 @@ impl ReconfigureCommand {
             .chain(acceptors)
             .chain([self.quorum.as_str()])
             .collect();
-        let (address, text) = self.target.call(&command)?;
+        let address = match self.target.status()? {
+            Found::Leader { at, .. } => at,
+            Found::NoLeader { leaderless, failures } => {
+                if !self.json {
+                    leaderless.iter().for_each(|(status, _)| tell(leaderless_table(status)));
+                }
+                return Err(no_leader(&leaderless, &failures).into());
+            }
+        };
+        let text = self.target.call_at(address, &command)?;
         let report: ReconfigureReport = serde_json::from_str(&text)?;
         if self.json {
             print(text)?;

@@ -76,12 +76,13 @@ impl Serve {
             listener,
             runtime::TcpOptions::default(),
         )?;
+        let connections = transport.connections();
         let limits = store_limits(&file);
         let machine = || Store::new(limits);
         let mut process = Process::start(&file, &node.name, &roster, transport, log, machine)?;
         announce(node, data.display());
         let client = process.client();
-        let admin = ClusterAdmin::new(&file, &roster, &node.name, &process);
+        let admin = ClusterAdmin::new(&file, &roster, &node.name, &process, connections);
         match front {
             Some(front) => front.serve(options(&file), client, admin, process.ended()).await?,
             None => {

@@ -477,14 +477,19 @@ impl NodeFile {
 
     /// Its part of the charter, as in `id 2: proposer, replica; acceptors a2, a5`.
     fn charter(&self) -> String {
+        format!("id {}: {}", self.id, self.plays())
+    }
+
+    /// Its roles and acceptors, for operators.
+    pub(crate) fn plays(&self) -> String {
         let roles: BTreeSet<Role> = self.roles.iter().copied().collect();
         let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
-        let mut text = format!("id {}: {}", self.id, roles.join(", "));
-        if !self.acceptors.is_empty() {
-            text += "; acceptors ";
-            text += &self.acceptors.join(", ");
+        let acceptors = format!("acceptors {}", self.acceptors.join(", "));
+        match (roles.is_empty(), self.acceptors.is_empty()) {
+            (_, true) => roles.join(", "),
+            (true, false) => acceptors,
+            (false, false) => format!("{}; {acceptors}", roles.join(", ")),
         }
-        text
     }
 
     fn identity(&self, place: u32, roster: &Roster) -> Option<NodeId> {

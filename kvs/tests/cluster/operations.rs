@@ -3,10 +3,10 @@
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kvs::admin::Status;
+use kvs::admin::{LeaderlessStatus, Status};
 
 use crate::client::{Client, Reply};
-use crate::harness::Cluster;
+use crate::harness::{Cluster, eventually};
 
 fn text(output: &Output) -> String {
     let stdout = String::from_utf8_lossy(&output.stdout);
@@ -72,6 +72,42 @@ fn acceptors_are_replaced_a_hundred_times_under_load_and_no_command_fails() {
     });
     let status = cluster.status("n1");
     assert_eq!((status.uncollected, status.process.violations), (0, 0));
+}
+
+#[test]
+fn without_a_leader_each_node_says_whom_it_misses() {
+    let cluster = Cluster::colocated();
+    let config = cluster.config();
+    let config = config.to_str().expect("a text path");
+    let directory = config.strip_suffix("cluster.toml").expect("inside").as_ref();
+    for name in ["n1", "n3"] {
+        cluster.kill(name);
+    }
+    // The last node stands alone, between two that cannot be asked.
+    for arguments in [
+        &["status", "--config", config][..],
+        &["reconfigure", "--config", config, "--acceptors", "a2,a5"],
+    ] {
+        let said = eventually("the leader is gone", || {
+            let output = Cluster::kvs(arguments, directory);
+            (!output.status.success()).then_some(output)
+        });
+        let shown = String::from_utf8_lossy(&said.stdout);
+        let error = String::from_utf8_lossy(&said.stderr);
+        assert!(shown.contains("n2: no leader answered within 2000 ms"), "{shown}{error}");
+        assert!(shown.contains("last heard    n"), "{shown}");
+        let missing = "MISSING       n1  (proposer, matchmaker, replica; acceptors a1, a4)";
+        assert!(shown.contains(missing) && shown.contains("MISSING       n3"), "{shown}");
+        assert!(error.contains("no leader answers n2; and"), "{error}");
+        assert_eq!(error.matches("cannot ask the node at").count(), 2, "{error}");
+    }
+    let json = Cluster::kvs(&["status", "--json", "--config", config], directory);
+    let status: LeaderlessStatus = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert!(!json.status.success() && status.asked == "n2");
+    assert!(status.peers.values().all(|peer| !peer.is_connected));
+    cluster.launch("n1");
+    cluster.wait_until_serving();
+    assert!(text(&Cluster::kvs(&["status", "--config", config], directory)).contains("leader"));
 }
 
 #[test]

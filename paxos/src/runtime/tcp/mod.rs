@@ -90,6 +90,20 @@ pub struct TcpStats {
     pub dropped: AtomicU64,
 }
 
+/// Which peers a transport has a connection to. Shared, and cheap to clone; none by default.
+#[derive(Clone, Debug, Default)]
+pub struct Connections(Arc<BTreeMap<String, Arc<Link>>>);
+
+impl Connections {
+    /// Every other process of the directory, and whether it can be sent to now.
+    pub fn connected(&self) -> BTreeMap<String, bool> {
+        let links = self.0.iter();
+        links
+            .map(|(name, link)| (name.clone(), link.is_connected.load(Ordering::Acquire)))
+            .collect()
+    }
+}
+
 /// A bound address.
 #[derive(Debug)]
 pub struct Listener {
@@ -226,6 +240,12 @@ impl<M: Encode + Decode<Frame> + Send + 'static> TcpTransport<M> {
     /// The counters of this transport.
     pub fn stats(&self) -> Arc<TcpStats> {
         Arc::clone(&self.stats)
+    }
+
+    /// Which peers can be reached.
+    pub fn connections(&self) -> Connections {
+        let links = self.peers.iter().map(|peer| (peer.name.clone(), Arc::clone(&peer.link)));
+        Connections(Arc::new(links.collect()))
     }
 }
 
