@@ -130,6 +130,35 @@ pub async fn found(
     }
 }
 
+/// The same for processes of one program, which open all their data directories themselves.
+///
+/// *Durable* on return: in each directory, that the cluster is founded with all of them.
+///
+/// *Errors*: a directory was wiped or exchanged since the cluster was founded, or it was founded with
+/// another charter; a directory cannot be written to.
+pub fn found_together(data_dirs: &mut [DataDir], charter: &Charter) -> io::Result<Roster> {
+    let incarnations = data_dirs.iter().map(|dir| (dir.node().to_owned(), dir.incarnation()));
+    let roster = Roster(incarnations.collect());
+    for data_dir in &*data_dirs {
+        data_dir.check_charter(charter)?;
+        let Some(vote) = &data_dir.ballot().vote else { continue };
+        let other = roster.0.iter().find(|(name, incarnation)| !vote.has(name, **incarnation));
+        if let Some((wiped, _)) = other {
+            let (peer, wiped) = (data_dir.node().to_owned(), wiped.clone());
+            return Err(refusal(&FoundingError::Wiped { peer, wiped }));
+        }
+        if *vote != roster {
+            let (me, peer) = (data_dir.node().to_owned(), data_dir.node().to_owned());
+            return Err(refusal(&FoundingError::OtherProcesses { me, peer }));
+        }
+    }
+    let ballot = Ballot { vote: Some(roster.clone()), founded: true };
+    for data_dir in data_dirs.iter_mut().filter(|data_dir| data_dir.ballot() != &ballot) {
+        data_dir.set_ballot(&ballot, charter)?;
+    }
+    Ok(roster)
+}
+
 /// One exchange of hellos that has ended.
 struct Call {
     /// Whom this process dialled; `None` if it was called.
@@ -232,4 +261,39 @@ impl Calls {
 
 fn refusal(error: &FoundingError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_of_one_program_are_founded_with_all_their_directories() {
+        let root = tempfile::tempdir().unwrap();
+        let open = || {
+            ["n1", "n2"].map(|name| DataDir::open(root.path().join(name), "demo", name).unwrap())
+        };
+        let charter = Charter([("roles".to_owned(), "all".to_owned())].into());
+        let roster = found_together(&mut open(), &charter).unwrap();
+        assert_eq!(found_together(&mut open(), &charter).unwrap(), roster);
+        let error = found_together(&mut open(), &Charter::default()).unwrap_err().to_string();
+        assert!(error.contains("roles: founded as \"all\", now nothing"), "{error}");
+        std::fs::remove_dir_all(root.path().join("n2")).unwrap();
+        let error = found_together(&mut open(), &charter).unwrap_err().to_string();
+        assert!(error.contains("another data directory of \"n2\""), "{error}");
+    }
+
+    #[test]
+    fn an_interrupted_founding_of_one_program_is_finished() {
+        let root = tempfile::tempdir().unwrap();
+        let open = |name| DataDir::open(root.path().join(name), "demo", name).unwrap();
+        let (mut one, two) = (open("n1"), open("n2"));
+        let incarnations = [&one, &two].map(|dir| (dir.node().to_owned(), dir.incarnation()));
+        let roster = Roster(incarnations.into());
+        let ballot = Ballot { vote: Some(roster.clone()), founded: true };
+        one.set_ballot(&ballot, &Charter::default()).unwrap();
+        let mut both = [one, two];
+        assert_eq!(found_together(&mut both, &Charter::default()).unwrap(), roster);
+        assert_eq!(both[1].roster(), Some(&roster));
+    }
 }
