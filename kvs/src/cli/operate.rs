@@ -59,7 +59,7 @@ fn leaderless_table(status: &LeaderlessStatus) -> String {
     // Writing to a string does not fail.
     let _ = match &status.last_leader {
         Some(LastLeader { node, round, heard_ms_ago }) => {
-            write!(text, "{node} lead in round {round}, {heard_ms_ago} ms ago")
+            write!(text, "{node} led in round {round}, {heard_ms_ago} ms ago")
         }
         None => write!(text, "no leader since it started"),
     };
