@@ -82,8 +82,8 @@ pub enum OperationError {
     Refused(String),
     /// No leader answered in time. The change may still happen; asking again is harmless.
     #[error(
-        "no leader answered in time: see whether a majority of matchmakers and acceptors runs, and \
-         ask again; the change may have happened meanwhile, and asking twice is harmless"
+        "no leader answered in time: see by KVS.STATUS which nodes are missing, start them, and ask \
+         again; the change may have happened meanwhile, and asking twice is harmless"
     )]
     TimedOut,
     /// This process is stopping.

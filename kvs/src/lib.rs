@@ -24,6 +24,7 @@ pub mod limits;
 pub mod local;
 pub mod log;
 pub mod log_entry;
+mod overhearing;
 pub mod process;
 pub mod resp;
 pub mod store;

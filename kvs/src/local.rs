@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use paxos::actor::NodeId;
 use paxos::quorum::QuorumSystem;
-use paxos::runtime::{DataDir, FileLog, FileLogOptions, Network, Roster};
+use paxos::runtime::{DataDir, FileLog, FileLogOptions, Network, Roster, found_together};
 
 use crate::client::{Active, Client, Collection, OperationError};
 use crate::deployment::{ClusterFile, Role};
@@ -34,8 +34,8 @@ impl LocalCluster {
     /// Starts the cluster in `directory`, or starts it again with what it finds there. Every replica
     /// begins with a state machine from `machine` and executes the whole log.
     ///
-    /// *Errors*: the directory cannot be used, or holds something else; another program has it; a log
-    /// in it is damaged. The text names the file.
+    /// *Errors*: the directory cannot be used, or holds something else, or a part of it was wiped;
+    /// another program has it; a log in it is damaged. The text names the file.
     pub fn open<S: Machine>(directory: &Path, machine: impl Fn() -> S) -> io::Result<Self> {
         const CLIENT_PORT_UNUSED: u16 = 6380;
         let mut file = ClusterFile::on_loopback("local", 3, 6, CLIENT_PORT_UNUSED)
@@ -48,8 +48,7 @@ impl LocalCluster {
             let path = directory.join(&node.name);
             data_dirs.push(DataDir::open(path, &file.cluster, &node.name)?);
         }
-        let incarnations = data_dirs.iter().map(|dir| (dir.node().to_owned(), dir.incarnation()));
-        let roster = Roster(incarnations.collect());
+        let roster = found_together(&mut data_dirs, &file.charter())?;
         let network = Network::new();
         let mut processes = Vec::new();
         for (node, data_dir) in file.nodes.iter().zip(&mut data_dirs) {
@@ -131,19 +130,24 @@ impl LocalCluster {
 
 /// The acceptors called `names` among `known`.
 ///
-/// *Errors*: a name that is not known; the text lists those that are.
+/// *Errors*: a name that is not known, of which the text lists those that are; or one that is repeated,
+/// because there would be fewer acceptors than were asked for.
 pub(crate) fn acceptors_called(
     names: &[&str],
     known: &BTreeMap<String, NodeId>,
 ) -> Result<BTreeSet<NodeId>, OperationError> {
-    names
-        .iter()
-        .map(|name| {
-            known.get(*name).copied().ok_or_else(|| {
-                let all: Vec<&str> = known.keys().map(String::as_str).collect();
-                let all = all.join(", ");
-                OperationError::Refused(format!("there is no acceptor `{name}`; there are {all}"))
-            })
-        })
-        .collect()
+    let mut called = BTreeSet::new();
+    for name in names {
+        let Some(node) = known.get(*name) else {
+            let all: Vec<&str> = known.keys().map(String::as_str).collect();
+            let all = all.join(", ");
+            let text = format!("there is no acceptor `{name}`; there are {all}");
+            return Err(OperationError::Refused(text));
+        };
+        if !called.insert(*node) {
+            let text = format!("the acceptor `{name}` is named twice: it votes once; name others");
+            return Err(OperationError::Refused(text));
+        }
+    }
+    Ok(called)
 }

@@ -2,7 +2,7 @@
 
 mod cli;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
@@ -11,11 +11,13 @@ fn main() -> std::process::ExitCode {
     let arguments = cli::Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_ansi(std::io::stderr().is_terminal()).init();
+    // A log that nobody reads any more is no reason to panic.
+    log.log_internal_errors(false).with_ansi(std::io::stderr().is_terminal()).init();
     match arguments.run() {
         Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) if error.is::<cli::OutputClosed>() => std::process::ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("kvs: {error}");
+            let _ = writeln!(std::io::stderr(), "kvs: {error}");
             std::process::ExitCode::FAILURE
         }
     }

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::client::Client;
 use crate::deployment::{Application, ClusterFile};
+use crate::overhearing::{Overheard, Overhearing};
 
 /// A state machine that a process can run.
 pub trait Machine: StateMachine + Clone + Debug + Eq + Hash + Send + 'static {}
@@ -26,6 +27,7 @@ pub struct Process {
     client: Client,
     log_stats: Arc<LogStats>,
     host_stats: Arc<HostStats>,
+    overheard: Overheard,
     running: JoinHandle<io::Result<()>>,
 }
 
@@ -53,7 +55,9 @@ impl Process {
             io::Error::other(format!("`{name}` is not in the roster of the cluster"))
         })?;
         let log_stats = log.stats();
-        let mut host: Host<Node<S>, T> = Host::new(actors, transport, log, HostOptions::default())?;
+        let overheard = Overheard::default();
+        let transport = Overhearing { transport, overheard: overheard.clone() };
+        let mut host: Host<Node<S>, _> = Host::new(actors, transport, log, HostOptions::default())?;
         let proposers = deployment.proposers.into_iter().collect();
         let (client, port) = Client::new(host.handle(), application, proposers);
         let Application { node, .. } = application;
@@ -65,7 +69,7 @@ impl Process {
             closing.close();
             outcome
         });
-        Ok(Self { client, log_stats, host_stats, running })
+        Ok(Self { client, log_stats, host_stats, overheard, running })
     }
 
     /// Puts commands into the log, reads, and operates the cluster.
@@ -81,6 +85,11 @@ impl Process {
     /// What the host of the process has done.
     pub fn host_stats(&self) -> Arc<HostStats> {
         Arc::clone(&self.host_stats)
+    }
+
+    /// Who leads, as far as the process hears.
+    pub(crate) fn overheard(&self) -> Overheard {
+        self.overheard.clone()
     }
 
     /// Waits for the end of the process: after [`stop`](Self::stop), or on an error of its disk, which

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use paxos::actor::{Incarnation, NodeId, Seat};
 use paxos::runtime::{
-    DataDir, Directory, Identity, Listener, Network, Process, Roster, TcpOptions, TcpTransport,
-    found,
+    Charter, DataDir, Directory, Identity, Listener, Network, Process, Roster, TcpOptions,
+    TcpTransport, found,
 };
 use paxos::transport::{Envelope, Transport};
 use paxos::wire::{self, Payload};
@@ -79,7 +79,8 @@ async fn tcp(options: TcpOptions) -> Pair<TcpTransport<Message>> {
         Directory::new([process("a", &listen_a, A.seat), process("b", &listen_b, B.seat)]).unwrap();
     let start = |name: &str, node: NodeId, listener| {
         let own = identity("demo", name, node.incarnation);
-        TcpTransport::start(own, roster(), directory.clone(), listener, options.clone()).unwrap()
+        let (charter, directory) = (charter("same"), directory.clone());
+        TcpTransport::start(own, charter, roster(), directory, listener, options.clone()).unwrap()
     };
     let (a, b) = (start("a", A, listen_a), start("b", B, listen_b));
     let stats = a.stats();
@@ -175,7 +176,11 @@ fn framed(body: &[u8]) -> Vec<u8> {
 fn hello(cluster: &str, node: &str, incarnation: Incarnation) -> Vec<u8> {
     let run = 1_u32;
     let ballot = (None::<Roster>, false);
-    framed(&wire::encode(&(identity(cluster, node, incarnation), run, ballot)))
+    framed(&wire::encode(&(identity(cluster, node, incarnation), run, charter("same"), ballot)))
+}
+
+fn charter(text: &str) -> Charter {
+    Charter([("b".to_owned(), text.to_owned())].into())
 }
 
 fn frame(from: Seat, to: Seat, body: &[u8]) -> Vec<u8> {
@@ -214,8 +219,9 @@ async fn lone() -> (TcpTransport<Message>, String) {
     let directory =
         Directory::new([process("a", &listen_a, A.seat), process("b", &listen_b, B.seat)]).unwrap();
     let own = identity("demo", "a", A.incarnation);
+    let (charter, options) = (charter("same"), TcpOptions::default());
     let transport =
-        TcpTransport::start(own, roster(), directory, listen_a, TcpOptions::default()).unwrap();
+        TcpTransport::start(own, charter, roster(), directory, listen_a, options).unwrap();
     (transport, address)
 }
 
@@ -230,6 +236,10 @@ async fn foreign_clusters_names_and_memories_are_refused_with_a_reason() {
     assert!(reason.contains("\"z\""), "{reason}");
     let reason = refusal(&say(&address, &hello("demo", "b", Incarnation(5))).await);
     assert!(reason.contains("wiped"), "{reason}");
+    let b = identity("demo", "b", B.incarnation);
+    let other = framed(&wire::encode(&(b, 1_u32, charter("other"), (None::<Roster>, false))));
+    let reason = refusal(&say(&address, &other).await);
+    assert!(reason.contains("b: at \"a\" \"same\", at \"b\" \"other\""), "{reason}");
     let mut other_version = hello("demo", "b", B.incarnation);
     other_version[4] = 9;
     let reason = refusal(&say(&address, &other_version).await);
@@ -297,7 +307,8 @@ async fn a_restarted_peer_is_reached_again() {
         Directory::new([process("a", &listen_a, A.seat), process("b", &listen_b, B.seat)]).unwrap();
     let start = |name: &str, node: NodeId, listener| {
         let own = identity("demo", name, node.incarnation);
-        TcpTransport::start(own, roster(), directory.clone(), listener, TcpOptions::default())
+        let (charter, directory) = (charter("same"), directory.clone());
+        TcpTransport::start(own, charter, roster(), directory, listener, TcpOptions::default())
             .unwrap()
     };
     let mut a = start("a", A, listen_a);
@@ -305,7 +316,12 @@ async fn a_restarted_peer_is_reached_again() {
     a.send(envelope(A, B, 1));
     a.flush();
     assert_eq!(receive(&mut b).await, envelope(A, B, 1));
+    let connections = a.connections();
+    assert_eq!(connections.connected(), [("b".to_owned(), true)].into());
     drop(b);
+    while connections.connected()["b"] {
+        tokio::task::yield_now().await;
+    }
     // The port is free as soon as the old listener is gone.
     let listener = loop {
         match Listener::bind(&address_b).await {
@@ -359,13 +375,15 @@ async fn a_cluster_is_founded_once() {
     for (name, listener) in names.into_iter().zip(listeners) {
         let (mut data_dir, directory) = (open(name), directory.clone());
         running.spawn(async move {
-            let roster = found(&mut data_dir, &directory, &listener).await.unwrap();
+            let roster =
+                found(&mut data_dir, &charter("same"), &directory, &listener).await.unwrap();
             let own = data_dir.identity().clone();
             assert!(roster.has(&own.node, own.incarnation));
             // The transport tells the roster to whoever does not know it yet.
             let options = TcpOptions::default();
+            let (founded, charter) = (roster.clone(), charter("same"));
             let transport =
-                TcpTransport::<Message>::start(own, roster.clone(), directory, listener, options);
+                TcpTransport::<Message>::start(own, charter, founded, directory, listener, options);
             (name, roster, transport.unwrap(), data_dir)
         });
     }
@@ -383,11 +401,43 @@ async fn a_cluster_is_founded_once() {
     let listener = bind().await;
     let nobody = Directory::new([process("n2", &listener, Seat(2))]).unwrap();
     let mut data_dir = open("n2");
-    assert_eq!(found(&mut data_dir, &nobody, &listener).await.unwrap(), roster);
+    assert_eq!(found(&mut data_dir, &charter("same"), &nobody, &listener).await.unwrap(), roster);
+
+    // A restart with another charter is none.
+    let error = found(&mut data_dir, &charter("other"), &nobody, &listener).await.unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("b: founded as \"same\", now \"other\""), "{error}");
     drop(data_dir);
 
     // A wiped disk is noticed.
     std::fs::remove_dir_all(root.path().join("n2")).unwrap();
-    let error = found(&mut open("n2"), &directory, &listener).await.unwrap_err().to_string();
-    assert!(error.contains("n2") && error.contains("reconfiguration"), "{error}");
+    let error = found(&mut open("n2"), &charter("same"), &directory, &listener).await.unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("n2") && error.contains("leave this process stopped"), "{error}");
+}
+
+#[tokio::test]
+async fn processes_with_different_charters_found_no_cluster() {
+    let root = tempfile::tempdir().unwrap();
+    let (listen_a, listen_b) = (bind().await, bind().await);
+    let directory =
+        Directory::new([process("a", &listen_a, A.seat), process("b", &listen_b, B.seat)]).unwrap();
+    let open = |name: &str| DataDir::open(root.path().join(name), "demo", name).unwrap();
+    let (mut data_a, mut data_b) = (open("a"), open("b"));
+    let (one, other) = (charter("one"), charter("other"));
+    {
+        let first = found(&mut data_a, &one, &directory, &listen_a);
+        let second = found(&mut data_b, &other, &directory, &listen_b);
+        tokio::select! {
+            outcome = first => panic!("a founded alone: {outcome:?}"),
+            outcome = second => panic!("b founded alone: {outcome:?}"),
+            () = tokio::time::sleep(Duration::from_millis(300)) => {}
+        }
+    }
+    // Nobody has voted, so the mistake can be undone.
+    let (first, second) = tokio::join!(
+        found(&mut data_a, &one, &directory, &listen_a),
+        found(&mut data_b, &one, &directory, &listen_b),
+    );
+    assert_eq!(first.unwrap(), second.unwrap());
 }

@@ -8,8 +8,10 @@ use kvs::admin::ClusterAdmin;
 use kvs::connection::Options;
 use kvs::local::LocalCluster;
 use kvs::store::{Store, StoreLimits};
+use paxos::runtime::Connections;
 
 use super::Outcome;
+use super::output::tell;
 use super::serve::{Front, block_on};
 
 /// Options of the cluster in one process.
@@ -32,32 +34,39 @@ impl Demo {
         let front = Front::bind(self.listen).await?;
         let mut cluster = LocalCluster::open(&self.data, || Store::new(StoreLimits::default()))?;
         self.announce(&cluster, front.address());
-        let admin =
-            ClusterAdmin::new(cluster.file(), cluster.roster(), "n1", &cluster.processes()[0]);
+        let admin = ClusterAdmin::new(
+            cluster.file(),
+            cluster.roster(),
+            "n1",
+            &cluster.processes()[0],
+            Connections::default(),
+        );
         let log = cluster.client(0);
         let outcome = front.serve(Options::default(), log, admin, cluster.ended()).await;
         outcome?;
-        println!("stopping: what was acknowledged is on disk");
+        tell("stopping: what was acknowledged is on disk");
         Ok(cluster.stop().await?)
     }
 
     fn announce(&self, cluster: &LocalCluster, listen: SocketAddr) {
         let port = listen.port();
-        println!("a cluster of three processes in one, durable in {}:", self.data.display());
+        tell(format_args!(
+            "a cluster of three processes in one, durable in {}:",
+            self.data.display()
+        ));
         for node in &cluster.file().nodes {
-            let roles: Vec<String> =
-                node.roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
+            let roles: Vec<String> = node.roles.iter().map(|role| role.to_string()).collect();
             let acceptors = node.acceptors.join(", ");
-            println!("  {}  {}; acceptors {acceptors}", node.name, roles.join(", "));
+            tell(format_args!("  {}  {}; acceptors {acceptors}", node.name, roles.join(", ")));
         }
-        println!("acceptors that vote at first: {}", cluster.file().acceptors.join(", "));
-        println!("Redis clients connect to {listen}. Try, in another terminal:\n");
-        println!("  redis-cli -p {port} set greeting hello");
-        println!("  redis-benchmark -p {port} -t set,get -n 100000 -P 16 -q");
+        tell(format_args!("acceptors that vote at first: {}", cluster.file().acceptors.join(", ")));
+        tell(format_args!("Redis clients connect to {listen}. Try, in another terminal:\n"));
+        tell(format_args!("  redis-cli -p {port} set greeting hello"));
+        tell(format_args!("  redis-benchmark -p {port} -t set,get -n 100000 -P 16 -q"));
         let at = if port == 6380 { String::new() } else { format!(" --at {listen}") };
         let kvs = super::program();
-        println!("  {kvs} status{at}");
-        println!("  {kvs} reconfigure{at} --acceptors a4,a5,a6");
-        println!("\nCtrl-C stops it; a second start finds its data.");
+        tell(format_args!("  {kvs} status{at}"));
+        tell(format_args!("  {kvs} reconfigure{at} --acceptors a4,a5,a6"));
+        tell(format_args!("\nCtrl-C stops it; a second start finds its data."));
     }
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use kvs::deployment::ClusterFile;
 
 use super::Outcome;
+use super::output::print;
 
 /// Write the file that describes a new cluster on this machine.
 ///
@@ -49,15 +50,17 @@ impl Init {
             .and_then(|mut out| out.write_all(file.to_toml().as_bytes()))
             .map_err(|error| format!("cannot write {shown}: {error}; choose another --out"))?;
         let kvs = super::program();
-        println!("{shown} describes the cluster {cluster}. Start its nodes, each on its own:\n");
+        print(format_args!(
+            "{shown} describes the cluster {cluster}. Start its nodes, each on its own:\n"
+        ))?;
         for node in &file.nodes {
-            println!("  {kvs} serve --config {shown} --node {}", node.name);
+            print(format_args!("  {kvs} serve --config {shown} --node {}", node.name))?;
         }
-        println!("\nThe first start needs all of them. Then:\n");
+        print(format_args!("\nThe first start needs all of them. Then:\n"))?;
         if let Some(address) = file.nodes.iter().find_map(|node| node.client) {
-            println!("  redis-cli -p {} set greeting hello", address.port());
+            print(format_args!("  redis-cli -p {} set greeting hello", address.port()))?;
         }
-        println!("  {kvs} status --config {shown}");
+        print(format_args!("  {kvs} status --config {shown}"))?;
         Ok(())
     }
 }

@@ -3,14 +3,21 @@
 mod demo;
 mod init;
 mod operate;
+mod output;
 mod redis;
 mod serve;
 
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use kvs::admin::{LeaderlessStatus, Status};
 use kvs::deployment::ClusterFile;
+use redis::{Answer, Failure};
+
+pub(crate) use output::OutputClosed;
 
 /// What ends the program with an error; its text is shown to the operator.
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -61,7 +68,7 @@ struct Target {
     /// Address of any node of the cluster, as Redis clients use it.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6380")]
     at: SocketAddr,
-    /// Cluster file; its nodes are tried one after the other, instead of --at.
+    /// Cluster file; its nodes are asked all at once, instead of --at.
     #[arg(long, value_name = "FILE", conflicts_with = "at")]
     config: Option<PathBuf>,
     /// Password of the cluster, if it has one.
@@ -80,20 +87,117 @@ impl Target {
         Ok((addresses, self.password.clone().or(file.clients.requirepass)))
     }
 
-    /// The reply to `command`, from the first node that gives one, and the address of that node.
-    fn call(&self, command: &[&str]) -> Outcome<(SocketAddr, String)> {
+    /// How the cluster is, from the first node that a leader answers. All are asked at once.
+    ///
+    /// *Errors*: the file cannot be read.
+    fn status(&self) -> Outcome<Found> {
         let (addresses, password) = self.addresses()?;
-        redis::call(&addresses, password.as_deref(), command)
+        if addresses.is_empty() {
+            return Err("the cluster file has no node that serves clients".into());
+        }
+        let is_complete = |text: &str| serde_json::from_str::<Status>(text).is_ok();
+        let command = ["KVS.STATUS"];
+        let mut answers =
+            redis::ask_all(&addresses, password.as_deref(), &command, STATUS_TIMEOUT, is_complete);
+        if let Some((address, Ok(text))) = answers.last()
+            && let Ok(status) = serde_json::from_str(text)
+        {
+            return Ok(Found::Leader { at: *address, status, text: text.clone() });
+        }
+        answers.sort_unstable_by_key(|(address, _)| addresses.iter().position(|a| a == address));
+        let mut leaderless = Vec::new();
+        let mut failures = Vec::new();
+        for (address, answer) in answers {
+            match answer {
+                Ok(text) => match serde_json::from_str(&text) {
+                    Ok(status) => leaderless.push((status, text)),
+                    Err(_) => {
+                        let failure = Failure::Refused(format!("what nobody understands: {text}"));
+                        failures.push((address, failure));
+                    }
+                },
+                Err(failure) => failures.push((address, failure)),
+            }
+        }
+        Ok(Found::NoLeader { leaderless, failures })
     }
 
-    /// The reply to `command` of the node at `address`.
+    /// The reply to `command` of the node at `address`, which may take as long as an operation.
     fn call_at(&self, address: SocketAddr, command: &[&str]) -> Outcome<String> {
         let (_, password) = self.addresses()?;
-        Ok(redis::call(&[address], password.as_deref(), command)?.1)
+        let answer: Answer = redis::ask(address, password.as_deref(), command, OPERATION_TIMEOUT);
+        answer.map_err(|failure| told(&[(address, failure)]).into())
     }
+}
+
+/// How long the nodes may take to say how the cluster is: longer than they wait for a leader.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a node may take to operate the cluster: longer than it gives itself.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What became of the question how the cluster is.
+enum Found {
+    /// A leader answered the node at this address.
+    Leader { at: SocketAddr, status: Box<Status>, text: String },
+    /// No leader answered any node.
+    NoLeader {
+        /// What nodes know by themselves, with the JSON that says it.
+        leaderless: Vec<(LeaderlessStatus, String)>,
+        /// Why the other nodes said nothing of the kind.
+        failures: Vec<(SocketAddr, Failure)>,
+    },
+}
+
+/// What each node said, the most telling first.
+fn told(failures: &[(SocketAddr, Failure)]) -> String {
+    let mut failures: Vec<_> = failures.iter().collect();
+    failures.sort_by_key(|(_, failure)| match failure {
+        Failure::Refused(text) => (0, text.starts_with("CLUSTERDOWN")),
+        Failure::Silent(_) => (1, false),
+    });
+    let mut text = String::new();
+    for (address, failure) in &failures {
+        let separator = if text.is_empty() { "" } else { "\n  " };
+        // Writing to a string does not fail.
+        let _ = match failure {
+            Failure::Refused(reason) if failures.len() == 1 => write!(text, "{reason}"),
+            Failure::Refused(reason) => {
+                write!(text, "{separator}the node at {address} says: {reason}")
+            }
+            Failure::Silent(cause) => {
+                write!(text, "{separator}cannot ask the node at {address}: {cause}")
+            }
+        };
+    }
+    if failures.iter().any(|(_, failure)| matches!(failure, Failure::Silent(_))) {
+        text += "; is it running, and is the address right (--at, or --config for a cluster file)?";
+    }
+    text
 }
 
 /// How this program was called, for the commands that it tells its operator to try.
 fn program() -> String {
     std::env::args().next().unwrap_or_else(|| "kvs".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_node_is_quoted_and_the_most_telling_first() {
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let failures = [
+            (address(1), Failure::Silent("Connection refused".into())),
+            (address(2), Failure::Refused("CLUSTERDOWN nobody leads".into())),
+            (address(3), Failure::Refused("NOAUTH".into())),
+        ];
+        let expected = "the node at 127.0.0.1:3 says: NOAUTH\n  \
+                        the node at 127.0.0.1:2 says: CLUSTERDOWN nobody leads\n  \
+                        cannot ask the node at 127.0.0.1:1: Connection refused; is it running, and is \
+                        the address right (--at, or --config for a cluster file)?";
+        assert_eq!(told(&failures), expected);
+        assert_eq!(told(&failures[2..]), "NOAUTH");
+    }
 }

@@ -1,11 +1,14 @@
 //! `kvs status` and `kvs reconfigure`.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 use clap::Args;
-use kvs::admin::{CollectedReport, ReconfigureReport, Status};
+use kvs::admin::{CollectedReport, LastLeader, LeaderlessStatus, ReconfigureReport, Status};
 
-use super::{Outcome, Target};
+use super::output::{print, tell};
+use super::redis::Failure;
+use super::{Found, Outcome, Target, told};
 
 /// Show who leads, which acceptors vote, and how far every replica is.
 #[derive(Args, Debug)]
@@ -19,24 +22,68 @@ pub(super) struct StatusCommand {
 
 impl StatusCommand {
     pub(super) fn run(self) -> Outcome<()> {
-        let (_, text) = self.target.call(&["KVS.STATUS"])?;
-        if self.json {
-            println!("{text}");
-        } else {
-            print!("{}", table(&serde_json::from_str(&text)?));
+        let (leaderless, failures) = match self.target.status()? {
+            Found::Leader { text, .. } if self.json => return print(text),
+            Found::Leader { status, .. } => return print(table(&status).trim_end()),
+            Found::NoLeader { leaderless, failures } => (leaderless, failures),
+        };
+        for (status, text) in &leaderless {
+            match self.json {
+                true => print(text)?,
+                false => print(leaderless_table(status))?,
+            }
         }
-        Ok(())
+        Err(no_leader(&leaderless, &failures).into())
     }
 }
+
+/// The error when no leader answers any node.
+fn no_leader(
+    leaderless: &[(LeaderlessStatus, String)],
+    failures: &[(SocketAddr, Failure)],
+) -> String {
+    let told = told(failures);
+    let nodes: Vec<&str> = leaderless.iter().map(|(status, _)| status.asked.as_str()).collect();
+    match (nodes.is_empty(), failures.is_empty()) {
+        (true, _) => told,
+        (false, true) => format!("no leader answers {}", nodes.join(", ")),
+        (false, false) => format!("no leader answers {}; and\n  {told}", nodes.join(", ")),
+    }
+}
+
+fn leaderless_table(status: &LeaderlessStatus) -> String {
+    let mut text = format!(
+        "{}: no leader answered within {} ms\nlast heard    ",
+        status.asked, status.waited_ms
+    );
+    // Writing to a string does not fail.
+    let _ = match &status.last_leader {
+        Some(LastLeader { node, round, heard_ms_ago }) => {
+            write!(text, "{node} led in round {round}, {heard_ms_ago} ms ago")
+        }
+        None => write!(text, "no leader since it started"),
+    };
+    for (title, is_connected) in [("connected", true), ("MISSING", false)] {
+        let peers = status.peers.iter().filter(|(_, peer)| peer.is_connected == is_connected);
+        for (name, peer) in peers {
+            let _ = write!(text, "\n{title:<13} {name}  ({})", peer.plays);
+        }
+    }
+    text
+}
+
+/// What is said of acceptors when one node may not fail.
+const NO_FAILURE: &str = ", tolerates NO failure";
 
 fn table(status: &Status) -> String {
     let collected = match status.uncollected {
         0 => "all earlier configurations are garbage-collected".to_owned(),
         count => format!("{count} earlier configurations are still needed"),
     };
+    let warning = if status.tolerates_failure { "" } else { NO_FAILURE };
     let mut text = format!(
         "leader        {} in round {}\n\
-         acceptors     {}  (version {}, {})\n\
+         acceptors     {}  (version {}, {}{warning})\n\
          collected     below round {}: {collected}\n\
          matchmakers   {}  (epoch {})\n\
          log           {} slots chosen, {} durable on a majority of replicas\n\n\
@@ -90,36 +137,50 @@ impl ReconfigureCommand {
             .chain(acceptors)
             .chain([self.quorum.as_str()])
             .collect();
-        let (address, text) = self.target.call(&command)?;
+        let address = match self.target.status()? {
+            Found::Leader { at, .. } => at,
+            Found::NoLeader { leaderless, failures } => {
+                if !self.json {
+                    leaderless.iter().for_each(|(status, _)| tell(leaderless_table(status)));
+                }
+                return Err(no_leader(&leaderless, &failures).into());
+            }
+        };
+        let text = self.target.call_at(address, &command)?;
         let report: ReconfigureReport = serde_json::from_str(&text)?;
         if self.json {
-            println!("{text}");
+            print(text)?;
         } else {
-            println!(
+            print(format_args!(
                 "active        {} vote in round {} (version {}), {:.3} ms after the command",
                 report.acceptors.join(" "),
                 report.round,
                 report.version,
                 ms(report.active_after_us),
-            );
+            ))?;
+            if !report.tolerates_failure {
+                print(
+                    "warning       no failure is tolerated: commands wait while a certain node is down",
+                )?;
+            }
         }
         let version = report.version.to_string();
         let text = self.target.call_at(address, &["KVS.COLLECTED", &version])?;
         if self.json {
-            println!("{text}");
-            return Ok(());
+            return print(text);
         }
         let report: CollectedReport = serde_json::from_str(&text)?;
-        println!(
+        print(format_args!(
             "collected     rounds below {} are garbage, {:.3} ms after the command",
             report.collected_watermark,
             ms(report.collected_after_us),
-        );
+        ))?;
         match report.retirable.as_slice() {
-            [] => println!("retirable     no acceptor was replaced"),
-            names => println!("retirable     {}: may be switched off now", names.join(" ")),
+            [] => print("retirable     no acceptor was replaced"),
+            names => {
+                print(format_args!("retirable     {}: may be switched off now", names.join(" ")))
+            }
         }
-        Ok(())
     }
 }
 

@@ -1,53 +1,96 @@
-//! The smallest Redis client that can operate a cluster: one command, one text reply.
+//! The smallest Redis client that can operate a cluster: one command, one text reply, of one node or
+//! of several at once.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
-
-use super::Outcome;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 /// How long a node may take to be reached.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a reply may take; longer than the server lets any operation take.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest reply that is accepted, in bytes.
 const REPLY_BYTES_MAX: u64 = 16 << 20;
 
-/// Sends `command` to the first of `addresses` that answers it, and returns that address and the text
-/// of the reply.
-///
-/// *Errors*: no node answers; or the last one that did answers with an error.
-pub(super) fn call(
+/// Why a node did not do what it was told.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Failure {
+    /// It said why: the text of its error. First in order, because it tells most.
+    Refused(String),
+    /// It could not be asked, or did not answer.
+    Silent(String),
+}
+
+/// What a node answered.
+pub(super) type Answer = Result<String, Failure>;
+
+/// Sends `command` to all of `addresses` at once, and returns the answers as soon as one of them is
+/// `enough`, which is the last one then; or all of them, after `timeout` at the latest.
+pub(super) fn ask_all(
     addresses: &[SocketAddr],
     password: Option<&str>,
     command: &[&str],
-) -> Outcome<(SocketAddr, String)> {
-    let mut failure = String::from("the cluster file has no node that serves clients");
-    for address in addresses {
-        match call_at(*address, password, command) {
-            Ok(Ok(reply)) => return Ok((*address, reply)),
-            Ok(Err(refusal)) if refusal.starts_with("CLUSTERDOWN") => failure = refusal,
-            Ok(Err(refusal)) => return Err(refusal.into()),
-            Err(error) => {
-                failure = format!(
-                    "cannot ask the node at {address}: {error}; is it running, and is the address \
-                     right (--at, or --config for a cluster file)?"
-                );
-            }
+    timeout: Duration,
+    enough: impl Fn(&str) -> bool,
+) -> Vec<(SocketAddr, Answer)> {
+    let deadline = Instant::now() + timeout;
+    let (sender, receiver) = mpsc::channel();
+    for address in addresses.iter().copied() {
+        let (sender, password) = (sender.clone(), password.map(ToOwned::to_owned));
+        let command: Vec<String> = command.iter().map(ToString::to_string).collect();
+        // The program ends without those that nobody waits for any more.
+        std::thread::spawn(move || {
+            let command: Vec<&str> = command.iter().map(String::as_str).collect();
+            let answer = ask(address, password.as_deref(), &command, timeout);
+            let _ = sender.send((address, answer));
+        });
+    }
+    drop(sender);
+    let mut answers: Vec<(SocketAddr, Answer)> = Vec::new();
+    while let Ok((address, answer)) =
+        receiver.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+    {
+        let is_enough = answer.as_ref().is_ok_and(|text| enough(text));
+        answers.push((address, answer));
+        if is_enough {
+            return answers;
         }
     }
-    Err(failure.into())
+    let unheard = addresses.iter().filter(|address| answers.iter().all(|(by, _)| by != *address));
+    let unheard: Vec<SocketAddr> = unheard.copied().collect();
+    let silence = || Err(Failure::Silent(format!("no answer within {timeout:?}")));
+    answers.extend(unheard.into_iter().map(|address| (address, silence())));
+    answers
+}
+
+/// Sends `command` to the node at `address`, which may take up to `timeout` to answer.
+pub(super) fn ask(
+    address: SocketAddr,
+    password: Option<&str>,
+    command: &[&str],
+    timeout: Duration,
+) -> Answer {
+    match exchange(address, password, command, timeout) {
+        Ok(reply) => reply.map_err(Failure::Refused),
+        Err(error) => Err(Failure::Silent(match error.kind() {
+            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {
+                format!("no answer within {timeout:?}")
+            }
+            _ => error.to_string(),
+        })),
+    }
 }
 
 type Reply = Result<String, String>;
 
-fn call_at(
+fn exchange(
     address: SocketAddr,
     password: Option<&str>,
     command: &[&str],
+    timeout: Duration,
 ) -> std::io::Result<Reply> {
-    let mut stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
-    stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
+    let mut stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT.min(timeout))?;
+    stream.set_read_timeout(Some(timeout))?;
+    stream.set_write_timeout(Some(timeout))?;
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?.take(REPLY_BYTES_MAX));
     if let Some(password) = password {
@@ -93,6 +136,36 @@ fn unexpected(line: &str) -> std::io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_nodes_are_asked_at_once_and_the_most_telling_comes_first() {
+        let serving = |reply: &'static str| {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+            let address = listener.local_addr().expect("bound");
+            std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().expect("a caller");
+                stream.write_all(reply.as_bytes()).expect("it listens");
+                let _ = stream.read_to_end(&mut Vec::new());
+            });
+            address
+        };
+        let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let silent = mute.local_addr().expect("bound");
+        let timeout = Duration::from_secs(30);
+        let addresses = [silent, serving("-CLUSTERDOWN no\r\n"), serving("$2\r\nhi\r\n")];
+        // Were the silent one waited for, this would take as long as the timeout.
+        let started = Instant::now();
+        let answers = ask_all(&addresses, None, &["KVS.STATUS"], timeout, |text| text == "hi");
+        assert!(started.elapsed() < timeout / 2);
+        assert_eq!(answers.last(), Some(&(addresses[2], Ok("hi".into()))));
+        let addresses = [silent, serving("-CLUSTERDOWN no\r\n")];
+        let timeout = Duration::from_millis(100);
+        let answers = ask_all(&addresses, None, &["KVS.STATUS"], timeout, |_| true);
+        let mut failures: Vec<Failure> = answers.into_iter().filter_map(|(_, a)| a.err()).collect();
+        failures.sort_unstable();
+        let expected = Failure::Silent("no answer within 100ms".into());
+        assert_eq!(failures, [Failure::Refused("CLUSTERDOWN no".into()), expected]);
+    }
 
     #[test]
     fn replies_are_read_and_strangers_recognized() {

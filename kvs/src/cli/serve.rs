@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Outcome;
+use super::output::tell;
 
 /// Run one node of a cluster.
 #[derive(Args, Debug)]
@@ -46,6 +47,9 @@ impl Serve {
             format!("`{}` has no `data` directory in the file: give --data", node.name)
         })?;
         let mut data_dir = DataDir::open(data, &file.cluster, &node.name)?;
+        let charter = file.charter();
+        // Before anything reads the log, which may be long and belongs to these roles.
+        data_dir.check_charter(&charter)?;
         let log = FileLog::open(&mut data_dir, FileLogOptions::default())?;
         let front = match node.client {
             Some(address) if node.roles.contains(&Role::Replica) => {
@@ -60,23 +64,25 @@ impl Serve {
         }
         let mut terminate = signal(SignalKind::terminate())?;
         let roster = tokio::select! {
-            roster = runtime::found(&mut data_dir, &directory, &listener) => roster?,
+            roster = runtime::found(&mut data_dir, &charter, &directory, &listener) => roster?,
             interrupt = tokio::signal::ctrl_c() => return Ok(interrupt?),
             _ = terminate.recv() => return Ok(()),
         };
         let transport = TcpTransport::start(
             data_dir.identity().clone(),
+            charter,
             roster.clone(),
             directory,
             listener,
             runtime::TcpOptions::default(),
         )?;
+        let connections = transport.connections();
         let limits = store_limits(&file);
         let machine = || Store::new(limits);
         let mut process = Process::start(&file, &node.name, &roster, transport, log, machine)?;
         announce(node, data.display());
         let client = process.client();
-        let admin = ClusterAdmin::new(&file, &roster, &node.name, &process);
+        let admin = ClusterAdmin::new(&file, &roster, &node.name, &process, connections);
         match front {
             Some(front) => front.serve(options(&file), client, admin, process.ended()).await?,
             None => {
@@ -95,14 +101,14 @@ impl Serve {
 fn announce(node: &NodeFile, data: impl std::fmt::Display) {
     let acceptors = node.acceptors.join(", ");
     match node.client {
-        Some(client) => println!(
+        Some(client) => tell(format_args!(
             "{} serves Redis clients on {client}, peers on {}; acceptors {acceptors}; data in {data}",
             node.name, node.peer
-        ),
-        None => println!(
+        )),
+        None => tell(format_args!(
             "{} serves peers on {}; acceptors {acceptors}; data in {data}",
             node.name, node.peer
-        ),
+        )),
     }
 }
 

@@ -1,10 +1,14 @@
 //! The file that describes a cluster, and who plays what in it.
 //!
 //! Each node of the file is one process. A role of a process has a fixed seat, from the number of the
-//! node, so that the file may be reordered and extended without moving anyone; together with the
-//! incarnation of the process's data directory the seat makes the identity of the actor.
+//! node, so that the nodes may be reordered without moving anyone; an acceptor has the seat of its
+//! place among those of its node. Together with the incarnation of the process's data directory the
+//! seat makes the identity of the actor. So that nobody's identity or quorum changes with an edit of
+//! the file, what they follow from is the [charter](ClusterFile::charter), which all nodes agree on when
+//! the cluster is founded and are held to ever after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -14,27 +18,23 @@ use matchmaker::message::Epoch;
 use matchmaker::node::Node;
 use matchmaker::proposer::Proposer;
 use paxos::acceptor::Acceptor;
-use paxos::actor::{Incarnation, NodeId, Seat};
+use paxos::actor::{Incarnation, NodeId};
 use paxos::archive::Archive;
 use paxos::configuration::Configuration;
 use paxos::quorum::QuorumSystem;
 use paxos::replica::{Replica, Surroundings};
-use paxos::runtime::{NAME_BYTES_MAX, Roster};
+use paxos::runtime::{Charter, Roster};
 use paxos::session::Session;
 use paxos::state_machine::StateMachine;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+mod node;
 mod options;
 
+use node::{ACCEPTOR, Part, all_roles};
+pub use node::{Application, NodeFile, Role};
 pub use options::{Clients, Timing};
-
-/// Seats of one node.
-const SEATS: u32 = 64;
-/// The first seat of an acceptor within a node.
-const ACCEPTOR: u32 = 8;
-/// Nodes are numbered up to here.
-const ID_MAX: u32 = u32::MAX / SEATS - 1;
 
 /// What is wrong with a cluster file.
 #[derive(Debug, Error)]
@@ -43,26 +43,6 @@ pub struct DeploymentError(String);
 
 fn error<T>(text: impl Into<String>) -> Result<T, DeploymentError> {
     Err(DeploymentError(text.into()))
-}
-
-/// A role that a node of the file can have, beside acceptors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// May lead.
-    Proposer = 0,
-    /// Remembers the configurations of rounds.
-    Matchmaker = 1,
-    /// Executes commands and serves clients.
-    Replica = 2,
-}
-
-/// A part of a replica's process.
-#[derive(Clone, Copy, Debug)]
-enum Part {
-    Archive = 3,
-    Session = 4,
-    Application = 5,
 }
 
 /// The quorums of the acceptors, as the file spells them.
@@ -88,32 +68,25 @@ impl From<Quorum> for QuorumSystem {
     }
 }
 
-/// One process of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NodeFile {
-    /// Unique; what `--node` takes.
-    pub name: String,
-    /// Unique and never changed: the actors of the node are known by it.
-    pub id: u32,
-    /// Where the other processes reach it.
-    pub peer: SocketAddr,
-    /// Where Redis clients reach it. Needed by replicas.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client: Option<SocketAddr>,
-    /// Its data directory, relative to the working directory; `--data` overrides it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<PathBuf>,
-    /// Its roles, all by default.
-    #[serde(default = "all_roles")]
-    pub roles: Vec<Role>,
-    /// The names of the acceptors that it hosts.
-    #[serde(default)]
-    pub acceptors: Vec<String>,
+impl From<QuorumSystem> for Quorum {
+    fn from(system: QuorumSystem) -> Self {
+        match system {
+            QuorumSystem::Majority => Self::Majority,
+            QuorumSystem::WriteAll => Self::WriteAll,
+            QuorumSystem::Grid { columns } => Self::Grid(columns),
+        }
+    }
 }
 
-fn all_roles() -> Vec<Role> {
-    vec![Role::Proposer, Role::Matchmaker, Role::Replica]
+impl fmt::Display for Quorum {
+    /// As operators write it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Majority => f.write_str("majority"),
+            Self::WriteAll => f.write_str("write-all"),
+            Self::Grid(columns) => write!(f, "grid:{columns}"),
+        }
+    }
 }
 
 /// A cluster file.
@@ -235,6 +208,10 @@ impl ClusterFile {
                 return error(format!("the acceptor `{acceptor}` is on `{other}` and on `{name}`"));
             }
         }
+        let mut voting = BTreeSet::new();
+        if let Some(repeated) = self.acceptors.iter().find(|name| !voting.insert(*name)) {
+            return error(format!("`acceptors` names `{repeated}` twice"));
+        }
         if let Some(missing) = self.acceptors.iter().find(|name| !hosts.contains_key(name.as_str()))
         {
             return error(format!("`acceptors` names `{missing}`, which no node hosts"));
@@ -244,12 +221,28 @@ impl ClusterFile {
                 return error(format!("no node has the role {role:?}"));
             }
         }
-        let timing = &self.timing;
-        timing.check()?;
+        self.timing.check()?;
+        self.clients.check()?;
         let roster =
             Roster(self.nodes.iter().map(|node| (node.name.clone(), Incarnation(1))).collect());
         self.initial(&roster)?;
         Ok(self)
+    }
+
+    /// What all nodes must agree on for the life of the cluster: what the identities and the quorums of
+    /// the protocol follow from, and what replicas decide by. Addresses, periods and the other limits
+    /// are not in it, nor is the order in which the nodes, their roles or the voting acceptors are
+    /// written.
+    pub fn charter(&self) -> Charter {
+        let mut voting = self.acceptors.clone();
+        voting.sort_unstable();
+        let shared = [
+            ("`acceptors` and `quorum`", format!("{} by {}", voting.join(", "), self.quorum)),
+            ("`clients.value_bytes_max`", self.clients.value_bytes_max.to_string()),
+        ];
+        let shared = shared.into_iter().map(|(topic, text)| (topic.to_owned(), text));
+        let nodes = self.nodes.iter().map(|node| (format!("node {}", node.name), node.charter()));
+        Charter(shared.chain(nodes).collect())
     }
 
     /// All acceptors of the file, with the nodes that host them.
@@ -380,55 +373,10 @@ impl ClusterFile {
     }
 }
 
-/// The identities that the application of a process needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Application {
-    /// The application itself.
-    pub node: NodeId,
-    /// The session beside it.
-    pub session: NodeId,
-}
-
-impl NodeFile {
-    fn check(&self) -> Result<(), DeploymentError> {
-        let name = &self.name;
-        if name.is_empty() || name.len() > NAME_BYTES_MAX {
-            return error(format!("the name `{name}` is empty or over {NAME_BYTES_MAX} bytes"));
-        }
-        if self.id == 0 || self.id > ID_MAX {
-            return error(format!("the id {} of `{name}` is not within 1..={ID_MAX}", self.id));
-        }
-        if self.acceptors.len() > (SEATS - ACCEPTOR) as usize {
-            return error(format!("`{name}` hosts more than {} acceptors", SEATS - ACCEPTOR));
-        }
-        if self.roles.contains(&Role::Replica) && self.client.is_none() {
-            return error(format!("`{name}` is a replica and needs a `client` address"));
-        }
-        Ok(())
-    }
-
-    fn identity(&self, place: u32, roster: &Roster) -> Option<NodeId> {
-        let incarnation = *roster.0.get(&self.name)?;
-        Some(NodeId::new(Seat(self.id * SEATS + place), incarnation))
-    }
-
-    /// All seats that actors and the application of this node may have.
-    pub fn seats(&self) -> impl Iterator<Item = Seat> + use<> {
-        let first = self.id * SEATS;
-        (first..first + SEATS).map(Seat)
-    }
-
-    /// The application beside the replica of this node, if the roster knows it.
-    pub fn application(&self, roster: &Roster) -> Option<Application> {
-        Some(Application {
-            node: self.identity(Part::Application as u32, roster)?,
-            session: self.identity(Part::Session as u32, roster)?,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use paxos::actor::Seat;
+
     use super::*;
 
     fn file() -> ClusterFile {
@@ -474,6 +422,33 @@ mod tests {
     }
 
     #[test]
+    fn the_charter_has_what_must_not_change_and_nothing_else() {
+        let charter = file().charter();
+        let text = "id 1: proposer, matchmaker, replica; acceptors a1, a4";
+        assert_eq!(charter.0["node n1"], text);
+        let differs = |change: fn(&mut ClusterFile)| {
+            let mut file = file();
+            change(&mut file);
+            file.charter() != charter
+        };
+        assert!(differs(|file| file.nodes[0].roles.truncate(2)));
+        assert!(differs(|file| file.nodes[0].acceptors.reverse()));
+        assert!(differs(|file| file.nodes[0].acceptors.insert(0, "a7".into())));
+        assert!(differs(|file| file.nodes[0].id = 9));
+        assert!(differs(|file| drop(file.nodes.pop())));
+        assert!(differs(|file| drop(file.acceptors.pop())));
+        assert!(differs(|file| file.quorum = Quorum::WriteAll));
+        assert!(differs(|file| file.clients.value_bytes_max += 1));
+        assert!(!differs(|file| file.nodes[0].roles.reverse()));
+        assert!(!differs(|file| file.nodes.reverse()));
+        assert!(!differs(|file| file.acceptors.reverse()));
+        assert!(!differs(|file| file.nodes[0].peer = file.nodes[0].client.expect("a replica")));
+        assert!(!differs(|file| file.nodes[0].data = None));
+        assert!(!differs(|file| file.timing.probe_ms = [1, 2]));
+        assert!(!differs(|file| file.clients.connections_max = 7));
+    }
+
+    #[test]
     fn impossible_clusters_are_refused_with_the_cause() {
         assert!(refused(|file| file.nodes[1].id = 1).contains("same id 1"));
         assert!(refused(|file| file.nodes[1].name = "n1".into()).contains("called `n1`"));
@@ -484,6 +459,11 @@ mod tests {
         assert!(refused(|file| file.timing.silence_ms = [9, 3]).contains("silence_ms"));
         assert!(refused(|file| file.nodes[1].peer = file.nodes[0].peer).contains("share"));
         assert!(refused(|file| file.nodes[1].acceptors.push("a1".into())).contains("`a1`"));
+        assert!(refused(|file| file.acceptors[1] = "a1".into()).contains("`a1` twice"));
+        assert!(refused(|file| file.nodes[1].acceptors.push("a 7".into())).contains("`a 7`"));
+        assert!(refused(|file| file.nodes[1].acceptors.push("majority".into())).contains("quorum"));
+        assert!(refused(|file| file.clients.connections_max = 0).contains("connections_max"));
+        assert!(refused(|file| file.timing.heartbeat_ms = [35, 60]).contains("3 times"));
         let no_matchmaker = refused(|file| {
             file.nodes.iter_mut().for_each(|node| node.roles.retain(|r| *r != Role::Matchmaker));
         });

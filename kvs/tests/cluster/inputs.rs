@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
-use kvs::deployment::ClusterFile;
+use kvs::deployment::{ClusterFile, Role};
 use tempfile::TempDir;
 
 use crate::client::{Reply, encode};
@@ -77,6 +77,7 @@ fn clients_that_speak_nonsense_are_told_and_others_are_served() {
         (&["SET", "a", &large], "ERR "),
         (&["SET", &long, "a"], "ERR "),
         (&["KVS.RECONFIGURE"], "ERR usage"),
+        (&["KVS.RECONFIGURE", "a1", "a1"], "ERR the acceptor `a1` is named twice"),
         (&["KVS.RECONFIGURE", "nobody"], "ERR there is no acceptor `nobody`"),
     ] {
         let reply = good.command(command).expect("the connection lives");
@@ -202,6 +203,91 @@ fn a_node_whose_disk_was_wiped_is_not_mistaken_for_itself() {
     let said = refusal(&cluster.config(), "n3", &cluster.data("n3"));
     assert!(said.contains("incarnation"), "{said}");
     assert_eq!(client.command(&["GET", "a"]).expect("served"), Reply::Bulk(Some("b".into())));
+}
+
+/// Writes the file of `cluster` with `change` beside the good one, and returns where.
+fn edited(cluster: &Cluster, name: &str, change: impl FnOnce(&mut ClusterFile)) -> PathBuf {
+    let mut file = cluster.file.clone();
+    change(&mut file);
+    let config = cluster.config().with_file_name(format!("{name}.toml"));
+    fs::write(&config, file.to_toml()).expect("written");
+    config
+}
+
+#[test]
+fn a_node_whose_file_gives_other_roles_than_it_was_founded_with_is_refused() {
+    let cluster = Cluster::colocated();
+    let mut client = cluster.client("n2");
+    assert_eq!(client.command(&["SET", "a", "b"]).expect("served"), ok());
+    cluster.kill("n1");
+    // Alone with its own file it would be a majority of the matchmakers.
+    let config = edited(&cluster, "roles", |file| {
+        file.nodes[1].roles = vec![Role::Proposer, Role::Replica];
+        file.nodes[2].roles = vec![Role::Proposer, Role::Replica];
+    });
+    let said = refusal(&config, "n1", &cluster.data("n1"));
+    let difference = "node n2: founded as \"id 2: proposer, matchmaker, replica; acceptors a2, a5\", \
+                      now \"id 2: proposer, replica; acceptors a2, a5\"";
+    assert!(said.contains(difference) && said.contains("undo this change"), "{said}");
+    // The first acceptor of a node would have the memory of the second.
+    let config = edited(&cluster, "acceptors", |file| file.nodes[0].acceptors.swap(0, 1));
+    let said = refusal(&config, "n1", &cluster.data("n1"));
+    assert!(said.contains("acceptors a1, a4") && said.contains("acceptors a4, a1"), "{said}");
+    let config =
+        edited(&cluster, "insertion", |file| file.nodes[2].acceptors.insert(0, "a9".into()));
+    let said = refusal(&config, "n1", &cluster.data("n1"));
+    assert!(said.contains("acceptors a3, a6") && said.contains("acceptors a9, a3, a6"), "{said}");
+    let config = edited(&cluster, "limit", |file| file.clients.value_bytes_max = 4096);
+    let said = refusal(&config, "n1", &cluster.data("n1"));
+    assert!(said.contains("`clients.value_bytes_max`: founded as \"1048576\""), "{said}");
+    assert_eq!(client.command(&["GET", "a"]).expect("served"), Reply::Bulk(Some("b".into())));
+}
+
+#[test]
+fn a_new_node_with_another_file_is_refused_by_its_peers_and_both_are_named() {
+    let cluster = Cluster::colocated();
+    cluster.kill("n3");
+    fs::rename(cluster.data("n3"), cluster.data("aside")).expect("it is there");
+    let config = edited(&cluster, "roles", |file| {
+        file.nodes[2].roles = vec![Role::Proposer, Role::Replica];
+    });
+    let output = cluster.output("edited");
+    let stranger = Stranger::start(&config, "n3", &cluster.data("n3"), &output);
+    let cause = "were started with different descriptions of the cluster";
+    eventually("both sides say so", || {
+        let said = fs::read_to_string(&output).ok()?;
+        let peer_said = fs::read_to_string(cluster.output("n2")).ok()?;
+        let is_told = said.contains(cause) && peer_said.contains(cause);
+        (is_told && peer_said.contains("node n3: at ")).then_some(())
+    });
+    drop(stranger);
+    fs::remove_dir_all(cluster.data("n3")).expect("created");
+    fs::rename(cluster.data("aside"), cluster.data("n3")).expect("it is there");
+    cluster.launch("n3");
+    cluster.wait_until_serving();
+}
+
+#[test]
+fn addresses_periods_and_limits_may_be_edited_after_the_founding() {
+    let mut cluster = Cluster::colocated();
+    assert_eq!(cluster.client("n1").command(&["SET", "a", "b"]).expect("served"), ok());
+    cluster.kill_all();
+    let mut addresses = free_addresses(6).into_iter();
+    for node in &mut cluster.file.nodes {
+        node.peer = addresses.next().expect("two for each node");
+        node.client = addresses.next();
+        node.roles.reverse();
+    }
+    cluster.file.nodes.reverse();
+    cluster.file.timing.request_timeout_ms *= 2;
+    cluster.file.clients.connections_max = 50;
+    fs::write(cluster.config(), cluster.file.to_toml()).expect("written");
+    for name in ["n1", "n2", "n3"] {
+        cluster.launch(name);
+    }
+    cluster.wait_until_serving();
+    let reply = cluster.client("n3").command(&["GET", "a"]).expect("served");
+    assert_eq!(reply, Reply::Bulk(Some("b".into())));
 }
 
 /// The segments of the log of a node, in order.

@@ -1,12 +1,12 @@
 //! What an operator types, and sees.
 
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kvs::admin::Status;
+use kvs::admin::{LeaderlessStatus, Status};
 
 use crate::client::{Client, Reply};
-use crate::harness::Cluster;
+use crate::harness::{Cluster, eventually};
 
 fn text(output: &Output) -> String {
     let stdout = String::from_utf8_lossy(&output.stdout);
@@ -75,6 +75,70 @@ fn acceptors_are_replaced_a_hundred_times_under_load_and_no_command_fails() {
 }
 
 #[test]
+fn without_a_leader_each_node_says_whom_it_misses() {
+    let cluster = Cluster::colocated();
+    let config = cluster.config();
+    let config = config.to_str().expect("a text path");
+    let directory = config.strip_suffix("cluster.toml").expect("inside").as_ref();
+    for name in ["n1", "n3"] {
+        cluster.kill(name);
+    }
+    // The last node stands alone, between two that cannot be asked.
+    for arguments in [
+        &["status", "--config", config][..],
+        &["reconfigure", "--config", config, "--acceptors", "a2,a5"],
+    ] {
+        let said = eventually("the leader is gone", || {
+            let output = Cluster::kvs(arguments, directory);
+            (!output.status.success()).then_some(output)
+        });
+        let shown = String::from_utf8_lossy(&said.stdout);
+        let error = String::from_utf8_lossy(&said.stderr);
+        assert!(shown.contains("n2: no leader answered within 2000 ms"), "{shown}{error}");
+        assert!(shown.contains("last heard    n"), "{shown}");
+        let missing = "MISSING       n1  (proposer, matchmaker, replica; acceptors a1, a4)";
+        assert!(shown.contains(missing) && shown.contains("MISSING       n3"), "{shown}");
+        assert!(error.contains("no leader answers n2; and"), "{error}");
+        assert_eq!(error.matches("cannot ask the node at").count(), 2, "{error}");
+    }
+    let json = Cluster::kvs(&["status", "--json", "--config", config], directory);
+    let status: LeaderlessStatus = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert!(!json.status.success() && status.asked == "n2");
+    assert!(status.peers.values().all(|peer| !peer.is_connected));
+    cluster.launch("n1");
+    cluster.wait_until_serving();
+    assert!(text(&Cluster::kvs(&["status", "--config", config], directory)).contains("leader"));
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_the_program_quietly() {
+    let cluster = Cluster::colocated();
+    let config = cluster.config();
+    let config = config.to_str().expect("a text path");
+    let out = config.replace("cluster.toml", "other.toml");
+    for arguments in [
+        &["status", "--config", config][..],
+        &["status", "--json", "--config", config],
+        &["reconfigure", "--config", config, "--acceptors", "a1,a2,a3"],
+        &["init", "--out", &out],
+        &["serve", "--config", config, "--node", "nobody"],
+    ] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_kvs"))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        drop(program.stdout.take());
+        let output = program.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+        assert!(output.status.success() == (arguments[0] != "serve"), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
 fn status_and_reconfigure_tell_what_they_did() {
     let cluster = Cluster::colocated();
     let config = cluster.config();
@@ -86,6 +150,7 @@ fn status_and_reconfigure_tell_what_they_did() {
     let arguments = ["reconfigure", "--config", config, "--acceptors", "a4,a5,a6"];
     let done = text(&Cluster::kvs(&arguments, directory));
     assert!(done.contains("active        a4 a5 a6 vote in round"), "{done}");
+    assert!(!done.contains("warning"), "{done}");
     assert!(done.contains("collected     rounds below"), "{done}");
     assert!(done.contains("a1 a2 a3: may be switched off now"), "{done}");
     let json = text(&Cluster::kvs(&["status", "--json", "--config", config], directory));
@@ -95,6 +160,13 @@ fn status_and_reconfigure_tell_what_they_did() {
     let quorums = ["reconfigure", "--config", config, "--acceptors", "a1,a2", "--quorum"];
     let done = text(&Cluster::kvs(&[&quorums[..], &["write-all"]].concat(), directory));
     assert!(done.contains("active        a1 a2 vote"), "{done}");
+    assert!(done.contains("warning       no failure is tolerated"), "{done}");
+    let after = text(&Cluster::kvs(&["status", "--config", config], directory));
+    assert!(after.contains("write-all, tolerates NO failure)"), "{after}");
+    let repeated = ["reconfigure", "--config", config, "--acceptors", "a1,a2,a1"];
+    let refused = Cluster::kvs(&repeated, directory);
+    let reason = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && reason.contains("`a1` is named twice"), "{reason}");
     let refused = Cluster::kvs(&[&quorums[..], &["grid:7"]].concat(), directory);
     let reason = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && reason.contains("7 columns"), "{reason}");

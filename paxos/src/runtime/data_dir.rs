@@ -3,7 +3,8 @@
 //! ```text
 //!   <data directory>/lock       held exclusively while a process uses the directory
 //!                    identity   cluster, node name, incarnation (drawn once), whether a log exists
-//!                    founding   what the node voted for when the cluster was founded
+//!                    founding   what the node voted for when the cluster was founded, and the charter
+//!                               that it voted with
 //!                    log/       the segments and their manifest (file_log)
 //! ```
 //!
@@ -20,7 +21,7 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 
 use super::durable_file::{self, DAMAGED, file_error, invalid, sync_directory};
-use super::founding::{Ballot, Roster};
+use super::founding::{Ballot, Charter, Roster};
 use crate::actor::Incarnation;
 use crate::wire::{Decode, Encode};
 
@@ -35,7 +36,7 @@ const FOUNDING_MAGIC: &[u8; 8] = b"MPXSFOUN";
 pub struct DataDir {
     path: PathBuf,
     identity: IdentityFile,
-    ballot: Ballot,
+    founding: FoundingFile,
     lock: Arc<File>,
 }
 
@@ -59,6 +60,15 @@ struct IdentityFile {
     log_created: bool,
 }
 
+/// What the node has said about the founding; nothing by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[bincode(crate = "crate::wire::bincode")]
+struct FoundingFile {
+    ballot: Ballot,
+    /// What it was started with when it voted. Never changes once there is a vote.
+    charter: Charter,
+}
+
 impl DataDir {
     /// Opens the directory of node `node` of cluster `cluster`, creating it if there is none.
     ///
@@ -66,7 +76,7 @@ impl DataDir {
     /// numbers if the directory is new.
     ///
     /// *Errors*: another process has the directory open; it belongs to another cluster or node; it
-    /// is damaged, or of a newer format; it cannot be written to; a name is empty or longer than
+    /// is damaged, or of another format; it cannot be written to; a name is empty or longer than
     /// [`NAME_BYTES_MAX`].
     pub fn open(path: impl Into<PathBuf>, cluster: &str, node: &str) -> io::Result<Self> {
         let path = path.into();
@@ -92,9 +102,9 @@ impl DataDir {
                     identity
                 }
             };
-        let ballot =
+        let founding =
             durable_file::read(&path.join("founding"), FOUNDING_MAGIC)?.unwrap_or_default();
-        Ok(Self { path, identity, ballot, lock })
+        Ok(Self { path, identity, founding, lock })
     }
 
     /// Where it is.
@@ -124,19 +134,41 @@ impl DataDir {
 
     /// The processes that founded the cluster, once this node knows that it is founded.
     pub fn roster(&self) -> Option<&Roster> {
-        self.ballot.vote.as_ref().filter(|_| self.ballot.founded)
+        let Ballot { vote, founded } = &self.founding.ballot;
+        vote.as_ref().filter(|_| *founded)
     }
 
     /// What the node has durably said about the founding.
     pub(super) fn ballot(&self) -> &Ballot {
-        &self.ballot
+        &self.founding.ballot
     }
 
-    /// Makes what the node says about the founding durable.
-    pub(super) fn set_ballot(&mut self, ballot: &Ballot) -> io::Result<()> {
-        durable_file::replace(&self.path.join("founding"), FOUNDING_MAGIC, ballot)?;
-        self.ballot = ballot.clone();
+    /// Makes what the node says about the founding durable, with the charter that it was started with.
+    pub(super) fn set_ballot(&mut self, ballot: &Ballot, charter: &Charter) -> io::Result<()> {
+        let founding = FoundingFile { ballot: ballot.clone(), charter: charter.clone() };
+        durable_file::replace(&self.path.join("founding"), FOUNDING_MAGIC, &founding)?;
+        self.founding = founding;
         Ok(())
+    }
+
+    /// Whether the node may be started with `charter`: any one before it has voted, the same ever
+    /// after.
+    ///
+    /// *Errors*: it may not; the text says what differs.
+    pub fn check_charter(&self, charter: &Charter) -> io::Result<()> {
+        let FoundingFile { ballot, charter: voted } = &self.founding;
+        let difference =
+            voted.difference("founded as", charter, "now").filter(|_| ballot.vote.is_some());
+        let Some(difference) = difference else { return Ok(()) };
+        let cure = match ballot.founded {
+            true => "undo this change: it is agreed on for the life of the cluster",
+            false => {
+                "undo this change, or, if no process serves yet, empty the data directories of all \
+                 processes and start again"
+            }
+        };
+        let cause = format!("the description of the cluster has changed; {difference}");
+        Err(invalid(&self.path, &cause, cure))
     }
 
     /// Whether a log was created here, ever.
@@ -215,6 +247,9 @@ pub(super) fn check_name(what: &str, name: &str) -> io::Result<()> {
 fn create_directory(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
+    }
+    if path.exists() {
+        return Err(invalid(path, "it is not a directory", "name another one for the data"));
     }
     fs::create_dir_all(path).map_err(|error| file_error("creating", path, &error))?;
     match path.parent() {
@@ -302,6 +337,51 @@ mod tests {
         fs::create_dir(directory.path().join("log")).unwrap();
         fs::remove_file(directory.path().join("identity")).unwrap();
         DataDir::open(directory.path(), "demo", "n1").unwrap_err();
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_directory_is_a_clear_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, b"").unwrap();
+        let error = DataDir::open(&file, "demo", "n1").unwrap_err().to_string();
+        assert!(error.contains("file: it is not a directory; name another"), "{error}");
+    }
+
+    fn charter(text: &str) -> Charter {
+        Charter([("n1".to_owned(), text.to_owned())].into())
+    }
+
+    #[test]
+    fn the_charter_of_a_vote_is_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut data_dir = DataDir::open(directory.path(), "demo", "n1").unwrap();
+        data_dir.check_charter(&charter("anything")).unwrap();
+        let mut ballot = Ballot { vote: Some(Roster::default()), founded: false };
+        for (founded, cure) in [(false, "empty the data directories"), (true, "for the life")] {
+            ballot.founded = founded;
+            data_dir.set_ballot(&ballot, &charter("a leader")).unwrap();
+            drop(data_dir);
+            data_dir = DataDir::open(directory.path(), "demo", "n1").unwrap();
+            data_dir.check_charter(&charter("a leader")).unwrap();
+            let error = data_dir.check_charter(&charter("a clown")).unwrap_err().to_string();
+            let cause = "n1: founded as \"a leader\", now \"a clown\"";
+            assert!(error.contains(cause) && error.contains(cure), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_directory_of_an_older_format_is_refused_as_such() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(DataDir::open(directory.path(), "demo", "n1").unwrap());
+        let path = directory.path().join("identity");
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[8] = 1;
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[..16]), &bytes[20..]);
+        bytes[16..20].copy_from_slice(&crc.to_le_bytes());
+        fs::write(&path, &bytes).unwrap();
+        let error = DataDir::open(directory.path(), "demo", "n1").unwrap_err().to_string();
+        assert!(error.contains("format 1") && error.contains("reads format 2"), "{error}");
     }
 
     #[test]

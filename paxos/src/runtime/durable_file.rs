@@ -12,8 +12,9 @@ use bytes::Bytes;
 
 use crate::wire::{self, Decode, Encode, Frame};
 
-/// The format of every file in a data directory that this program writes and reads.
-pub(super) const FORMAT: u32 = 1;
+/// The format of every file in a data directory that this program writes and reads. Format 1 had no
+/// charter.
+pub(super) const FORMAT: u32 = 2;
 
 const HEADER_BYTES: usize = 20;
 
@@ -44,7 +45,7 @@ pub(super) fn replace<V: Encode>(path: &Path, magic: &[u8; 8], value: &V) -> io:
 
 /// Reads the file at `path`; `None` if there is none.
 ///
-/// *Errors*: damage, another kind of file, and a format newer than [`FORMAT`].
+/// *Errors*: damage, another kind of file, and another format than [`FORMAT`].
 pub(super) fn read<V: Decode<Frame>>(path: &Path, magic: &[u8; 8]) -> io::Result<Option<V>> {
     let bytes = match fs::read(path) {
         Ok(bytes) => Bytes::from(bytes),
@@ -61,7 +62,7 @@ pub(super) fn read<V: Decode<Frame>>(path: &Path, magic: &[u8; 8]) -> io::Result
         return Err(invalid(path, "its checksum does not match, so it is damaged", DAMAGED));
     }
     if format != FORMAT {
-        return Err(newer(path, format));
+        return Err(other_format(path, format));
     }
     match wire::decode(&bytes.slice(HEADER_BYTES..)) {
         Ok(value) => Ok(Some(value)),
@@ -71,7 +72,8 @@ pub(super) fn read<V: Decode<Frame>>(path: &Path, magic: &[u8; 8]) -> io::Result
 
 /// What to do about a directory whose memory cannot be trusted.
 pub(super) const DAMAGED: &str = "a node that may have forgotten a promise must not take part \
-     again: start it with an empty data directory and let a reconfiguration admit it";
+     again: leave it stopped, and replace its acceptors by those of other nodes; only the undamaged \
+     bytes bring it back, as nothing admits a node with an empty directory yet";
 
 /// The error for a file that holds what it must not hold.
 pub(super) fn invalid(path: &Path, cause: &str, cure: &str) -> io::Error {
@@ -79,12 +81,13 @@ pub(super) fn invalid(path: &Path, cause: &str, cure: &str) -> io::Error {
 }
 
 /// The error for a file of a format that this program does not read.
-pub(super) fn newer(path: &Path, format: u32) -> io::Error {
-    invalid(
-        path,
-        &format!("it has format {format} and this program reads format {FORMAT}"),
-        "start the program version that wrote it, or a newer one",
-    )
+pub(super) fn other_format(path: &Path, format: u32) -> io::Error {
+    let cure = match format < FORMAT {
+        true => "start the program version that wrote it: this one does not convert it",
+        false => "start the program version that wrote it, or a newer one",
+    };
+    let cause = format!("it has format {format} and this program reads format {FORMAT}");
+    invalid(path, &cause, cure)
 }
 
 /// The error of an operation on `path`, with its usual cure.
@@ -155,16 +158,19 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_named() {
+    fn another_format_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
-        replace(&path, MAGIC, &1_u64).unwrap();
-        let mut bytes = fs::read(&path).unwrap();
-        bytes[8] = 2;
-        let crc = checksum(&bytes);
-        bytes[16..20].copy_from_slice(&crc.to_le_bytes());
-        fs::write(&path, &bytes).unwrap();
-        let error = read::<u64>(&path, MAGIC).unwrap_err().to_string();
-        assert!(error.contains("format 2"), "{error}");
+        for (format, cure) in [(1, "does not convert it"), (9, "or a newer one")] {
+            replace(&path, MAGIC, &1_u64).unwrap();
+            let mut bytes = fs::read(&path).unwrap();
+            bytes[8] = format;
+            let crc = checksum(&bytes);
+            bytes[16..20].copy_from_slice(&crc.to_le_bytes());
+            fs::write(&path, &bytes).unwrap();
+            let error = read::<u64>(&path, MAGIC).unwrap_err().to_string();
+            let cause = format!("format {format} ");
+            assert!(error.contains(&cause) && error.contains(cure), "{error}");
+        }
     }
 }

@@ -30,6 +30,6 @@ mod tcp;
 pub use channel::{ChannelTransport, Network};
 pub use data_dir::{DataDir, Identity, NAME_BYTES_MAX, random_u64};
 pub use file_log::{FileLog, FileLogOptions, LogStats};
-pub use founding::{Roster, found};
+pub use founding::{Charter, Roster, found, found_together};
 pub use host::{Host, HostHandle, HostOptions, HostStats, Port, SendError};
-pub use tcp::{Directory, Listener, Process, TcpOptions, TcpStats, TcpTransport};
+pub use tcp::{Connections, Directory, Listener, Process, TcpOptions, TcpStats, TcpTransport};

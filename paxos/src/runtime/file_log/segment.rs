@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::actor::Incarnation;
 use crate::runtime::data_dir::{DataDir, random_u64};
 use crate::runtime::durable_file::{
-    DAMAGED, FORMAT, double_word, file_error, invalid, newer, sync_directory, word,
+    DAMAGED, FORMAT, double_word, file_error, invalid, other_format, sync_directory, word,
 };
 
 /// Bytes before the first entry.
@@ -220,7 +220,7 @@ fn check_header(path: &Path, bytes: &[u8], owner: Owner, place: Place) -> io::Re
         return Err(invalid(path, "its header is damaged", DAMAGED));
     }
     if word(bytes, 8) != FORMAT {
-        return Err(newer(path, word(bytes, 8)));
+        return Err(other_format(path, word(bytes, 8)));
     }
     let found =
         Owner { incarnation: Incarnation(double_word(bytes, 32)), names_crc: word(bytes, 48) };

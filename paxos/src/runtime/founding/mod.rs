@@ -1,9 +1,12 @@
 //! Founding: how the processes of a new cluster agree, once, on who they are.
 //!
 //! Acceptors are known by their incarnation, so every process must know the incarnations of all
-//! others before it can name one. At the first start of a cluster they agree on a *roster*:
+//! others before it can name one; and all must mean the same by a seat. At the first start of a
+//! cluster they agree on a *roster*, the incarnations, and on a *charter*, which the application
+//! gives:
 //!
-//! 1. Each process tells its incarnation to all others.
+//! 1. Each process tells its incarnation and its charter to all others. Processes with different
+//!    charters do not listen to each other: both say what differs, and wait.
 //! 2. A process that heard all of them votes for the roster that it collected, or for the roster that
 //!    another one voted for, if that has its own incarnation. It votes once; the vote is durable
 //!    before anybody hears of it.
@@ -13,10 +16,13 @@
 //!    its own incarnation.
 //!
 //! *Agreement*: a founded roster was voted for by every incarnation in it, and an incarnation votes
-//! once; so two founded rosters have no incarnation in common. *Amnesia*: a process whose disk was
+//! once; so two founded rosters have no incarnation in common. A vote is durable together with the
+//! charter of its process, which is never started with another one afterwards; so all incarnations of
+//! a founded roster have the same charter, for ever. *Amnesia*: a process whose disk was
 //! wiped has another incarnation, meets a roster or a vote without it, and stops with an error that
 //! says what to do. This needs every process of the cluster at its first start, and never again.
 
+mod charter;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +33,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+pub use self::charter::Charter;
 use self::rules::{Founding, FoundingError};
 use super::data_dir::{DataDir, Identity};
 use super::tcp::hello::{self, Answer, Hello, Purpose};
@@ -62,32 +69,36 @@ pub(in crate::runtime) struct Ballot {
     pub(in crate::runtime) founded: bool,
 }
 
-/// Agrees with all processes of `directory` on the roster of the cluster; returns at once if this
-/// process knows it already. Call it before the transport is started, on the same listener.
+/// Agrees with all processes of `directory` on the roster of the cluster and on `charter`; returns at
+/// once if this process knows already that they do. Call it before the transport is started, on the
+/// same listener.
 ///
-/// *Durable* on return: that the cluster is founded, with this roster. It waits for as long as a
-/// process is missing.
+/// *Durable* on return: that the cluster is founded, with this roster and this charter. It waits for
+/// as long as a process is missing, or has another charter.
 ///
-/// *Errors*: this process or another one lost its data directory since it voted; processes have
-/// different directories; the data directory cannot be written to.
+/// *Errors*: this process or another one lost its data directory since it voted; this process voted
+/// with another charter; processes have different directories; the data directory cannot be written
+/// to.
 pub async fn found(
     data_dir: &mut DataDir,
+    charter: &Charter,
     directory: &Directory,
     listener: &Listener,
 ) -> io::Result<Roster> {
     let own = data_dir.identity().clone();
+    data_dir.check_charter(charter)?;
     directory.require(&own.node)?;
     let names = directory.processes().map(|process| (process.name.clone(), own.incarnation));
-    hello::check_roster(&own, Roster(names.collect()))?;
+    hello::check_length_of(&own, charter, Roster(names.collect()))?;
     let mut others: BTreeSet<_> = directory.processes().map(|known| known.name.clone()).collect();
     others.remove(&own.node);
     let mut founding = Founding::new(&own, others, data_dir.ballot().clone());
-    let mut calls = Calls::new(own);
+    let mut calls = Calls::new(own, charter.clone());
     let mut tick = interval(CALL_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         while founding.step().map_err(|error| refusal(&error))? {
-            data_dir.set_ballot(&founding.ballot)?;
+            data_dir.set_ballot(&founding.ballot, charter)?;
         }
         if let Some(roster) = data_dir.roster() {
             tracing::info!(processes = roster.0.len(), "the cluster is founded");
@@ -119,6 +130,35 @@ pub async fn found(
     }
 }
 
+/// The same for processes of one program, which open all their data directories themselves.
+///
+/// *Durable* on return: in each directory, that the cluster is founded with all of them.
+///
+/// *Errors*: a directory was wiped or exchanged since the cluster was founded, or it was founded with
+/// another charter; a directory cannot be written to.
+pub fn found_together(data_dirs: &mut [DataDir], charter: &Charter) -> io::Result<Roster> {
+    let incarnations = data_dirs.iter().map(|dir| (dir.node().to_owned(), dir.incarnation()));
+    let roster = Roster(incarnations.collect());
+    for data_dir in &*data_dirs {
+        data_dir.check_charter(charter)?;
+        let Some(vote) = &data_dir.ballot().vote else { continue };
+        let other = roster.0.iter().find(|(name, incarnation)| !vote.has(name, **incarnation));
+        if let Some((wiped, _)) = other {
+            let (peer, wiped) = (data_dir.node().to_owned(), wiped.clone());
+            return Err(refusal(&FoundingError::Wiped { peer, wiped }));
+        }
+        if *vote != roster {
+            let (me, peer) = (data_dir.node().to_owned(), data_dir.node().to_owned());
+            return Err(refusal(&FoundingError::OtherProcesses { me, peer }));
+        }
+    }
+    let ballot = Ballot { vote: Some(roster.clone()), founded: true };
+    for data_dir in data_dirs.iter_mut().filter(|data_dir| data_dir.ballot() != &ballot) {
+        data_dir.set_ballot(&ballot, charter)?;
+    }
+    Ok(roster)
+}
+
 /// One exchange of hellos that has ended.
 struct Call {
     /// Whom this process dialled; `None` if it was called.
@@ -129,6 +169,7 @@ struct Call {
 /// The exchanges of hellos that are going on.
 struct Calls {
     own: Identity,
+    charter: Charter,
     running: JoinSet<Call>,
     /// Processes that are being dialled now.
     dialled: BTreeSet<String>,
@@ -137,12 +178,19 @@ struct Calls {
 }
 
 impl Calls {
-    fn new(own: Identity) -> Self {
-        Self { own, running: JoinSet::new(), dialled: BTreeSet::new(), reported: BTreeMap::new() }
+    fn new(own: Identity, charter: Charter) -> Self {
+        Self {
+            own,
+            charter,
+            running: JoinSet::new(),
+            dialled: BTreeSet::new(),
+            reported: BTreeMap::new(),
+        }
     }
 
     fn hello(&self, ballot: Ballot) -> Hello {
-        Hello { identity: self.own.clone(), purpose: Purpose::Found, ballot }
+        let (identity, charter) = (self.own.clone(), self.charter.clone());
+        Hello { identity, purpose: Purpose::Found, charter, ballot }
     }
 
     fn dial(&mut self, name: String, address: String, ballot: Ballot) {
@@ -170,12 +218,11 @@ impl Calls {
         self.running.spawn(async move {
             let exchange = async {
                 let peer: Hello = hello::read(&mut stream).await?;
-                let answer =
-                    match (hello::check_cluster(&own.identity, &peer.identity), peer.purpose) {
-                        (Err(reason), _) => Answer::Refused(reason),
-                        (Ok(()), Purpose::Found) => Answer::Welcome(own),
-                        (Ok(()), Purpose::Run) => Answer::NotYet(own),
-                    };
+                let answer = match (hello::check_cluster(&own, &peer), peer.purpose) {
+                    (Err(reason), _) => Answer::Refused(reason),
+                    (Ok(()), Purpose::Found) => Answer::Welcome(own),
+                    (Ok(()), Purpose::Run) => Answer::NotYet(own),
+                };
                 hello::write(&mut stream, &answer).await?;
                 match answer {
                     Answer::Refused(reason) => {
@@ -214,4 +261,39 @@ impl Calls {
 
 fn refusal(error: &FoundingError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_of_one_program_are_founded_with_all_their_directories() {
+        let root = tempfile::tempdir().unwrap();
+        let open = || {
+            ["n1", "n2"].map(|name| DataDir::open(root.path().join(name), "demo", name).unwrap())
+        };
+        let charter = Charter([("roles".to_owned(), "all".to_owned())].into());
+        let roster = found_together(&mut open(), &charter).unwrap();
+        assert_eq!(found_together(&mut open(), &charter).unwrap(), roster);
+        let error = found_together(&mut open(), &Charter::default()).unwrap_err().to_string();
+        assert!(error.contains("roles: founded as \"all\", now nothing"), "{error}");
+        std::fs::remove_dir_all(root.path().join("n2")).unwrap();
+        let error = found_together(&mut open(), &charter).unwrap_err().to_string();
+        assert!(error.contains("another data directory of \"n2\""), "{error}");
+    }
+
+    #[test]
+    fn an_interrupted_founding_of_one_program_is_finished() {
+        let root = tempfile::tempdir().unwrap();
+        let open = |name| DataDir::open(root.path().join(name), "demo", name).unwrap();
+        let (mut one, two) = (open("n1"), open("n2"));
+        let incarnations = [&one, &two].map(|dir| (dir.node().to_owned(), dir.incarnation()));
+        let roster = Roster(incarnations.into());
+        let ballot = Ballot { vote: Some(roster.clone()), founded: true };
+        one.set_ballot(&ballot, &Charter::default()).unwrap();
+        let mut both = [one, two];
+        assert_eq!(found_together(&mut both, &Charter::default()).unwrap(), roster);
+        assert_eq!(both[1].roster(), Some(&roster));
+    }
 }

@@ -87,7 +87,7 @@ impl<M: Decode<Frame> + Send + 'static> Door<M> {
 
     /// *Errors*: the reason to refuse the peer.
     fn check(&self, peer: &Hello) -> Result<(), String> {
-        hello::check_cluster(&self.own.identity, &peer.identity)?;
+        hello::check_cluster(&self.own, peer)?;
         let name = &peer.identity.node;
         if self.directory.process(name).is_none() {
             return Err(format!(

@@ -24,14 +24,14 @@ use tokio::time::timeout;
 use crate::actor::Incarnation;
 use crate::runtime::data_dir::Identity;
 use crate::runtime::durable_file::word;
-use crate::runtime::founding::{Ballot, Roster};
+use crate::runtime::founding::{Ballot, Charter, Roster};
 use crate::wire::{self, Decode, Encode, Frame, WIRE_VERSION};
 
 const MAGIC: &[u8; 4] = b"MPXS";
 const HEADER_BYTES: usize = 13;
 
-/// The longest hello or answer, in bytes. A roster of a hundred processes fits.
-const HELLO_BYTES_MAX: usize = 4096;
+/// The longest hello or answer, in bytes. The roster and the charter of a hundred processes fit.
+const HELLO_BYTES_MAX: usize = 64 << 10;
 
 /// How long the other side may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,6 +52,8 @@ pub(in crate::runtime) enum Purpose {
 pub(in crate::runtime) struct Hello {
     pub(in crate::runtime) identity: Identity,
     pub(in crate::runtime) purpose: Purpose,
+    /// What it was started with.
+    pub(in crate::runtime) charter: Charter,
     /// What it has durably said about the founding of the cluster.
     pub(in crate::runtime) ballot: Ballot,
 }
@@ -86,9 +88,14 @@ pub(in crate::runtime) async fn write<V: Encode>(
 }
 
 /// *Errors*: an answer with the hello of a process that founds with `roster` would be too long.
-pub(in crate::runtime) fn check_roster(identity: &Identity, roster: Roster) -> io::Result<()> {
+pub(in crate::runtime) fn check_length_of(
+    identity: &Identity,
+    charter: &Charter,
+    roster: Roster,
+) -> io::Result<()> {
     let ballot = Ballot { vote: Some(roster), founded: true };
-    let hello = Hello { identity: identity.clone(), purpose: Purpose::Found, ballot };
+    let (identity, charter) = (identity.clone(), charter.clone());
+    let hello = Hello { identity, purpose: Purpose::Found, charter, ballot };
     check_length(wire::encode(&Answer::Welcome(hello)).len())
 }
 
@@ -146,7 +153,7 @@ fn malformed(text: &str) -> io::Error {
 
 /// Says hello as a dialler, and returns what the process called `name` says of itself.
 ///
-/// *Errors*: it refuses, it is another process, or it is of another cluster.
+/// *Errors*: it refuses, it is another process, it is of another cluster, or it has another charter.
 pub(in crate::runtime) async fn call(
     stream: &mut TcpStream,
     own: &Hello,
@@ -163,7 +170,7 @@ pub(in crate::runtime) async fn call(
             ));
         }
     };
-    check_cluster(&own.identity, &hello.identity).map_err(|reason| malformed(&reason))?;
+    check_cluster(own, &hello).map_err(|reason| malformed(&reason))?;
     if hello.identity.node != name {
         return Err(malformed(&format!(
             "process {:?} answers there: correct the address of {name:?}",
@@ -179,8 +186,11 @@ pub(in crate::runtime) async fn call(
     Ok(hello)
 }
 
-/// *Errors*: the reason to refuse a process of another cluster, or one with our own name.
-pub(in crate::runtime) fn check_cluster(own: &Identity, other: &Identity) -> Result<(), String> {
+/// *Errors*: the reason to refuse a process of another cluster, one with our own name, or one with
+/// another charter.
+pub(in crate::runtime) fn check_cluster(own: &Hello, other: &Hello) -> Result<(), String> {
+    let (own_charter, other_charter) = (&own.charter, &other.charter);
+    let (own, other) = (&own.identity, &other.identity);
     if own.cluster != other.cluster {
         return Err(format!(
             "{:?} is of cluster {:?} and {:?} is of cluster {:?}: correct an address or a cluster \
@@ -191,7 +201,15 @@ pub(in crate::runtime) fn check_cluster(own: &Identity, other: &Identity) -> Res
     if own.node == other.node {
         return Err(format!("two processes are named {:?}: rename one", own.node));
     }
-    Ok(())
+    let (at_own, at_other) = (format!("at {:?}", own.node), format!("at {:?}", other.node));
+    match own_charter.difference(&at_own, other_charter, &at_other) {
+        Some(difference) => Err(format!(
+            "{:?} and {:?} were started with different descriptions of the cluster; {difference}; \
+             give both the one that the cluster is founded with",
+            own.node, other.node
+        )),
+        None => Ok(()),
+    }
 }
 
 /// *Errors*: the reason to refuse a process that does not have the memory that founded the cluster.
@@ -203,7 +221,8 @@ pub(in crate::runtime) fn check_incarnation(
     match roster.0.get(name) {
         Some(founded) if *founded != incarnation => Err(format!(
             "{name:?} has incarnation {:x}, and the cluster knows it as {:x}: its disk was wiped or \
-             exchanged; put the old data directory back, or let a reconfiguration replace it",
+             exchanged; put the old data directory back as it was last; if it is lost, leave \
+             {name:?} stopped and replace its acceptors by those of other processes",
             incarnation.0, founded.0
         )),
         _ => Ok(()),

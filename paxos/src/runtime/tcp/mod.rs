@@ -42,7 +42,7 @@ pub use self::directory::{Directory, Process};
 use self::hello::{Hello, Purpose};
 use self::peer::{Chunk, Dialler, Link};
 use super::data_dir::{Identity, random_u64};
-use super::founding::{Ballot, Roster};
+use super::founding::{Ballot, Charter, Roster};
 use crate::actor::Seat;
 use crate::transport::{Envelope, Transport};
 use crate::wire::{Decode, Encode, Frame};
@@ -88,6 +88,20 @@ pub struct TcpStats {
     /// Messages that were dropped: the queue of the peer was full, its incarnation is another one,
     /// nobody has the seat, or the message is too large.
     pub dropped: AtomicU64,
+}
+
+/// Which peers a transport has a connection to. Shared, and cheap to clone; none by default.
+#[derive(Clone, Debug, Default)]
+pub struct Connections(Arc<BTreeMap<String, Arc<Link>>>);
+
+impl Connections {
+    /// Every other process of the directory, and whether it can be sent to now.
+    pub fn connected(&self) -> BTreeMap<String, bool> {
+        let links = self.0.iter();
+        links
+            .map(|(name, link)| (name.clone(), link.is_connected.load(Ordering::Acquire)))
+            .collect()
+    }
 }
 
 /// A bound address.
@@ -171,9 +185,12 @@ impl<M: Encode + Decode<Frame> + Send + 'static> TcpTransport<M> {
     /// A process of the roster is only talked to under the incarnation that founded the cluster;
     /// any other process under the one that it says it has.
     ///
+    /// A process with another charter is refused.
+    ///
     /// *Errors*: this process is not in the directory.
     pub fn start(
         own: Identity,
+        charter: Charter,
         roster: Roster,
         directory: Directory,
         listener: Listener,
@@ -183,7 +200,7 @@ impl<M: Encode + Decode<Frame> + Send + 'static> TcpTransport<M> {
         let stats = Arc::new(TcpStats::default());
         let (roster, directory) = (Arc::new(roster), Arc::new(directory));
         let ballot = Ballot { vote: Some(Roster::clone(&roster)), founded: true };
-        let hello = Hello { identity: own.clone(), purpose: Purpose::Run, ballot };
+        let hello = Hello { identity: own.clone(), purpose: Purpose::Run, charter, ballot };
         let (inbox_sender, inbox) = mpsc::channel(options.inbox_messages.max(1));
         let mut peers = Vec::new();
         let mut seats = BTreeMap::new();
@@ -223,6 +240,12 @@ impl<M: Encode + Decode<Frame> + Send + 'static> TcpTransport<M> {
     /// The counters of this transport.
     pub fn stats(&self) -> Arc<TcpStats> {
         Arc::clone(&self.stats)
+    }
+
+    /// Which peers can be reached.
+    pub fn connections(&self) -> Connections {
+        let links = self.peers.iter().map(|peer| (peer.name.clone(), Arc::clone(&peer.link)));
+        Connections(Arc::new(links.collect()))
     }
 }
 

@@ -3,6 +3,8 @@
 //! They travel as Redis commands, so any Redis client can operate the cluster; `kvs status` and
 //! `kvs reconfigure` are such clients.
 
+mod report;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,104 +13,30 @@ use std::time::Duration;
 use bytes::Bytes;
 use matchmaker::message::StatusB;
 use paxos::actor::NodeId;
+use paxos::configuration::Configuration;
 use paxos::message::ArchivedB;
 use paxos::quorum::QuorumSystem;
-use paxos::runtime::{HostStats, LogStats, Roster};
-use serde::{Deserialize, Serialize};
+use paxos::runtime::{Connections, HostStats, LogStats, Roster};
+use serde::Serialize;
 
 use crate::client::{Client, Collection, OperationError};
 use crate::connection::Admin;
-use crate::deployment::ClusterFile;
+use crate::deployment::{ClusterFile, Quorum};
 use crate::local::{OPERATION_TIMEOUT, acceptors_called};
+use crate::overhearing::Overheard;
 use crate::process::Process;
 use crate::resp::Reply;
+
+pub use report::{
+    CollectedReport, LastLeader, LeaderlessStatus, PeerStatus, ProcessStatus, ReconfigureReport,
+    ReplicaStatus, Status,
+};
 
 /// How long a question to the leader may take.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Collections that are kept for operators who may ask; the earliest is forgotten beyond that.
 const COLLECTIONS_MAX: usize = 64;
-
-/// How a cluster is, by name. What `kvs status --json` prints.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
-    /// The node that was asked.
-    pub asked: String,
-    /// The node that leads.
-    pub leader: String,
-    /// The round of the leader: number, seat of the owner, step.
-    pub round: String,
-    /// The acceptors that vote.
-    pub acceptors: Vec<String>,
-    /// The version of their configuration.
-    pub version: u64,
-    /// Their quorums.
-    pub quorum: String,
-    /// The generation of the matchmakers.
-    pub matchmaker_epoch: u64,
-    /// The matchmakers.
-    pub matchmakers: Vec<String>,
-    /// All slots below are chosen.
-    pub chosen_watermark: u64,
-    /// All slots below are durable on a majority of the replicas.
-    pub persisted_watermark: u64,
-    /// Rounds below are collected: none of their acceptors is needed.
-    pub collected_watermark: String,
-    /// Earlier configurations that are still needed.
-    pub uncollected: u64,
-    /// What each replica last reported, by node; nothing if the leader has not heard of it yet.
-    pub replicas: BTreeMap<String, Option<ReplicaStatus>>,
-    /// What the process that was asked has done since it started.
-    pub process: ProcessStatus,
-}
-
-/// How far a replica is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplicaStatus {
-    /// All slots below are executed.
-    pub executed_watermark: u64,
-    /// All slots below are durable here.
-    pub persisted_watermark: u64,
-}
-
-/// What a process has done since it started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProcessStatus {
-    /// Times that its log waited for the disk.
-    pub fdatasyncs: u64,
-    /// Records in its log since the start.
-    pub records: u64,
-    /// Bytes written to its log.
-    pub log_bytes: u64,
-    /// Impossible messages that were dropped.
-    pub violations: u64,
-}
-
-/// What `KVS.RECONFIGURE` returns, as JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReconfigureReport {
-    /// The new acceptors.
-    pub acceptors: Vec<String>,
-    /// The version of their configuration.
-    pub version: u64,
-    /// The round that they vote in.
-    pub round: String,
-    /// How many earlier configurations the matchmakers knew of.
-    pub history_count: u64,
-    /// From the command to the new acceptors being in use.
-    pub active_after_us: u64,
-}
-
-/// What `KVS.COLLECTED` returns, as JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CollectedReport {
-    /// Acceptors whose machines may be switched off.
-    pub retirable: Vec<String>,
-    /// The evidence: rounds below are collected at a majority of the matchmakers.
-    pub collected_watermark: String,
-    /// From the reconfiguration's command to the end of the collection.
-    pub collected_after_us: u64,
-}
 
 /// Operates the cluster for the clients of one process.
 #[derive(Clone)]
@@ -121,6 +49,10 @@ struct Inner {
     names: BTreeMap<NodeId, String>,
     /// The archives of all replicas, with the names of their nodes.
     replicas: BTreeMap<NodeId, String>,
+    /// What the other nodes play, by name.
+    peers: BTreeMap<String, String>,
+    connections: Connections,
+    overheard: Overheard,
     /// Collections that an operator may ask about, by the version of the configuration in use.
     collections: Mutex<BTreeMap<u64, Collection>>,
     log_stats: Arc<LogStats>,
@@ -128,14 +60,24 @@ struct Inner {
 }
 
 impl ClusterAdmin {
-    /// The operator at the node called `name`.
-    pub fn new(file: &ClusterFile, roster: &Roster, name: &str, process: &Process) -> Self {
+    /// The operator at the node called `name`, whose process has `connections`.
+    pub fn new(
+        file: &ClusterFile,
+        roster: &Roster,
+        name: &str,
+        process: &Process,
+        connections: Connections,
+    ) -> Self {
+        let peers = file.nodes.iter().filter(|node| node.name != name);
         Self(Arc::new(Inner {
             node: name.to_owned(),
             client: process.client(),
             acceptors: file.acceptors(roster),
             names: file.names(roster),
             replicas: file.replicas(roster),
+            peers: peers.map(|node| (node.name.clone(), node.plays())).collect(),
+            connections,
+            overheard: process.overheard(),
             collections: Mutex::default(),
             log_stats: process.log_stats(),
             host_stats: process.host_stats(),
@@ -151,16 +93,6 @@ impl Admin for ClusterAdmin {
 
     fn replication_info(&self) -> String {
         format!("role:master\r\nnode:{}\r\n{}", self.0.node, self.0.process().info())
-    }
-}
-
-impl ProcessStatus {
-    fn info(&self) -> String {
-        let Self { fdatasyncs, records, log_bytes, violations } = self;
-        format!(
-            "fdatasyncs:{fdatasyncs}\r\nlog_records:{records}\r\nlog_bytes:{log_bytes}\r\n\
-             violations:{violations}\r\n"
-        )
     }
 }
 
@@ -190,8 +122,32 @@ impl Inner {
     }
 
     async fn status(&self) -> Result<String, OperationError> {
-        let status = self.client.status(STATUS_TIMEOUT).await?;
-        Ok(json(&self.named(&status)))
+        match self.client.status(STATUS_TIMEOUT).await {
+            Ok(status) => Ok(json(&self.named(&status))),
+            Err(OperationError::TimedOut) => Ok(json(&self.leaderless())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What this node knows by itself.
+    fn leaderless(&self) -> LeaderlessStatus {
+        let connected = self.connections.connected();
+        let peers = self.peers.iter().map(|(name, plays)| {
+            let is_connected = connected.get(name).copied().unwrap_or(false);
+            (name.clone(), PeerStatus { is_connected, plays: plays.clone() })
+        });
+        LeaderlessStatus {
+            asked: self.node.clone(),
+            leader: (),
+            waited_ms: millis(STATUS_TIMEOUT),
+            last_leader: self.overheard.last().map(|(round, age)| LastLeader {
+                node: self.name(round.owner),
+                round: round.to_string(),
+                heard_ms_ago: millis(age),
+            }),
+            peers: peers.collect(),
+            process: self.process(),
+        }
     }
 
     async fn reconfigure(&self, arguments: &[&str]) -> Result<String, OperationError> {
@@ -201,6 +157,7 @@ impl Inner {
         self.keep_collection(active.configuration.version(), collection);
         Ok(json(&ReconfigureReport {
             acceptors: self.all_named(active.configuration.members()),
+            tolerates_failure: tolerates_failure(&active.configuration),
             version: active.configuration.version(),
             round: active.round.to_string(),
             history_count: active.history_count,
@@ -273,7 +230,8 @@ impl Inner {
             round: status.round.to_string(),
             acceptors: self.all_named(status.configuration.members()),
             version: status.configuration.version(),
-            quorum: format!("{:?}", status.configuration.system()).to_lowercase(),
+            quorum: Quorum::from(status.configuration.system()).to_string(),
+            tolerates_failure: tolerates_failure(&status.configuration),
             matchmaker_epoch: status.epoch.0,
             matchmakers: self.all_named(&status.matchmakers),
             chosen_watermark: status.chosen_watermark.0,
@@ -298,6 +256,17 @@ impl Inner {
     }
 }
 
+/// Whether the members without those of any one process contain quorums of both phases.
+fn tolerates_failure(configuration: &Configuration) -> bool {
+    let members = configuration.members();
+    members.iter().all(|failed| {
+        // The acceptors of a process have its incarnation, and fail together.
+        let others = members.iter().filter(|member| member.incarnation != failed.incarnation);
+        let others = configuration.members_among(others);
+        configuration.is_phase1(others) && configuration.is_phase2(others)
+    })
+}
+
 fn replica_status(archive: &ArchivedB) -> ReplicaStatus {
     ReplicaStatus {
         executed_watermark: archive.executed_watermark.0,
@@ -309,6 +278,36 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("strings, numbers and lists only")
+}
+
+#[cfg(test)]
+mod tests {
+    use paxos::actor::{Incarnation, Seat};
+
+    use super::*;
+
+    #[test]
+    fn a_configuration_that_one_failure_stops_is_recognized() {
+        for (system, hosts, expected) in [
+            (QuorumSystem::Majority, &[1][..], false),
+            (QuorumSystem::Majority, &[1, 2], false),
+            (QuorumSystem::Majority, &[1, 2, 3], true),
+            (QuorumSystem::Majority, &[1, 1, 2], false),
+            (QuorumSystem::Majority, &[1, 1, 2, 2, 3], true),
+            (QuorumSystem::WriteAll, &[1, 2, 3], false),
+            (QuorumSystem::Grid { columns: 3 }, &[1, 2, 3, 4, 5, 6], true),
+            (QuorumSystem::Grid { columns: 3 }, &[1, 2, 3], false),
+        ] {
+            let members = (0..).zip(hosts);
+            let members = members.map(|(seat, host)| NodeId::new(Seat(seat), Incarnation(*host)));
+            let configuration = Configuration::new(1, system, members).expect("a possible one");
+            assert_eq!(tolerates_failure(&configuration), expected, "{system:?} on {hosts:?}");
+        }
+    }
 }

@@ -1,0 +1,154 @@
+//! One node of a cluster file: its roles, its acceptors, and the seats that they have.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use paxos::actor::{NodeId, Seat};
+use paxos::runtime::{NAME_BYTES_MAX, Roster};
+use serde::{Deserialize, Serialize};
+
+use super::{DeploymentError, error};
+
+/// One process of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeFile {
+    /// Unique; what `--node` takes.
+    pub name: String,
+    /// Unique and never changed: the actors of the node are known by it.
+    pub id: u32,
+    /// Where the other processes reach it.
+    pub peer: SocketAddr,
+    /// Where Redis clients reach it. Needed by replicas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<SocketAddr>,
+    /// Its data directory, relative to the working directory; `--data` overrides it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// Its roles, all by default.
+    #[serde(default = "all_roles")]
+    pub roles: Vec<Role>,
+    /// The names of the acceptors that it hosts. Their order is a part of who they are.
+    #[serde(default)]
+    pub acceptors: Vec<String>,
+}
+
+pub(super) fn all_roles() -> Vec<Role> {
+    vec![Role::Proposer, Role::Matchmaker, Role::Replica]
+}
+
+/// A role that a node of the file can have, beside acceptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// May lead.
+    Proposer = 0,
+    /// Remembers the configurations of rounds.
+    Matchmaker = 1,
+    /// Executes commands and serves clients.
+    Replica = 2,
+}
+
+impl fmt::Display for Role {
+    /// As the file spells it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Proposer => "proposer",
+            Self::Matchmaker => "matchmaker",
+            Self::Replica => "replica",
+        })
+    }
+}
+
+/// A part of a replica's process.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    Archive = 3,
+    Session = 4,
+    Application = 5,
+}
+
+/// The identities that the application of a process needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Application {
+    /// The application itself.
+    pub node: NodeId,
+    /// The session beside it.
+    pub session: NodeId,
+}
+
+impl NodeFile {
+    pub(super) fn check(&self) -> Result<(), DeploymentError> {
+        let name = &self.name;
+        if name.is_empty() || name.len() > NAME_BYTES_MAX {
+            return error(format!("the name `{name}` is empty or over {NAME_BYTES_MAX} bytes"));
+        }
+        if self.id == 0 || self.id > ID_MAX {
+            return error(format!("the id {} of `{name}` is not within 1..={ID_MAX}", self.id));
+        }
+        if self.acceptors.len() > (SEATS - ACCEPTOR) as usize {
+            return error(format!("`{name}` hosts more than {} acceptors", SEATS - ACCEPTOR));
+        }
+        for acceptor in &self.acceptors {
+            let is_word = ["majority", "write-all"].contains(&acceptor.as_str())
+                || acceptor.starts_with("grid:")
+                || acceptor.contains(|c: char| c == ',' || c.is_whitespace() || c.is_control());
+            if is_word || acceptor.is_empty() || acceptor.len() > NAME_BYTES_MAX {
+                return error(format!(
+                    "`{name}` hosts the acceptor `{acceptor}`, which cannot be named in a \
+                     reconfiguration: choose 1 to {NAME_BYTES_MAX} bytes without commas and spaces \
+                     that are no quorum system"
+                ));
+            }
+        }
+        if self.roles.contains(&Role::Replica) && self.client.is_none() {
+            return error(format!("`{name}` is a replica and needs a `client` address"));
+        }
+        Ok(())
+    }
+
+    /// Its part of the charter, as in `id 2: proposer, replica; acceptors a2, a5`.
+    pub(super) fn charter(&self) -> String {
+        format!("id {}: {}", self.id, self.plays())
+    }
+
+    /// Its roles and acceptors, for operators.
+    pub(crate) fn plays(&self) -> String {
+        let roles: BTreeSet<Role> = self.roles.iter().copied().collect();
+        let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
+        let acceptors = format!("acceptors {}", self.acceptors.join(", "));
+        match (roles.is_empty(), self.acceptors.is_empty()) {
+            (_, true) => roles.join(", "),
+            (true, false) => acceptors,
+            (false, false) => format!("{}; {acceptors}", roles.join(", ")),
+        }
+    }
+
+    pub(super) fn identity(&self, place: u32, roster: &Roster) -> Option<NodeId> {
+        let incarnation = *roster.0.get(&self.name)?;
+        Some(NodeId::new(Seat(self.id * SEATS + place), incarnation))
+    }
+
+    /// All seats that actors and the application of this node may have.
+    pub fn seats(&self) -> impl Iterator<Item = Seat> + use<> {
+        let first = self.id * SEATS;
+        (first..first + SEATS).map(Seat)
+    }
+
+    /// The application beside the replica of this node, if the roster knows it.
+    pub fn application(&self, roster: &Roster) -> Option<Application> {
+        Some(Application {
+            node: self.identity(Part::Application as u32, roster)?,
+            session: self.identity(Part::Session as u32, roster)?,
+        })
+    }
+}
+
+/// Seats of one node.
+const SEATS: u32 = 64;
+/// The first seat of an acceptor within a node.
+pub(super) const ACCEPTOR: u32 = 8;
+/// Nodes are numbered up to here.
+const ID_MAX: u32 = u32::MAX / SEATS - 1;
