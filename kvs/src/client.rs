@@ -80,6 +80,9 @@ pub enum OperationError {
     /// The leader refused; the text says why.
     #[error("{0}")]
     Refused(String),
+    /// These new acceptors do not answer, so the old ones stay.
+    #[error("{0:?} do not answer: start them, or name others; the acceptors were not replaced")]
+    Unreachable(BTreeSet<NodeId>),
     /// No leader answered in time. The change may still happen; asking again is harmless.
     #[error(
         "no leader answered in time: see by KVS.STATUS which nodes are missing, start them, and ask \
@@ -161,7 +164,8 @@ impl Client {
     /// *Repeat*: harmless; acceptors that are in place already are put in place again, under a newer
     /// version.
     ///
-    /// *Errors*: refused by the leader, or no leader within `timeout`.
+    /// *Errors*: refused by the leader, too few of the new acceptors answer, or no leader within
+    /// `timeout`.
     pub async fn reconfigure(
         &self,
         system: QuorumSystem,
@@ -176,7 +180,10 @@ impl Client {
                 let after = started.elapsed();
                 Some(Active { round, configuration, history_count, after })
             }
-            Progress::Collected { .. } | Progress::Interrupted | Progress::Refused { .. } => None,
+            Progress::Collected { .. }
+            | Progress::Interrupted
+            | Progress::Refused { .. }
+            | Progress::Unreachable { .. } => None,
         });
         let active = active.await?;
         // From now on asking again must change nothing: others may replace the acceptors meanwhile.
@@ -273,6 +280,7 @@ impl Question {
         let outcome = self.answer(timeout, |answer| match answer {
             ToApplication::ReconfigureB(m) => match m.progress {
                 Progress::Refused { reason } => Some(Err(OperationError::Refused(reason))),
+                Progress::Unreachable { silent } => Some(Err(OperationError::Unreachable(silent))),
                 progress => take(progress).map(Ok),
             },
             ToApplication::StatusB(_) | ToApplication::Return(_) => None,
@@ -305,7 +313,10 @@ impl Collection {
             Progress::Collected { watermark, retirable } => {
                 Some(Collected { watermark, retirable, after: started.elapsed() })
             }
-            Progress::Active { .. } | Progress::Interrupted | Progress::Refused { .. } => None,
+            Progress::Active { .. }
+            | Progress::Interrupted
+            | Progress::Refused { .. }
+            | Progress::Unreachable { .. } => None,
         });
         collected.await
     }

@@ -232,6 +232,12 @@ pub enum Progress {
     /// The leader stepped down before the new acceptors were active. Ask again: a new leader may find
     /// them registered, or will register them.
     Interrupted,
+    /// Nothing was done: too few of the new acceptors answer, so that nothing could be chosen by them,
+    /// and no leader could take over.
+    Unreachable {
+        /// Those that did not answer.
+        silent: BTreeSet<NodeId>,
+    },
 }
 
 /// Operator → leader. Tell when all rounds below your present one are collected. Changes nothing, so a

@@ -60,7 +60,7 @@ impl Proposer {
     /// Takes one message.
     pub fn on_message(&mut self, from: NodeId, message: ToProposer, fx: &mut Fx) {
         if let ToProposer::Acceptor(FromAcceptor::ProbeB(m)) = &message {
-            return self.election.on_probe_b(from, m);
+            self.election.on_probe_b(from, m);
         }
         let is_sign_of_life = matches!(message, ToProposer::Heartbeat(_));
         fx.nest(|fx| self.leader.on_message(from, message, fx));

@@ -213,6 +213,7 @@ fn progress() -> Golden<Progress> {
             ("Collected", Progress::Collected { watermark: round, retirable }),
             ("Refused", Progress::Refused { reason: "no".into() }),
             ("Interrupted", Progress::Interrupted),
+            ("Unreachable", Progress::Unreachable { silent: [node(1)].into() }),
         ],
     }
 }

@@ -132,7 +132,6 @@ pub enum Mutant {
     CollectBehindTraffic,
 }
 
-#[cfg(feature = "mutants")]
 impl Mutant {
     /// All faults, in the order of their ids.
     pub const ALL: &[Self] = &[
@@ -263,10 +262,17 @@ thread_local! {
     static SELECTED: Cell<Option<Mutant>> = const { Cell::new(None) };
 }
 
-/// Gives the roles on this thread the fault, or none.
+/// Gives the roles on this thread the fault, or none. Returns whether faults are compiled in.
 #[cfg(feature = "mutants")]
-pub fn select(mutant: Option<Mutant>) {
+pub fn select(mutant: Option<Mutant>) -> bool {
     SELECTED.set(mutant);
+    true
+}
+
+/// Does nothing: no faults are compiled in.
+#[cfg(not(feature = "mutants"))]
+pub const fn select(_: Option<Mutant>) -> bool {
+    false
 }
 
 /// Whether the roles on this thread have the fault.

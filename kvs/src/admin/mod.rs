@@ -152,8 +152,18 @@ impl Inner {
 
     async fn reconfigure(&self, arguments: &[&str]) -> Result<String, OperationError> {
         let (system, members) = self.target(arguments)?;
-        let reconfigured = self.client.reconfigure(system, members, OPERATION_TIMEOUT).await?;
-        let (active, collection) = reconfigured;
+        let reconfigured = self.client.reconfigure(system, members, OPERATION_TIMEOUT).await;
+        let (active, collection) = reconfigured.map_err(|error| match error {
+            OperationError::Unreachable(silent) => {
+                let silent = self.all_named(&silent).join(" ");
+                let text = format!(
+                    "{silent} do not answer, and nothing could be written without them: start them, or \
+                     name others; the acceptors were not replaced"
+                );
+                OperationError::Refused(text)
+            }
+            error => error,
+        })?;
         self.keep_collection(active.configuration.version(), collection);
         Ok(json(&ReconfigureReport {
             acceptors: self.all_named(active.configuration.members()),

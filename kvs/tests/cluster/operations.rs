@@ -177,3 +177,23 @@ fn status_and_reconfigure_tell_what_they_did() {
     let mut client: Client = cluster.client("n1");
     assert_eq!(client.command(&["PING"]).expect("served"), Reply::Simple("PONG".into()));
 }
+
+/// Acceptors a3 and a6 are on n3.
+#[test]
+fn acceptors_that_do_not_answer_are_not_used() {
+    let cluster = Cluster::colocated();
+    cluster.kill("n3");
+    let config = cluster.config();
+    let config = config.to_str().expect("a text path");
+    let directory = config.strip_suffix("cluster.toml").expect("inside").as_ref();
+    let arguments = ["reconfigure", "--config", config, "--acceptors", "a3,a6,a1"];
+    let refused = Cluster::kvs(&arguments, directory);
+    let reason = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success(), "{reason}");
+    assert!(reason.contains("a3 a6 do not answer") && reason.contains("start them"), "{reason}");
+    let mut client: Client = cluster.client("n1");
+    assert_eq!(client.command(&["SET", "k", "v"]).expect("served"), Reply::Simple("OK".into()));
+    let arguments = ["reconfigure", "--config", config, "--acceptors", "a1,a2,a4"];
+    let done = text(&Cluster::kvs(&arguments, directory));
+    assert!(done.contains(" vote in round") && done.contains("a3: may be switched off"), "{done}");
+}

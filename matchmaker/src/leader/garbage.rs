@@ -264,8 +264,7 @@ impl Phase2 {
         self.garbage.stage = Stage::Done;
         self.garbage.collected_watermark = self.round;
         let members = self.history.values().flat_map(|earlier| earlier.members());
-        self.garbage.retirable =
-            members.filter(|node| self.configuration.position(**node).is_none()).copied().collect();
+        self.garbage.retirable = members.filter(|node| !self.is_wanted(**node)).copied().collect();
         self.history.clear();
         for requester in std::mem::take(&mut self.garbage.watchers) {
             self.report_collected(requester, fx);

@@ -11,9 +11,11 @@ use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
 use paxos::message::{Phase1A, ToAcceptor};
 use paxos::mutant::{self, Mutant};
+use paxos::quorum::MemberSet;
 use paxos::round::Round;
 
-use super::phase2::{Phase2, Requester};
+use super::phase2::{Next, Phase2, Requester};
+use super::reach::Reach;
 use super::{Fx, Leader, LeaderRecord, LeaderTimer, Phase};
 use crate::message::{
     MatchA, MatchB, MatchNack, NewestA, NewestB, Progress, ReconfigureA, ReconfigureB,
@@ -155,15 +157,7 @@ impl Leader {
         if m.epoch != self.deployment.epoch || !self.deployment.matchmakers.contains(&from) {
             return;
         }
-        let majority = self.matchmaker_majority();
-        let matching = match &mut self.phase {
-            Phase::Matching(matching) => matching,
-            Phase::Phase2(phase2) => match &mut phase2.next {
-                Some(next) => &mut next.matching,
-                None => return,
-            },
-            Phase::Idle | Phase::Asking { .. } | Phase::Phase1(_) => return,
-        };
+        let Some(matching) = self.matching_mut() else { return };
         if m.round != matching.round && !mutant::is_on(Mutant::EarlierMatchBCounts) {
             return;
         }
@@ -172,30 +166,45 @@ impl Leader {
         }
         let newest = m.newest.clone();
         matching.answers.insert(from, m);
-        let missing = usize::from(mutant::is_on(Mutant::MatchWithMinority));
-        let is_enough = matching.answers.len() + missing >= majority;
         if let Some((round, newest)) = newest {
             self.learn(round, &newest, fx);
         }
-        if is_enough {
-            self.finish_matching(fx);
+        self.finish_matching(fx);
+    }
+
+    /// The round on its way, whichever it is.
+    fn matching_mut(&mut self) -> Option<&mut Matching> {
+        match &mut self.phase {
+            Phase::Matching(matching) => Some(matching),
+            Phase::Phase2(phase2) => phase2.next.as_mut().map(|next| &mut next.matching),
+            Phase::Idle | Phase::Asking { .. } | Phase::Phase1(_) => None,
         }
     }
 
-    fn finish_matching(&mut self, fx: &mut Fx) {
+    /// Goes on once a majority of the matchmakers has answered, and, for new acceptors, those as well.
+    pub(super) fn finish_matching(&mut self, fx: &mut Fx) {
+        let majority = self.matchmaker_majority();
+        let is_enough = self.matching_mut().is_some_and(|matching| {
+            let missing = usize::from(mutant::is_on(Mutant::MatchWithMinority));
+            matching.answers.len() + missing >= majority
+        });
+        if !is_enough && !mutant::is_on(Mutant::SwitchBeforeMatching) {
+            return;
+        }
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Matching(matching) => {
                 let matched = matching.matched();
                 self.start_phase1(matching.round, matching.configuration, matched, fx);
             }
             Phase::Phase2(mut phase2) => {
-                if let Some(next) = phase2.next.take() {
-                    let matched = next.matching.matched();
-                    self.phase = Phase::Phase2(phase2);
-                    self.switch(next.matching, matched, next.requester, fx);
-                } else {
-                    self.phase = Phase::Phase2(phase2);
-                }
+                let next = phase2.next.take_if(|next| next.is_decided());
+                let left = phase2.configuration.clone();
+                self.phase = Phase::Phase2(phase2);
+                let Some(next) = next else { return };
+                let matched = next.matching.matched();
+                fx.cancel_timer(LeaderTimer::Reach);
+                self.switch(next.matching, matched, next.requester, fx);
+                self.go_on((next.reach == Reach::Silent).then_some(left), fx);
             }
             phase @ (Phase::Idle | Phase::Asking { .. } | Phase::Phase1(_)) => self.phase = phase,
         }
@@ -221,7 +230,12 @@ impl Leader {
                 && let Phase::Phase2(phase2) = &mut self.phase
                 && let Some(next) = phase2.next.take()
             {
-                return self.start_next(next.matching.configuration, next.requester, fx);
+                return self.start_next(
+                    next.matching.configuration,
+                    next.requester,
+                    next.reach,
+                    fx,
+                );
             }
             self.resign(fx);
             self.campaign(fx);
@@ -256,14 +270,17 @@ impl Leader {
             }
             return;
         }
-        self.start_next(configuration, Some(requester), fx);
+        let asked = Reach::Asked(MemberSet::EMPTY);
+        self.start_next(configuration, Some(requester), asked, fx);
     }
 
-    /// Registers the adjacent round, while the present one goes on.
+    /// Registers the adjacent round, while the present one goes on, and asks new acceptors whether they
+    /// are there.
     pub(super) fn start_next(
         &mut self,
         configuration: Configuration,
         requester: Option<Requester>,
+        reach: Reach,
         fx: &mut Fx,
     ) {
         let Some(present) = self.leads_in() else { return };
@@ -277,9 +294,11 @@ impl Leader {
         self.write(LeaderRecord::Used(round), fx);
         self.send_match_a(round, &configuration, fx);
         let Phase::Phase2(phase2) = &mut self.phase else { return };
-        phase2.set_next(Matching::new(round, configuration), requester);
-        if mutant::is_on(Mutant::SwitchBeforeMatching) {
-            self.finish_matching(fx);
+        let matching = Matching::new(round, configuration);
+        phase2.next = Some(Next { matching, requester, reach });
+        if reach != Reach::Trusted {
+            phase2.ask_new_acceptors(fx);
+            fx.set_timer(LeaderTimer::Reach, self.options.campaign.clone());
         }
     }
 }

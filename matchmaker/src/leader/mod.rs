@@ -18,6 +18,7 @@ mod garbage;
 mod matching;
 mod phase1;
 mod phase2;
+mod reach;
 mod reads;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,7 +68,8 @@ pub struct LeaderOptions {
     pub heartbeat: Range<Duration>,
     /// A leader that has not heard a Phase 2 quorum for this long steps down.
     pub quorum_timeout: Duration,
-    /// A campaign that is not won after this long is given up.
+    /// A campaign in which nothing moves for this long is given up; so is a reconfiguration to
+    /// acceptors that do not answer.
     pub campaign: Range<Duration>,
     /// What is not answered for this long is sent again.
     pub resend: Range<Duration>,
@@ -114,6 +116,8 @@ pub enum LeaderTimer {
     Resend,
     /// Send again what garbage collection waits for.
     Garbage,
+    /// New acceptors did not answer for too long.
+    Reach,
 }
 
 /// A durable fact of a leader.
@@ -222,7 +226,7 @@ impl Leader {
         used.into_iter().chain(newest).collect()
     }
 
-    /// Takes one message. Answers to the election's probes are not for the leader.
+    /// Takes one message.
     pub fn on_message(&mut self, from: NodeId, message: ToProposer, fx: &mut Fx) {
         match message {
             ToProposer::Acceptor(m) => self.on_acceptor(from, m, fx),
@@ -249,7 +253,7 @@ impl Leader {
             FromAcceptor::Nack(m) => self.on_nack(m, fx),
             FromAcceptor::ReadB(m) => self.on_read_b(from, &m, fx),
             FromAcceptor::PersistedB(m) => self.on_persisted_b(from, &m, fx),
-            FromAcceptor::ProbeB(_) => {}
+            FromAcceptor::ProbeB(m) => self.on_probe_b(from, &m, fx),
         }
     }
 
@@ -260,6 +264,7 @@ impl Leader {
             LeaderTimer::Quorum | LeaderTimer::Campaign => self.resign(fx),
             LeaderTimer::Resend => self.on_resend(fx),
             LeaderTimer::Garbage => self.on_garbage_timer(fx),
+            LeaderTimer::Reach => self.on_reach_timer(fx),
         }
         self.check_invariants();
     }
@@ -397,6 +402,7 @@ impl Leader {
             LeaderTimer::Campaign,
             LeaderTimer::Resend,
             LeaderTimer::Garbage,
+            LeaderTimer::Reach,
         ] {
             fx.cancel_timer(timer);
         }

@@ -131,6 +131,8 @@ impl Leader {
                 phase1.cursors.insert(from, next);
                 let m = message::Phase1A { round: phase1.round, first: next };
                 fx.send(from, ToAcceptor::Phase1A(m));
+                // However long the log is: a campaign is given up when nothing moves.
+                fx.set_timer(LeaderTimer::Campaign, self.options.campaign.clone());
             }
             return;
         }

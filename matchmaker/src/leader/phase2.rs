@@ -25,6 +25,7 @@ use paxos::slot::Slot;
 use super::garbage::Garbage;
 use super::matching::{Matched, Matching};
 use super::phase1::Phase1;
+use super::reach::Reach;
 use super::reads::Reads;
 use super::{Fx, Leader, LeaderOptions, LeaderTimer, Phase};
 
@@ -47,6 +48,8 @@ pub(super) struct Next {
     pub(super) matching: Matching,
     /// Who waits for it; nobody if the leader found out by itself.
     pub(super) requester: Option<Requester>,
+    /// Whether the new acceptors are there.
+    pub(super) reach: Reach,
 }
 
 /// A slot that was proposed in this leadership.
@@ -275,11 +278,6 @@ impl Phase2 {
         }
     }
 
-    /// Remembers the adjacent round on its way.
-    pub(super) fn set_next(&mut self, matching: Matching, requester: Option<Requester>) {
-        self.next = Some(Next { matching, requester });
-    }
-
     pub(super) fn check_invariants(&self) {
         assert!(self.base <= self.chosen_watermark, "{} {}", self.base, self.chosen_watermark);
         assert!(self.chosen_watermark <= self.next_slot(), "chosen and never proposed");
@@ -342,7 +340,7 @@ impl Leader {
         let Phase::Phase2(phase2) = &self.phase else { return };
         let is_behind = self.newest.1.version() > phase2.configuration.version();
         if is_behind && phase2.next.is_none() {
-            self.start_next(self.newest.1.clone(), None, fx);
+            self.start_next(self.newest.1.clone(), None, Reach::Trusted, fx);
         }
     }
 
@@ -378,7 +376,6 @@ impl Leader {
             }
         }
         let history_count = phase2.history.len() as u64;
-        let queued = phase2.queued.take();
         phase2.active = requester;
         if let Some(requester) = requester {
             phase2.report_active(requester, history_count, fx);
@@ -390,11 +387,22 @@ impl Leader {
             phase2.watch_collection(requester, fx);
         }
         self.show_itself(fx);
-        match queued {
+    }
+
+    /// After a switch: goes back to `left` if the new acceptors are silent; or has the next in the
+    /// queue its turn.
+    pub(super) fn go_on(&mut self, left: Option<Configuration>, fx: &mut Fx) {
+        let version = self.newest.1.version() + 1;
+        let Phase::Phase2(phase2) = &mut self.phase else { return };
+        if let Some(left) = left {
+            return self.start_next(left.with_version(version), None, Reach::Trusted, fx);
+        }
+        match phase2.queued.take() {
             // Its version was that of the configuration it waited for: two must never share one.
             Some((configuration, requester)) => {
-                let configuration = configuration.with_version(self.newest.1.version() + 1);
-                self.start_next(configuration, Some(requester), fx);
+                let configuration = configuration.with_version(version);
+                let asked = Reach::Asked(MemberSet::EMPTY);
+                self.start_next(configuration, Some(requester), asked, fx);
             }
             None => self.follow_newest(fx),
         }
@@ -457,6 +465,7 @@ impl Leader {
             Phase::Matching(matching) => self.resend_match_a(matching, fx),
             Phase::Phase1(phase1) => self.resend_phase1a(phase1, fx),
             Phase::Phase2(phase2) => {
+                phase2.ask_new_acceptors(fx);
                 if let Some(next) = &phase2.next {
                     self.resend_match_a(&next.matching, fx);
                 }

@@ -24,6 +24,7 @@ fn a_leader_steps_down_before_a_higher_promise_of_another() {
         LeaderTimer::Campaign,
         LeaderTimer::Resend,
         LeaderTimer::Garbage,
+        LeaderTimer::Reach,
     ];
     assert_eq!(fx, Fx { timers: timers.map(TimerChange::Cancel).into(), ..Fx::new() });
     assert!(!world.leader(ONE).is_active());
@@ -36,6 +37,7 @@ fn a_leader_ignores_refusals_for_the_sake_of_its_own_rounds() {
     let mut world = World::led();
     propose(&mut world, 0, "x");
     world.step(ONE, OPERATOR, reconfigure(7, [A[1], A[2], B[0]]));
+    answer_probes(&mut world, 1, &A[1..]);
     switch(&mut world, 0);
     let nack = Nack { round: round(0), promised: round(1) };
     assert!(world.step(ONE, A[1], ToProposer::Acceptor(nack.into()).into()).is_empty());

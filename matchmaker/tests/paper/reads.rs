@@ -88,6 +88,7 @@ fn a_read_in_flight_is_confirmed_by_the_new_configuration() {
     world.end_turn(ONE);
     let new = [A[2], B[0], B[1]];
     world.step(ONE, OPERATOR, reconfigure(7, new));
+    answer_probes(&mut world, 1, &new[1..]);
     world.step(ONE, A[0], read_b(round(0), 2));
     let fx = switch(&mut world, 0);
     assert_eq!(receivers(&fx, is_read_a), new.into());

@@ -21,10 +21,14 @@ fn a_reconfiguration_is_one_round_trip_to_the_matchmakers_and_no_message_to_the_
     let mut expected = Fx::new();
     expected.record(LeaderRecord::Used(round(1)));
     expected.sends = to_all(&MATCHMAKERS, match_a(round(1), configuration.clone()));
+    expected.sends.extend(to_all(&B, probe_a(1)));
+    expected.set_timer(LeaderTimer::Reach, LeaderOptions::default().campaign);
     assert_eq!(fx, expected);
 
+    answer_probes(&mut world, 1, &B[..2]);
     let fx = switch(&mut world, 0);
     let mut expected = Fx::new();
+    expected.cancel_timer(LeaderTimer::Reach);
     expected.record(LeaderRecord::Newest(round(1), configuration.clone()));
     let progress = Progress::Active {
         round: round(1),
@@ -155,9 +159,52 @@ fn reconfigurations_can_be_chained() {
     let registers = |m: &Message| matches!(m, Message::Matchmaker(ToMatchmaker::MatchA(_)));
     let queued = to_all(&MATCHMAKERS, match_a(round(2), majority(3, C)));
     assert_eq!(sends_of(&fx, registers), queued);
+    answer_probes(&mut world, 2, &C[1..]);
     let fx = switch(&mut world, 1);
     let again = sends_of(&fx, |m| matches!(m, Message::Acceptor(ToAcceptor::Phase2A(_))));
     assert_eq!(again, to_all(&C, phase2a(round(2), 0, batch(0, "x"))));
+}
+
+/// New acceptors that do not answer are not proposed to while the old ones could be: matchmaking alone
+/// is not enough to switch, and who answers last decides.
+#[test]
+fn a_switch_waits_for_a_quorum_of_the_new_acceptors() {
+    let mut world = World::led();
+    world.step(ONE, OPERATOR, reconfigure(7, B));
+    answer_probes(&mut world, 1, &B[..1]);
+    assert!(switch(&mut world, 0).is_empty(), "one new acceptor is no quorum");
+    let fx = propose(&mut world, 0, "x");
+    assert_eq!(proposals(&fx), A.map(|node| (node, round(0), 0)));
+    let fx = world.step(ONE, B[2], probe_b(1));
+    assert_eq!(proposals(&fx), B.map(|node| (node, round(1), 0)));
+    assert_eq!(world.leader(ONE).leads_in(), Some(round(1)));
+}
+
+/// If too few new acceptors answer, the operator learns who is silent, commands go on, and the old
+/// acceptors are registered again above the round of the silent ones, which is then collected.
+#[test]
+fn silent_acceptors_are_passed_through() {
+    let mut world = World::led();
+    world.crash(&[B[0], B[2]]);
+    world.post(OPERATOR, ONE, reconfigure(7, B));
+    world.post(SESSION, ONE, request(0, "x"));
+    world.settle();
+    assert_eq!(world.leader(ONE).leads_in(), Some(round(0)));
+    world.fire(ONE, LeaderTimer::Reach);
+    let progress = Progress::Unreachable { silent: [B[0], B[2]].into() };
+    let told = ToApplication::ReconfigureB(ReconfigureB { token: 7, progress });
+    world.post(SESSION, ONE, request(1, "y"));
+    world.settle();
+    assert!(world.reports.contains(&told), "{:?}", world.reports);
+    assert_eq!(world.leader(ONE).leads_in(), Some(round(2)));
+    assert_eq!(world.executed(REPLICAS[0]), ["x", "y"]);
+    world.collect(ONE);
+    // Nobody needs the silent ones: another leader takes over from the old acceptors alone.
+    world.crash(&[ONE]);
+    world.campaign(TWO);
+    world.settle();
+    assert!(world.leader(TWO).leads_in().is_some());
+    assert!(world.leader(TWO).newest().is_same_as(&majority(0, A)));
 }
 
 /// Matchmaker Paxos, section 4.3: acceptors that join need no state and no contact with others.

@@ -11,15 +11,35 @@ use matchmaker::message::{
 use paxos::actor::{Effects, NodeId};
 use paxos::command::Value;
 use paxos::configuration::Configuration;
-use paxos::message::{Chosen, ToAcceptor, ToReplica};
+use paxos::message::{Chosen, FromAcceptor, ProbeA, ProbeB, ToAcceptor, ToReplica};
 use paxos::round::Round;
 use paxos::slot::Slot;
 
 use crate::cluster::*;
 
-/// Begins a reconfiguration to [`B`]; nothing of it is delivered.
+/// Begins a reconfiguration to [`B`]; the new acceptors answer that they are there, and nothing else
+/// of it is delivered.
 pub(crate) fn start_reconfiguration(world: &mut World) {
     world.step(ONE, OPERATOR, reconfigure(7, B));
+    answer_probes(world, 1, &B[..2]);
+}
+
+/// The question whether the acceptors of the round that `steps` reconfigurations reach are there.
+pub(crate) fn probe_a(steps: u64) -> Message {
+    Message::Acceptor(ToAcceptor::ProbeA(ProbeA { nonce: 1 << 63 | steps }))
+}
+
+/// The answer to it.
+pub(crate) fn probe_b(steps: u64) -> Message {
+    let m = ProbeB { nonce: 1 << 63 | steps, promised: Round::ZERO, beat: None };
+    Message::Proposer(ToProposer::Acceptor(FromAcceptor::ProbeB(m)))
+}
+
+/// Some of them are there, which is not enough yet to do anything.
+pub(crate) fn answer_probes(world: &mut World, steps: u64, nodes: &[NodeId]) {
+    for node in nodes {
+        assert!(world.step(ONE, *node, probe_b(steps)).is_empty());
+    }
 }
 
 /// The answers of two matchmakers to the registration of the adjacent round; the effects of the
