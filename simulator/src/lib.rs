@@ -1,4 +1,44 @@
-//! Judges of replicated state machines, and the page that shows what they judged.
+//! Runs the actors of a cluster in a deterministic world, breaks them, judges every step, and shows what
+//! happened.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`plan`] | all that is decided about a run before it begins, drawn from a seed |
+//! | [`world`] | virtual time, processes, disks, links, clients and an operator |
+//! | [`properties`] | what must be true of every run, one file each |
+//! | [`coverage`] | the situations that a run has met |
+//! | [`mutation`] | bugs to put in, each of which a property must catch |
+//! | [`catalogue`] | the tables of properties and bugs |
+//! | [`workload`] | what clients do, and which answers are right |
+//! | [`trace`] | what happened, for a reader |
+//! | [`swarm`], [`shrink`] | many runs, and one run made smaller |
+//! | [`show`] | a run as one page with a space-time diagram |
+//! | [`checker`] | linearizability of histories, also of real clients |
+//!
+//! # Example
+//!
+//! ```
+//! use simulator::{plan::Plan, workload::Objects, world};
+//!
+//! let report = world::run(Plan::draw(7), Objects::default(), None);
+//! assert_eq!(report.failure, None);
+//! assert!(report.summary.done > 0);
+//! ```
 
+pub mod catalogue;
 pub mod checker;
+pub mod coverage;
+mod digest;
+pub mod mutation;
+pub mod plan;
+pub mod properties;
+pub mod random;
 pub mod show;
+pub mod shrink;
+pub mod swarm;
+pub mod trace;
+pub mod workload;
+pub mod world;
+
+/// One millisecond of virtual time, which counts microseconds.
+pub const MS: u64 = 1000;

@@ -25,6 +25,7 @@
 //! did.
 
 mod story;
+mod telling;
 
 pub use story::{
     Band, BandKind, Failure, Mark, MarkKind, Message, NodeIndex, Place, ProcessIndex, State, Story,

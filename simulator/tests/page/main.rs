@@ -6,7 +6,10 @@ mod run;
 
 use browser::Browser;
 use run::{COMMANDS, HOSTILE_AS_HTML, eventful};
+use simulator::mutation::Mutation;
+use simulator::plan::Reduction;
 use simulator::show::{Story, page};
+use simulator::swarm::trace_seed;
 
 #[test]
 fn the_whole_run_is_in_view_at_first() {
@@ -138,4 +141,23 @@ fn mouse_and_keys_move_select_hide_and_find() {
     assert_eq!(step("failure")[3], "p2.replica at 386.000 ms");
     assert_eq!((from("address"), span("address")), (298_000, 4_000));
     assert!(step("event")[3].starts_with("violation p2.replica"), "{log}");
+}
+
+#[test]
+fn a_real_run_that_fails_is_told_from_its_trace() {
+    let bug = Mutation::find("R18");
+    let reduction = Reduction { calls: Some(30), ..Reduction::default() };
+    let (report, trace) = trace_seed(0, &reduction, bug, true);
+    let trace = trace.expect("it was asked for");
+    assert!(report.failure.is_some());
+    let story = Story::of(&trace, 0, "a bug", &(0..u64::MAX));
+    let Some(browser) = Browser::with(&page(&story)) else { return };
+    let dom = browser.open("");
+    assert_eq!(dom.number("errors"), 0);
+    assert_eq!(dom.number("messages"), story.messages.len() as i64);
+    let events = dom.section("events");
+    assert!(events.contains("<b>p0 </b>starts") && events.contains(" leads in "), "{events}");
+    assert!(dom.section("failure").contains("A10 collection licence"));
+    let found = browser.open("#find=GarbageA");
+    assert!(found.number("found") > 0);
 }

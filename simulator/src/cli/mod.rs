@@ -1,0 +1,147 @@
+//! The command line.
+
+mod mutations;
+mod one;
+mod run;
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use simulator::mutation::Mutation;
+use simulator::plan::{Reduction, Shape};
+
+/// Runs the actors of a cluster in a deterministic world, breaks them, and judges every step.
+///
+/// A seed is a whole run: a cluster, its clients, its faults and its reconfigurations. The same seed
+/// gives the same run on every machine, so a seed that fails can be replayed, shrunk and looked at.
+#[derive(Debug, Parser)]
+#[command(
+    name = "simulator",
+    version,
+    after_help = "A first look:\n  \
+        simulator run --seeds 0..200       runs two hundred seeds\n  \
+        simulator show 7 --out run.html    one run as a space-time diagram, for a browser\n  \
+        simulator replay 7 | less          the same run, one line for each step\n\n\
+        When a seed fails, `simulator shrink SEED` makes it smaller and prints how to replay it."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs many seeds, and prints what they were like and which of them fail.
+    Run(run::RunArgs),
+    /// Runs one seed again, and prints what happened, one line for each step.
+    Replay(one::ReplayArgs),
+    /// Leaves out of a failing seed what it does not need to fail.
+    Shrink(one::ShrinkArgs),
+    /// Writes one run as a page for the browser.
+    Show(one::ShowArgs),
+    /// Puts bugs in, one at a time, and tells which property catches each.
+    Mutations(mutations::MutationsArgs),
+}
+
+/// Which protocol runs.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Protocol {
+    /// Matchmaker MultiPaxos.
+    Matchmaker,
+}
+
+/// What a run leaves out of its plan.
+#[derive(Args, Debug)]
+struct ReductionArgs {
+    /// Only these faults strike, by their number: `0,3,4`, or `none`.
+    #[arg(long, value_parser = numbers)]
+    faults: Option<Numbers>,
+    /// Only these wishes of the operator are made: `0,3,4`, or `none`.
+    #[arg(long, value_parser = numbers)]
+    wishes: Option<Numbers>,
+    /// Clients beside each session, at most.
+    #[arg(long)]
+    clients: Option<usize>,
+    /// Calls of each client, at most.
+    #[arg(long)]
+    calls: Option<u64>,
+    /// When the faults stop, in microseconds, at the latest.
+    #[arg(long)]
+    faulty_us: Option<u64>,
+    /// Another cluster.
+    #[arg(long)]
+    shape: Option<Shape>,
+    /// Puts a bug in, by its place in the catalogue: `R22`. `simulator mutations --list` has them.
+    #[arg(long, value_parser = mutation)]
+    mutation: Option<Mutation>,
+}
+
+/// Numbers on the command line. A type of its own, as clap takes a list for a repeated option.
+#[derive(Clone, Debug)]
+struct Numbers(BTreeSet<usize>);
+
+fn numbers(text: &str) -> Result<Numbers, String> {
+    if text == "none" {
+        return Ok(Numbers(BTreeSet::new()));
+    }
+    let number = |text: &str| {
+        text.parse().map_err(|_| format!("{text:?} is no number; write like 0,3,4 or none"))
+    };
+    text.split(',').map(number).collect::<Result<_, _>>().map(Numbers)
+}
+
+fn mutation(text: &str) -> Result<Mutation, String> {
+    let mutation = Mutation::find(text).ok_or_else(|| {
+        format!("there is no bug {text:?}; `simulator mutations --list` has them")
+    })?;
+    if Mutation::select(Some(mutation)) {
+        return Ok(mutation);
+    }
+    Err(format!("{text} is inside a role: build with `--features mutants`"))
+}
+
+impl ReductionArgs {
+    fn reduction(&self) -> Reduction {
+        let set = |numbers: &Option<Numbers>| numbers.as_ref().map(|Numbers(set)| set.clone());
+        Reduction {
+            faults: set(&self.faults),
+            wishes: set(&self.wishes),
+            clients: self.clients,
+            calls: self.calls,
+            faulty_us: self.faulty_us,
+            shape: self.shape,
+        }
+    }
+}
+
+/// The option that puts a bug in.
+fn mutation_option(mutation: Option<Mutation>) -> String {
+    let description = mutation.and_then(Mutation::description);
+    description.map_or(String::new(), |description| format!(" --mutation {}", description.id))
+}
+
+/// Runs the program. An error of the output (a closed pipe, a full disk) ends it quietly or with its
+/// cause.
+pub(crate) fn main() -> ExitCode {
+    // A failed assertion is told as the failure of its run; nothing else needs to be printed.
+    std::panic::set_hook(Box::new(|_| {}));
+    let out = &mut io::stdout().lock();
+    let outcome = match Cli::parse().command {
+        Command::Run(args) => run::run(&args, out),
+        Command::Replay(args) => one::replay(&args, out),
+        Command::Shrink(args) => one::shrink(&args, out),
+        Command::Show(args) => one::show(&args, out),
+        Command::Mutations(args) => mutations::run(&args, out),
+    };
+    match outcome.and_then(|code| out.flush().map(|()| code)) {
+        Ok(code) => code,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error may be closed as well; then nobody is left to tell.
+            let _ = writeln!(io::stderr(), "simulator: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

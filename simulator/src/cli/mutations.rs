@@ -1,0 +1,71 @@
+//! `simulator mutations`: every bug, and what catches it.
+
+use std::fs;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use indicatif::ProgressBar;
+use simulator::catalogue::{Tried, mutations_table, properties_table, put, row};
+use simulator::mutation::{Description, Mutation};
+use simulator::swarm::catch;
+
+use super::run::{jobs, seeds};
+
+#[derive(Args, Debug)]
+pub(super) struct MutationsArgs {
+    /// Seeds for each bug, until one fails.
+    #[arg(long, default_value = "0..200", value_parser = seeds)]
+    seeds: Range<u64>,
+    /// Threads; as many as there are processors if not given.
+    #[arg(long)]
+    jobs: Option<NonZeroUsize>,
+    /// Puts the tables of properties and bugs into this document (`docs/invariants.md`).
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// Only lists the bugs.
+    #[arg(long)]
+    list: bool,
+}
+
+pub(super) fn run(args: &MutationsArgs, out: &mut impl Write) -> io::Result<ExitCode> {
+    if args.list {
+        for Description { id, text, caught_by, .. } in Mutation::all() {
+            writeln!(out, "{id:<6} {text} (meant for {})", caught_by.join(", "))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let bugs: Vec<&Description> =
+        Mutation::all().filter(|bug| Mutation::select(Some(bug.mutation))).collect();
+    let bar = ProgressBar::new(bugs.len() as u64);
+    let mut tried: Vec<Tried> = Vec::new();
+    for bug in bugs {
+        let one = (bug, catch(bug, args.seeds.clone(), jobs(args.jobs)));
+        bar.suspend(|| writeln!(out, "{}", row(&one)))?;
+        bar.inc(1);
+        tried.push(one);
+    }
+    bar.finish_and_clear();
+    let escaped = tried.iter().filter(|(_, caught)| !caught.is_as_meant).count();
+    writeln!(out, "\n{} bugs, {escaped} not caught as they should be", tried.len())?;
+    let left_out = Mutation::all().count() - tried.len();
+    if left_out > 0 {
+        writeln!(out, "{left_out} more are inside the roles: build with `--features mutants`")?;
+    }
+    if let Some(path) = &args.write {
+        write_tables(path, &tried)?;
+    }
+    Ok(if escaped == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Puts the tables into a document.
+fn write_tables(path: &Path, tried: &[Tried]) -> io::Result<()> {
+    let told = |cause: String| io::Error::other(format!("{}: {cause}", path.display()));
+    let document = fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
+    let document = put(&document, "properties", &properties_table(tried)).map_err(told)?;
+    let document = put(&document, "mutations", &mutations_table(tried)).map_err(told)?;
+    fs::write(path, document).map_err(|error| told(error.to_string()))
+}

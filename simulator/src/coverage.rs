@@ -1,0 +1,315 @@
+//! Which situations a run has met: a swarm that never reaches one of them proves nothing about it.
+//!
+//! Situations are told from messages, records and what the world does; no role knows of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use matchmaker::message::{FromMatchmaker, GarbageA, Message, Progress, ToMatchmaker, ToProposer};
+use paxos::command::{SessionId, Value};
+use paxos::message::{FromAcceptor, FromSession, Phase2A, RequestError, ToAcceptor, ToReplica};
+use paxos::quorum::QuorumSystem;
+use paxos::round::Round;
+
+use crate::properties::Ghost;
+
+/// A situation that a run can meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Situation {
+    LeaderElected,
+    LeaderCrashed,
+    LeaderSteppedDown,
+    TwoLeaders,
+    AdoptedVote,
+    HoleFilled,
+    AdjacentProposalOfPendingSlot,
+    PhaseOneOverTwoConfigurations,
+    PhaseOneOverThreeConfigurations,
+    PhaseOneWithVotes,
+    RoundRefused,
+    ProposalRefused,
+    VoteBelowWatermark,
+    NewerConfigurationReported,
+    CollectionByScenario1,
+    CollectionByScenario2,
+    CollectionByScenario3,
+    CollectionOvertaken,
+    ReconfigurationActive,
+    ReconfigurationCollected,
+    ReconfigurationInterrupted,
+    ReconfigurationRefused,
+    AcceptorRetired,
+    RetiredAcceptorReturned,
+    GridInUse,
+    WriteAllInUse,
+    ValuesFetched,
+    SessionRetried,
+    CallAmbiguous,
+    CallUnavailable,
+    CallOverloaded,
+    CrashWithUnsyncedRecords,
+    UnsyncedRecordsSurvived,
+    TornTailCut,
+    SyncFailed,
+    DamageRefused,
+    DirectoryWiped,
+    LogRewritten,
+    AllCrashed,
+    MessageToDeadProcess,
+    AmbushSprung,
+    NewAcceptorsSilent,
+}
+
+impl Situation {
+    /// All, with what they are called.
+    pub const ALL: [(Self, &str); 42] = [
+        (Self::LeaderElected, "a leader takes over"),
+        (Self::LeaderCrashed, "the leader dies"),
+        (Self::LeaderSteppedDown, "a leader steps down"),
+        (Self::TwoLeaders, "two proposers believe that they lead"),
+        (Self::AdoptedVote, "a new leader proposes what an earlier one did"),
+        (Self::HoleFilled, "a hole in the log is filled with nothing"),
+        (Self::AdjacentProposalOfPendingSlot, "a pending slot is proposed in the adjacent round"),
+        (Self::PhaseOneOverTwoConfigurations, "Phase 1 asks two configurations"),
+        (Self::PhaseOneOverThreeConfigurations, "Phase 1 asks three configurations or more"),
+        (Self::PhaseOneWithVotes, "Phase 1 finds votes"),
+        (Self::RoundRefused, "a matchmaker refuses a round"),
+        (Self::ProposalRefused, "an acceptor refuses a round"),
+        (Self::VoteBelowWatermark, "an acceptor need not vote, the slot is persisted"),
+        (Self::NewerConfigurationReported, "a matchmaker reports a newer configuration"),
+        (Self::CollectionByScenario1, "collection: slots chosen in the leader's own round"),
+        (Self::CollectionByScenario2, "collection: slots free below the leader's round"),
+        (Self::CollectionByScenario3, "collection: slots persisted"),
+        (Self::CollectionOvertaken, "collection is overtaken by the next round"),
+        (Self::ReconfigurationActive, "a reconfiguration becomes active"),
+        (Self::ReconfigurationCollected, "the old configuration is collected"),
+        (Self::ReconfigurationInterrupted, "a reconfiguration is interrupted"),
+        (Self::ReconfigurationRefused, "a reconfiguration is refused"),
+        (Self::AcceptorRetired, "an acceptor is switched off"),
+        (Self::RetiredAcceptorReturned, "an acceptor that was switched off is used again"),
+        (Self::GridInUse, "a grid is registered"),
+        (Self::WriteAllInUse, "a write-all configuration is registered"),
+        (Self::ValuesFetched, "a replica gets values from elsewhere"),
+        (Self::SessionRetried, "a session starts over"),
+        (Self::CallAmbiguous, "a call ends without a known outcome"),
+        (Self::CallUnavailable, "a call finds no leader"),
+        (Self::CallOverloaded, "a call finds the queue full"),
+        (Self::CrashWithUnsyncedRecords, "a process dies while it writes"),
+        (Self::UnsyncedRecordsSurvived, "records that were not synced survive"),
+        (Self::TornTailCut, "a torn tail is cut off"),
+        (Self::SyncFailed, "a sync fails"),
+        (Self::DamageRefused, "a damaged log is refused"),
+        (Self::DirectoryWiped, "a directory is wiped"),
+        (Self::LogRewritten, "a log is rewritten"),
+        (Self::AllCrashed, "all processes die at once"),
+        (Self::MessageToDeadProcess, "a message finds its process dead"),
+        (Self::AmbushSprung, "a process is cut off and dies in the middle of something"),
+        (Self::NewAcceptorsSilent, "new acceptors do not answer, and are not used"),
+    ];
+
+    /// The situation that a call failed like this.
+    pub const fn of_error(error: RequestError) -> Self {
+        match error {
+            RequestError::Ambiguous => Self::CallAmbiguous,
+            RequestError::Unavailable => Self::CallUnavailable,
+            RequestError::Overloaded => Self::CallOverloaded,
+        }
+    }
+}
+
+impl fmt::Display for Situation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::ALL[*self as usize].1)
+    }
+}
+
+/// How often each situation was met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    counts: [u64; Situation::ALL.len()],
+    /// In which round each process leads, if it does.
+    leads: Vec<Option<Round>>,
+    /// The last round for which a collection began.
+    collecting: Option<Round>,
+    /// The last attempt of each session.
+    attempts: BTreeMap<SessionId, u64>,
+}
+
+impl Default for Coverage {
+    fn default() -> Self {
+        Self {
+            counts: [0; Situation::ALL.len()],
+            leads: Vec::new(),
+            collecting: None,
+            attempts: BTreeMap::new(),
+        }
+    }
+}
+
+impl Coverage {
+    /// How often `situation` was met.
+    pub fn count(&self, situation: Situation) -> u64 {
+        self.counts[situation as usize]
+    }
+
+    /// Situations that were never met.
+    pub fn missing(&self) -> Vec<Situation> {
+        let all = Situation::ALL.iter().map(|(situation, _)| *situation);
+        all.filter(|situation| self.count(*situation) == 0).collect()
+    }
+
+    /// Adds the counts of another run.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, count) in self.counts.iter_mut().zip(other.counts) {
+            *sum += count;
+        }
+    }
+
+    /// `situation` is met.
+    pub(crate) fn meet(&mut self, situation: Situation) {
+        self.counts[situation as usize] += 1;
+    }
+
+    fn meet_if(&mut self, is_met: bool, situation: Situation) {
+        self.counts[situation as usize] += u64::from(is_met);
+    }
+
+    /// A process dies.
+    pub(crate) fn crash(&mut self, process: usize, has_unsynced: bool) {
+        self.meet_if(has_unsynced, Situation::CrashWithUnsyncedRecords);
+        if let Some(lead) = self.leads.get_mut(process)
+            && lead.take().is_some()
+        {
+            self.meet(Situation::LeaderCrashed);
+        }
+    }
+
+    /// A process leads in this round, or does not lead.
+    pub(crate) fn lead(&mut self, process: usize, round: Option<Round>) {
+        if self.leads.len() <= process {
+            self.leads.resize(process + 1, None);
+        }
+        let before = std::mem::replace(&mut self.leads[process], round);
+        if before == round {
+            return;
+        }
+        match (before, round) {
+            (Some(_), None) => self.meet(Situation::LeaderSteppedDown),
+            (None, Some(_)) => {
+                self.meet(Situation::LeaderElected);
+                let leaders = self.leads.iter().filter(|lead| lead.is_some()).count();
+                self.meet_if(leaders > 1, Situation::TwoLeaders);
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+    }
+
+    /// The operator hears of a reconfiguration.
+    pub(crate) fn on_progress(&mut self, progress: &Progress) {
+        self.meet(match progress {
+            Progress::Active { .. } => Situation::ReconfigurationActive,
+            Progress::Collected { .. } => Situation::ReconfigurationCollected,
+            Progress::Interrupted => Situation::ReconfigurationInterrupted,
+            Progress::Refused { .. } => Situation::ReconfigurationRefused,
+            Progress::Unreachable { .. } => Situation::NewAcceptorsSilent,
+        });
+    }
+
+    /// A message leaves; the judge has not seen it yet.
+    pub(crate) fn on_leave(&mut self, message: &Message, ghost: &Ghost) {
+        match message {
+            Message::Acceptor(ToAcceptor::Phase2A(m)) => self.on_phase2a(m, ghost),
+            Message::Acceptor(ToAcceptor::Phase1A(m)) => self.on_phase1a(m.round, ghost),
+            Message::Proposer(ToProposer::Acceptor(m)) => self.on_acceptor(m),
+            Message::Proposer(ToProposer::Matchmaker(m)) => self.on_matchmaker(m, ghost),
+            Message::Proposer(ToProposer::Session(FromSession::Request(m))) => {
+                let attempt = self.attempts.insert(m.submission.session, m.attempt);
+                let is_new = attempt.is_some_and(|before| before < m.attempt);
+                self.meet_if(is_new, Situation::SessionRetried);
+            }
+            Message::Matchmaker(ToMatchmaker::MatchA(m)) => match m.configuration.system() {
+                QuorumSystem::Majority => {}
+                QuorumSystem::WriteAll => self.meet(Situation::WriteAllInUse),
+                QuorumSystem::Grid { .. } => self.meet(Situation::GridInUse),
+            },
+            Message::Matchmaker(ToMatchmaker::GarbageA(m)) => self.on_garbage_a(m, ghost),
+            Message::Replica(ToReplica::FetchB(m)) => {
+                self.meet_if(!m.values.is_empty(), Situation::ValuesFetched);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_phase2a(&mut self, m: &Phase2A, ghost: &Ghost) {
+        self.meet_if(m.value == Value::Noop, Situation::HoleFilled);
+        let Some(rounds) = ghost.proposed(m.slot) else { return };
+        if rounds.contains_key(&m.round) {
+            return;
+        }
+        let is_own = |round: &Round| (round.number, round.owner) == (m.round.number, m.round.owner);
+        let is_pending = ghost.chosen_rounds(m.slot).is_none();
+        let is_adjacent = rounds.keys().any(is_own) && is_pending;
+        self.meet_if(is_adjacent, Situation::AdjacentProposalOfPendingSlot);
+        let is_adopted = rounds.keys().any(|round| !is_own(round) && *round < m.round);
+        self.meet_if(is_adopted, Situation::AdoptedVote);
+    }
+
+    fn on_phase1a(&mut self, round: Round, ghost: &Ghost) {
+        let count = ghost.configurations_below(round);
+        self.meet_if(count == 2, Situation::PhaseOneOverTwoConfigurations);
+        self.meet_if(count > 2, Situation::PhaseOneOverThreeConfigurations);
+    }
+
+    fn on_acceptor(&mut self, m: &FromAcceptor) {
+        match m {
+            FromAcceptor::Phase1B(m) => {
+                self.meet_if(!m.votes.is_empty(), Situation::PhaseOneWithVotes);
+            }
+            FromAcceptor::Phase2B(m) => {
+                self.meet_if(m.slot < m.persisted_watermark, Situation::VoteBelowWatermark);
+            }
+            FromAcceptor::Nack(_) => self.meet(Situation::ProposalRefused),
+            FromAcceptor::ReadB(_) | FromAcceptor::PersistedB(_) | FromAcceptor::ProbeB(_) => {}
+        }
+    }
+
+    fn on_matchmaker(&mut self, m: &FromMatchmaker, ghost: &Ghost) {
+        match m {
+            FromMatchmaker::MatchNack(_) => self.meet(Situation::RoundRefused),
+            FromMatchmaker::MatchB(m) => {
+                let own = ghost.configuration(m.round).map(|c| c.version());
+                let newest = m.newest.as_ref().map(|(_, c)| c.version());
+                self.meet_if(newest > own, Situation::NewerConfigurationReported);
+            }
+            FromMatchmaker::NewestB(_) | FromMatchmaker::GarbageB(_) => {}
+        }
+    }
+
+    fn on_garbage_a(&mut self, m: &GarbageA, ghost: &Ghost) {
+        if self.collecting >= Some(m.round) {
+            return;
+        }
+        let is_overtaken = self.collecting.is_some_and(|r| ghost.collected_watermark() < r);
+        self.meet_if(is_overtaken, Situation::CollectionOvertaken);
+        self.collecting = Some(m.round);
+        let told = ghost.told_to_quorum(m.round).min(ghost.persisted_watermark());
+        self.meet_if(told.0 > 0, Situation::CollectionByScenario3);
+        let is_own = |slot| ghost.chosen_rounds(slot).is_some_and(|all| all.contains(&m.round));
+        let above = || ghost.unpersisted().filter(|slot| *slot >= told);
+        self.meet_if(above().any(is_own), Situation::CollectionByScenario1);
+        self.meet_if(above().any(|slot| !is_own(slot)), Situation::CollectionByScenario2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_situation_is_listed_in_its_place() {
+        for (index, (situation, _)) in Situation::ALL.iter().enumerate() {
+            assert_eq!(*situation as usize, index, "{situation:?}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! From a seed to a plan: every run has its own mix of faults, at its own intensity.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use matchmaker::leader::LeaderOptions;
+use paxos::election::ElectionOptions;
+use paxos::quorum::QuorumSystem;
+use paxos::session::SessionOptions;
+
+use super::{
+    Fault, Moment, Options, Place, Places, Plan, Planned, Role, Shape, Target, Weather, Wish,
+};
+use crate::MS;
+use crate::random::{Purpose, Random};
+
+/// Nothing breaks before this time, so that most runs get to work first.
+const CALM_US: u64 = 300 * MS;
+
+impl Plan {
+    /// The plan of `seed`.
+    pub fn draw(seed: u64) -> Self {
+        let mut random = Random::stream(seed, (Purpose::Plan, 0));
+        let shape = Shape::draw(&mut random);
+        let faulty_us = random.within(1500 * MS..6000 * MS);
+        let plan = Self {
+            seed,
+            shape,
+            options: options(&mut random),
+            clocks: Vec::new(),
+            delay_us: random.pick([50..1500, 50..400, 500..5000, 20..12_000]),
+            sync_us: random.pick([100..2000, 50..300, 500..8000]),
+            wake_us: random.pick([0..60, 0..5, 0..800]),
+            rewrite_permille: random.pick([0, 5, 30]),
+            is_encoded: random.permille(250),
+            weather: Weather { loss: 0, repeats: 0, late: 0 },
+            faults: Vec::new(),
+            wishes: Vec::new(),
+            clients: random.pick([1, 2, 4, 8]),
+            think_us: random.pick([500..8 * MS, MS..40 * MS, 0..2 * MS]),
+            calls_max: u64::MAX,
+            faulty_us,
+        };
+        plan.with_shape(shape)
+    }
+
+    /// The same run on another cluster: what depends on the processes is drawn for them.
+    pub fn with_shape(mut self, shape: Shape) -> Self {
+        let mut random = Random::stream(self.seed, (Purpose::Plan, 1));
+        let places = Places::new(shape);
+        self.shape = shape;
+        let drift = random.pick([1, 100, 350, 600]);
+        self.clocks = (0..places.process_count())
+            .map(|_| random.within(1000 - drift.min(500)..1000 + drift + 1))
+            .collect();
+        let count = places.process_count();
+        let mortal = random.permille(250).then(|| random.index(count));
+        self.faults = faults(&mut random, count, mortal, self.faulty_us);
+        self.wishes = wishes(&mut random, &places, mortal, self.faulty_us);
+        self
+    }
+}
+
+/// Longer or shorter by the same factor, in hundredths.
+fn scaled(range: &Range<Duration>, percent: u32) -> Range<Duration> {
+    range.start * percent / 100..range.end * percent / 100
+}
+
+fn options(random: &mut Random) -> Options {
+    let percent = random.pick([100, 100, 50, 200]);
+    let (election, leader, session) =
+        (ElectionOptions::default(), LeaderOptions::default(), SessionOptions::default());
+    let is_tight = random.permille(300);
+    Options {
+        election: ElectionOptions {
+            silence: scaled(&election.silence, percent),
+            probe: scaled(&election.probe, percent),
+        },
+        leader: LeaderOptions {
+            heartbeat: scaled(&leader.heartbeat, percent),
+            quorum_timeout: leader.quorum_timeout * percent / 100,
+            campaign: scaled(&leader.campaign, percent),
+            resend: scaled(&leader.resend, random.pick([100, 50, 20])),
+            garbage: scaled(&leader.garbage, random.pick([100, 50, 400])),
+            batch_bytes_max: random.pick([1 << 20, 300, 60]),
+            pipeline_max: if is_tight { random.pick([1, 2, 5]) } else { leader.pipeline_max },
+            tail_bytes_max: if is_tight { 6000 } else { leader.tail_bytes_max },
+            requests_bytes_max: if is_tight { 3000 } else { leader.requests_bytes_max },
+        },
+        session: SessionOptions {
+            request_timeout: Duration::from_secs(2),
+            window_max: random.pick([8, 1, 3, 64]),
+            queue_max: if is_tight { 3 } else { session.queue_max },
+            ..session
+        },
+    }
+}
+
+/// The kinds of faults of this run, its pauses between two of them, and where they may strike.
+struct Swarm<'a> {
+    random: &'a mut Random,
+    kinds: u64,
+    processes: usize,
+    /// The one process that may be lost for good, and is not yet.
+    mortal: Option<usize>,
+}
+
+fn faults(
+    random: &mut Random,
+    processes: usize,
+    mortal: Option<usize>,
+    until: u64,
+) -> Vec<Planned<Fault>> {
+    let kinds = random.within(1..1 << Fault::KINDS.len());
+    let pause = random.pick([60 * MS, 250 * MS, 600 * MS]);
+    let mut swarm = Swarm { random, kinds, processes, mortal };
+    let mut faults = Vec::new();
+    let mut at_us = CALM_US;
+    while at_us < until {
+        if let Some(what) = swarm.draw() {
+            let again = swarm.again(at_us, &what);
+            faults.push(Planned { at_us, what });
+            faults.extend(again);
+        }
+        at_us += swarm.random.within(10 * MS..pause);
+    }
+    faults.sort_by_key(|fault| fault.at_us);
+    faults
+}
+
+impl Swarm<'_> {
+    /// A fault, unless this run has none of the kind that was drawn.
+    fn draw(&mut self) -> Option<Fault> {
+        let kind = self.random.index(Fault::KINDS.len());
+        let is_wanted = self.kinds & (1 << kind) != 0;
+        let process = self.random.index(self.processes);
+        let is_leader = self.random.permille(500);
+        let target = if is_leader { Target::Leader(process) } else { Target::Process(process) };
+        let (from, to) = (process, self.random.index(self.processes));
+        let for_us = self.random.within(20 * MS..1500 * MS);
+        let is_power_cut = self.random.permille(600);
+        let down_us = self.down();
+        let fault = match kind {
+            0 => Fault::Crash { target, is_power_cut, down_us },
+            1 if self.random.permille(300) => {
+                Fault::CrashAll { is_power_cut, down_us, apart_us: self.random.within(0..100 * MS) }
+            }
+            1 | 2 => Fault::Isolate { target, for_us },
+            3 => Fault::Deafen { target, for_us },
+            4 => Fault::CutOneWay { from, to, for_us },
+            5 => Fault::Halves { members: self.random.within(1..1 << self.processes), for_us },
+            6 => Fault::Chain { for_us },
+            7 => Fault::Star { center: process, for_us },
+            8 => Fault::SlowLink { from, to, extra_us: self.random.within(MS..300 * MS), for_us },
+            9 => self.weather(),
+            10 => Fault::Pause { target, for_us: self.random.within(MS..1200 * MS) },
+            11 => Fault::SlowDisk {
+                target,
+                sync_us: self.random.pick([5 * MS, 30 * MS, 800 * MS]),
+                for_us,
+            },
+            12 => Fault::FailSync { target, down_us },
+            15 => Fault::Ambush {
+                moment: self.random.pick(Moment::ALL),
+                reaches: process,
+                after_us: self.random.pick([100, MS, 20 * MS]),
+                down_us,
+            },
+            _ => return self.loss(kind).filter(|_| is_wanted),
+        };
+        is_wanted.then_some(fault)
+    }
+
+    /// Now and then a process that was killed loses power as soon as it is back.
+    fn again(&mut self, at_us: u64, fault: &Fault) -> Option<Planned<Fault>> {
+        let Fault::Crash { target: Target::Process(process), is_power_cut: false, down_us } = fault
+        else {
+            return None;
+        };
+        let at_us = at_us + down_us + self.random.within(0..3 * MS);
+        let target = Target::Process(*process);
+        let what = Fault::Crash { target, is_power_cut: true, down_us: self.down() };
+        self.random.permille(400).then_some(Planned { at_us, what })
+    }
+
+    fn down(&mut self) -> u64 {
+        let is_quick = self.random.permille(500);
+        self.random.within(if is_quick { MS..20 * MS } else { 50 * MS..1500 * MS })
+    }
+
+    fn weather(&mut self) -> Fault {
+        if self.random.permille(400) {
+            return Fault::Weather { loss: 0, repeats: 0, late: self.random.within(0..60) };
+        }
+        let [loss, repeats, late] = [[20, 150, 400], [50, 200, 600], [10, 60, 300]]
+            .map(|worst| worst[self.random.index(3)]);
+        Fault::Weather {
+            loss: self.random.within(0..loss),
+            repeats: self.random.within(0..repeats),
+            late: self.random.within(0..late),
+        }
+    }
+
+    /// A loss for good, of which a run has one at most.
+    fn loss(&mut self, kind: usize) -> Option<Fault> {
+        let process = self.mortal?;
+        if self.kinds & (1 << kind) == 0 {
+            return None;
+        }
+        self.mortal = None;
+        Some(if kind == 13 {
+            Fault::Wipe { process }
+        } else {
+            Fault::Corrupt {
+                process,
+                at_permille: self.random.within(0..1000),
+                bit: self.random.within(0..8) as u32,
+            }
+        })
+    }
+}
+
+/// Wishes for random acceptors, now and then several in a row.
+fn wishes(
+    random: &mut Random,
+    places: &Places,
+    mortal: Option<usize>,
+    until: u64,
+) -> Vec<Planned<Wish>> {
+    let mut wishes = Vec::new();
+    let mut at_us = CALM_US;
+    while at_us < until {
+        let is_burst = random.permille(300);
+        at_us += random.within(if is_burst { 100..4 * MS } else { 50 * MS..900 * MS });
+        let pool = Wish::pool(random, places, mortal.is_some(), None);
+        wishes.push(Planned { at_us, what: Wish::draw(random, pool) });
+    }
+    wishes
+}
+
+impl Wish {
+    /// Acceptors to choose from: at most one of each process if a process may be lost for good, so
+    /// that every choice survives it, and none of the process `lost`.
+    pub fn pool(
+        random: &mut Random,
+        places: &Places,
+        is_spread: bool,
+        lost: Option<usize>,
+    ) -> Vec<usize> {
+        let mut pool: Vec<(usize, usize)> = Vec::new();
+        for (index, node) in places.every(Role::Acceptor).into_iter().enumerate() {
+            let Some(Place { process, .. }) = places.find(node) else { continue };
+            let twin = pool.iter_mut().find(|(_, other)| is_spread && *other == process);
+            match twin {
+                _ if Some(process) == lost => {}
+                Some(twin) if random.permille(500) => twin.0 = index,
+                Some(_) => {}
+                None => pool.push((index, process)),
+            }
+        }
+        pool.into_iter().map(|(index, _)| index).collect()
+    }
+
+    /// Random acceptors of `pool`.
+    pub fn draw(random: &mut Random, mut pool: Vec<usize>) -> Self {
+        let (system, count) = match random.within(0..10) {
+            0 => (QuorumSystem::WriteAll, 2),
+            1 if pool.len() >= 4 => (QuorumSystem::Grid { columns: 2 }, 4),
+            2 if pool.len() >= 5 => (QuorumSystem::Majority, 5),
+            _ => (QuorumSystem::Majority, 3.min(pool.len())),
+        };
+        let acceptors = (0..count).map(|_| pool.remove(random.index(pool.len()))).collect();
+        Self { system, acceptors }
+    }
+}

@@ -1,0 +1,134 @@
+//! All that is decided about a run before it begins.
+//!
+//! A seed is drawn into a [`Plan`]: the cluster, how its network, disks and clocks behave, who calls
+//! what, which faults strike when, and what the operator wants when. The run then only follows its
+//! plan, so a plan with one fault less is a run that a reader can compare: that is what shrinking
+//! does, by a [`Reduction`].
+
+mod draw;
+mod fault;
+mod reduction;
+mod shape;
+
+use std::ops::Range;
+use std::time::Duration;
+
+use matchmaker::leader::LeaderOptions;
+use paxos::election::ElectionOptions;
+use paxos::quorum::QuorumSystem;
+use paxos::session::SessionOptions;
+
+pub use fault::{Fault, Moment, Target};
+pub use reduction::Reduction;
+pub use shape::{OPERATOR, Place, Places, Role, Shape};
+
+/// Something at a time, in microseconds from the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned<T> {
+    /// When.
+    pub at_us: u64,
+    /// What.
+    pub what: T,
+}
+
+/// A wish of the operator for other acceptors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// How they decide.
+    pub system: QuorumSystem,
+    /// The acceptors, by their number.
+    pub acceptors: Vec<usize>,
+}
+
+/// What actors are told to do how often, and how much they may hold.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Of the election.
+    pub election: ElectionOptions,
+    /// Of leaders.
+    pub leader: LeaderOptions,
+    /// Of sessions.
+    pub session: SessionOptions,
+}
+
+/// How the network behaves where it is not broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weather {
+    /// Lost messages of a thousand.
+    pub loss: u64,
+    /// Repeated messages of a thousand.
+    pub repeats: u64,
+    /// Messages of a thousand that are late by up to 150 ms.
+    pub late: u64,
+}
+
+/// A run, before it begins.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where all chance comes from.
+    pub seed: u64,
+    /// The cluster.
+    pub shape: Shape,
+    /// What its actors are told.
+    pub options: Options,
+    /// How fast the clock of each process runs, in thousandths.
+    pub clocks: Vec<u64>,
+    /// The delay of a message that is not late, in microseconds.
+    pub delay_us: Range<u64>,
+    /// The time that a sync takes, in microseconds.
+    pub sync_us: Range<u64>,
+    /// The time that a process takes to notice that it has something to do, in microseconds.
+    pub wake_us: Range<u64>,
+    /// In so many of a thousand syncs a log is rewritten afterwards.
+    pub rewrite_permille: u64,
+    /// Whether messages are encoded on the way, and decoded.
+    pub is_encoded: bool,
+    /// The weather at the start.
+    pub weather: Weather,
+    /// In the order of time.
+    pub faults: Vec<Planned<Fault>>,
+    /// In the order of time.
+    pub wishes: Vec<Planned<Wish>>,
+    /// Clients of each application.
+    pub clients: usize,
+    /// The pause of a client between two calls, in microseconds.
+    pub think_us: Range<u64>,
+    /// Calls of each client at most.
+    pub calls_max: u64,
+    /// When the faults stop, in microseconds.
+    pub faulty_us: u64,
+}
+
+impl Plan {
+    /// A plan without any fault, wish or client, on a cluster of that shape; for directed runs.
+    pub fn quiet(seed: u64, shape: Shape) -> Self {
+        let mut plan = Self::draw(seed).with_shape(shape);
+        plan.options = Options {
+            election: ElectionOptions::default(),
+            leader: LeaderOptions::default(),
+            session: SessionOptions::default(),
+        };
+        plan.weather = Weather { loss: 0, repeats: 0, late: 0 };
+        plan.delay_us = 50..1500;
+        plan.sync_us = 100..2000;
+        plan.faults.clear();
+        plan.wishes.clear();
+        plan.clients = 0;
+        plan
+    }
+
+    /// How long a call may take before its session gives up.
+    pub fn request_timeout(&self) -> Duration {
+        self.options.session.request_timeout
+    }
+
+    /// Clients of each application, as a number like others.
+    pub(crate) fn clients_of(&self) -> u64 {
+        self.clients as u64
+    }
+
+    /// Calls of each client, as a number like others.
+    pub(crate) fn calls_of(&self) -> u64 {
+        self.calls_max
+    }
+}

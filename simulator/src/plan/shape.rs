@@ -1,0 +1,259 @@
+//! Who sits where: the processes of a cluster and the actors of each.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use matchmaker::leader::Deployment;
+use matchmaker::message::Epoch;
+use paxos::actor::{Incarnation, NodeId, Seat};
+use paxos::configuration::Configuration;
+use paxos::quorum::QuorumSystem;
+
+use crate::random::Random;
+
+/// Seats of one process.
+const SEATS: u32 = 16;
+
+/// The application beside a session sits here. It is no actor.
+const APPLICATION: u32 = SEATS - 1;
+
+/// The operator sits on a machine of its own.
+pub const OPERATOR: NodeId = NodeId::new(Seat(u32::MAX), Incarnation(u64::MAX));
+
+/// What an actor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Role {
+    Proposer,
+    Matchmaker,
+    Acceptor,
+    Replica,
+    Archive,
+    Session,
+}
+
+impl Role {
+    /// What traces call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Proposer => "proposer",
+            Self::Matchmaker => "matchmaker",
+            Self::Acceptor => "acceptor",
+            Self::Replica => "replica",
+            Self::Archive => "archive",
+            Self::Session => "session",
+        }
+    }
+}
+
+/// A kind of cluster. Each survives the loss of one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shape {
+    /// Three processes, each with every role and two acceptors.
+    Three,
+    /// Five processes with a matchmaker and an acceptor each, three of them with a proposer and a
+    /// replica.
+    Five,
+    /// A process for each actor: two proposers, three matchmakers, six acceptors, three replicas.
+    Apart,
+}
+
+/// An actor of a process, by its place in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The process, from zero.
+    pub process: usize,
+    /// The place of the actor in it, from zero.
+    pub place: usize,
+}
+
+impl Shape {
+    /// Half of the runs are of the first kind, which packs the most trouble into a step.
+    pub(super) fn draw(random: &mut Random) -> Self {
+        random.pick([Self::Three, Self::Three, Self::Five, Self::Apart])
+    }
+
+    /// The roles of each process.
+    pub fn processes(self) -> Vec<Vec<Role>> {
+        use Role::{Acceptor, Archive, Matchmaker, Proposer, Replica, Session};
+        let all = [Proposer, Matchmaker, Acceptor, Replica, Archive, Session];
+        let replica = [Replica, Archive, Session];
+        match self {
+            Self::Three => vec![[&all[..3], &[Acceptor], &all[3..]].concat(); 3],
+            Self::Five => [vec![all.to_vec(); 3], vec![vec![Matchmaker, Acceptor]; 2]].concat(),
+            Self::Apart => [
+                vec![vec![Proposer]; 2],
+                vec![vec![Matchmaker]; 3],
+                vec![vec![Acceptor]; 6],
+                vec![replica.to_vec(); 3],
+            ]
+            .concat(),
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Three => "three",
+            Self::Five => "five",
+            Self::Apart => "apart",
+        })
+    }
+}
+
+/// The actors of a cluster and their names.
+#[derive(Clone, Debug)]
+pub struct Places {
+    processes: Vec<Vec<Role>>,
+}
+
+impl Places {
+    /// The places of a cluster of that shape.
+    pub fn new(shape: Shape) -> Self {
+        Self { processes: shape.processes() }
+    }
+
+    /// How many processes there are.
+    pub fn process_count(&self) -> usize {
+        self.processes.len()
+    }
+
+    /// The roles of `process`, by place.
+    pub fn roles(&self, process: usize) -> &[Role] {
+        &self.processes[process]
+    }
+
+    /// The actor at a place.
+    pub fn node(&self, at: Place) -> NodeId {
+        NodeId::new(
+            Seat(at.process as u32 * SEATS + at.place as u32),
+            Incarnation(at.process as u64 + 1),
+        )
+    }
+
+    /// The application of a process.
+    pub fn application(&self, process: usize) -> NodeId {
+        self.node(Place { process, place: APPLICATION as usize })
+    }
+
+    /// Where `node` sits; none for the operator.
+    pub fn find(&self, node: NodeId) -> Option<Place> {
+        let process = (node.seat.0 / SEATS) as usize;
+        let place = (node.seat.0 % SEATS) as usize;
+        (process < self.processes.len()).then_some(Place { process, place })
+    }
+
+    /// What sits at `node`; none for applications and the operator.
+    pub fn role(&self, node: NodeId) -> Option<Role> {
+        let at = self.find(node)?;
+        self.processes[at.process].get(at.place).copied()
+    }
+
+    /// The first actor of that role in `process`.
+    pub fn in_process(&self, process: usize, role: Role) -> Option<NodeId> {
+        let place = self.processes[process].iter().position(|other| *other == role)?;
+        Some(self.node(Place { process, place }))
+    }
+
+    /// All places, in order.
+    pub fn all(&self) -> impl Iterator<Item = (Place, Role)> + '_ {
+        self.processes.iter().enumerate().flat_map(|(process, roles)| {
+            roles.iter().enumerate().map(move |(place, role)| (Place { process, place }, *role))
+        })
+    }
+
+    /// All actors of a role, in order.
+    pub fn every(&self, role: Role) -> Vec<NodeId> {
+        let of_role = self.all().filter(|(_, other)| *other == role);
+        of_role.map(|(at, _)| self.node(at)).collect()
+    }
+
+    /// What a trace calls `node`: its process and its role, with a letter if there are several.
+    pub fn name(&self, node: NodeId) -> String {
+        let Some(at) = self.find(node) else { return "operator".into() };
+        let roles = &self.processes[at.process];
+        let Some(role) = roles.get(at.place) else { return format!("p{}.app", at.process) };
+        let twins = roles.iter().filter(|other| *other == role).count();
+        let before = roles[..at.place].iter().filter(|other| *other == role).count();
+        let letter = if twins > 1 { ["A", "B", "C", "D"][before.min(3)] } else { "" };
+        format!("p{}.{}{letter}", at.process, role.name())
+    }
+
+    /// Who plays what.
+    pub fn deployment(&self) -> Deployment {
+        let every = |role| self.every(role).into_iter().collect();
+        let matchmakers: BTreeSet<NodeId> = every(Role::Matchmaker);
+        let acceptors = self.every(Role::Acceptor);
+
+        // The first acceptor of each process comes first, so that one process is one vote.
+        let mut members: Vec<NodeId> = acceptors;
+        members.sort_by_key(|node| (node.seat.0 % SEATS, node.seat.0));
+        let members: BTreeSet<NodeId> = members.into_iter().take(matchmakers.len()).collect();
+        Deployment {
+            proposers: every(Role::Proposer),
+            epoch: Epoch(0),
+            matchmakers,
+            replicas: every(Role::Replica),
+            archives: every(Role::Archive),
+            sessions: every(Role::Session),
+            initial: Configuration::new(1, QuorumSystem::Majority, members)
+                .expect("every shape has as many acceptors as matchmakers"),
+        }
+    }
+
+    /// What a trace calls a configuration.
+    pub fn show(&self, configuration: &Configuration) -> String {
+        let members: Vec<String> =
+            configuration.members().iter().map(|node| self.name(*node)).collect();
+        let system = match configuration.system() {
+            QuorumSystem::Majority => "majority".to_owned(),
+            QuorumSystem::WriteAll => "write-all".to_owned(),
+            QuorumSystem::Grid { columns } => format!("grid of {columns} columns"),
+        };
+        format!("v{} {system} of {}", configuration.version(), members.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_actor_is_found_where_it_sits() {
+        for shape in [Shape::Three, Shape::Five, Shape::Apart] {
+            let places = Places::new(shape);
+            for (at, role) in places.all() {
+                let node = places.node(at);
+                assert_eq!(places.find(node), Some(at));
+                assert_eq!(places.role(node), Some(role));
+            }
+            assert_eq!(places.find(OPERATOR), None);
+            assert_eq!(places.role(places.application(0)), None);
+        }
+    }
+
+    #[test]
+    fn a_lost_process_costs_the_first_configuration_one_vote() {
+        for shape in [Shape::Three, Shape::Five, Shape::Apart] {
+            let places = Places::new(shape);
+            let initial = places.deployment().initial;
+            let processes: BTreeSet<_> = initial
+                .members()
+                .iter()
+                .map(|node| places.find(*node).map(|p| p.process))
+                .collect();
+            assert_eq!(processes.len(), initial.members().len(), "{shape}");
+        }
+    }
+
+    #[test]
+    fn names_tell_twins_apart() {
+        let places = Places::new(Shape::Three);
+        let names: Vec<String> =
+            places.every(Role::Acceptor).into_iter().map(|node| places.name(node)).collect();
+        assert_eq!(names[..2], ["p0.acceptorA", "p0.acceptorB"]);
+        assert_eq!(places.name(OPERATOR), "operator");
+        assert_eq!(places.name(places.application(2)), "p2.app");
+    }
+}

@@ -1,0 +1,102 @@
+//! Whatever a message promises is on the disk of its sender before the message leaves.
+//!
+//! | | |
+//! |---|---|
+//! | property | D1 durable before told |
+//! | paper | the table of what must be durable before which message |
+//! | module | every role, `paxos::runtime::host` |
+//! | model | - |
+
+use matchmaker::message::{FromMatchmaker, Message, ToMatchmaker, ToProposer};
+use paxos::actor::NodeId;
+use paxos::message::{FromAcceptor, FromSession, ToAcceptor};
+use paxos::round::Round;
+
+use super::{Ghost, Property, Verdict, fail};
+
+/// The property of this file.
+pub(super) const PROPERTY: Property = Property {
+    id: "D1",
+    name: "durable before told",
+    statement: "Whatever a message promises is on the disk of its sender before the message leaves.",
+    paper: "the table of what must be durable before which message",
+    module: "every role, `paxos::runtime::host`",
+};
+
+impl Ghost {
+    /// The facts that `message` relies on are durable.
+    pub(super) fn check_ledger(&self, from: NodeId, message: &Message) -> Verdict {
+        match message {
+            Message::Proposer(ToProposer::Acceptor(m)) => self.check_acceptor(from, m),
+            Message::Proposer(ToProposer::Matchmaker(m)) => self.check_matchmaker(from, m),
+            Message::Proposer(ToProposer::ArchivedB(m)) => {
+                let durable = self.archived.get(&from).copied().unwrap_or_default();
+                let is_durable = m.persisted_watermark <= durable;
+                self.durable(is_durable, from, || format!("{m:?}, archived {durable}"))
+            }
+            Message::Proposer(ToProposer::Session(FromSession::Request(m))) => {
+                let session = m.submission.session;
+                let is_durable = self.lives.get(&from) >= Some(&session.life);
+                self.durable(is_durable, from, || format!("commands of {session:?}"))
+            }
+            Message::Matchmaker(ToMatchmaker::MatchA(m)) => self.check_used(from, m.round),
+            Message::Acceptor(ToAcceptor::Phase1A(m)) => self.check_used(from, m.round),
+            Message::Acceptor(ToAcceptor::Phase2A(m)) => self.check_used(from, m.round),
+            _ => Ok(()),
+        }
+    }
+
+    fn durable(&self, is_durable: bool, from: NodeId, what: impl FnOnce() -> String) -> Verdict {
+        if is_durable {
+            return Ok(());
+        }
+        fail(PROPERTY, format!("{} tells what is not durable: {}", self.name(from), what()))
+    }
+
+    fn check_used(&self, from: NodeId, round: Round) -> Verdict {
+        let is_durable = self.used.get(&from).is_some_and(|used| used.number >= round.number);
+        self.durable(is_durable, from, || format!("that it uses {round}"))
+    }
+
+    fn check_acceptor(&self, from: NodeId, m: &FromAcceptor) -> Verdict {
+        match m {
+            FromAcceptor::Phase1B(m) => {
+                let has_promised = self.promised.get(&from) >= Some(&m.round);
+                self.durable(has_promised, from, || format!("the promise of {}", m.round))?;
+                let unfounded = m.votes.iter().find(|vote| {
+                    let voters = self.votes.get(&(vote.slot, vote.round));
+                    !voters.is_some_and(|voters| voters.contains(&from))
+                });
+                self.durable(unfounded.is_none(), from, || format!("{unfounded:?}"))
+            }
+            FromAcceptor::Phase2B(m) => {
+                let persisted = self.persisted.get(&from).copied().unwrap_or_default();
+                let voters = self.votes.get(&(m.slot, m.round));
+                let has_voted = voters.is_some_and(|voters| voters.contains(&from));
+                let is_durable = has_voted || m.slot < persisted;
+                self.durable(is_durable, from, || format!("the vote {m:?}"))
+            }
+            FromAcceptor::PersistedB(m) => {
+                let persisted = self.persisted.get(&from).copied().unwrap_or_default();
+                self.durable(m.watermark <= persisted, from, || format!("{m:?}"))
+            }
+            FromAcceptor::Nack(_) | FromAcceptor::ReadB(_) | FromAcceptor::ProbeB(_) => Ok(()),
+        }
+    }
+
+    fn check_matchmaker(&self, from: NodeId, m: &FromMatchmaker) -> Verdict {
+        let collected = self.collected.get(&from).copied().unwrap_or(Round::ZERO);
+        match m {
+            FromMatchmaker::MatchB(m) => {
+                let registry = self.registered.get(&from);
+                let is_registered = registry.is_some_and(|all| all.contains_key(&m.round));
+                let is_durable = is_registered && m.watermark <= collected;
+                self.durable(is_durable, from, || format!("{m:?}"))
+            }
+            FromMatchmaker::GarbageB(m) => {
+                self.durable(m.watermark <= collected, from, || format!("{m:?}"))
+            }
+            FromMatchmaker::NewestB(_) | FromMatchmaker::MatchNack(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! All replicas execute the same commands in the same order, and a replica never goes back.
+//!
+//! | | |
+//! |---|---|
+//! | property | A14 log prefix |
+//! | paper | Matchmaker Paxos, section 4 |
+//! | module | `paxos::replica` |
+//! | model | `log_prefix` |
+
+use std::collections::HashSet;
+
+use super::{Property, Verdict, fail};
+use crate::workload::Applied;
+
+/// The property of this file.
+pub(super) const PROPERTY: Property = Property {
+    id: "A14",
+    name: "log prefix",
+    statement: "All replicas execute the same commands in the same order, and a replica never goes back.",
+    paper: "Matchmaker Paxos, section 4",
+    module: "`paxos::replica`",
+};
+
+/// The one log, as the first replica to execute each command saw it.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    entries: Vec<Applied>,
+    /// Calls that some replica executed.
+    pub(super) executed: HashSet<u64>,
+    /// Calls that were told never to be executed.
+    pub(super) refused: HashSet<u64>,
+}
+
+impl Ledger {
+    /// Commands executed anywhere.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing was executed anywhere.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// A replica has executed all of `applied`, of which the first `known` were seen before.
+    pub fn on_executed(&mut self, replica: &str, applied: &[Applied], known: usize) -> Verdict {
+        if applied.len() < known {
+            return fail(PROPERTY, format!("{replica} went back to {} commands", applied.len()));
+        }
+        for (index, entry) in applied.iter().enumerate().skip(known) {
+            match self.entries.get(index) {
+                Some(other) if other == entry => {}
+                Some(other) => {
+                    let detail =
+                        format!("{replica} executes {entry:?} as number {index}, others {other:?}");
+                    return fail(PROPERTY, detail);
+                }
+                None => {
+                    self.check_once(replica, entry)?;
+                    self.entries.push(*entry);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,397 @@
+//! What must be true of every run, judged from outside, one file for each property.
+//!
+//! The judge sees each record when it becomes durable and each message when it leaves its sender, and
+//! keeps ghost state that no actor has. Properties have the names of the catalogue in
+//! `docs/invariants.md`.
+
+mod adoption;
+mod agreement;
+mod chosen_slot;
+mod chosen_truth;
+mod collection;
+mod exactly_once;
+mod fold;
+mod ledger;
+mod licence;
+mod limits;
+mod linearizability;
+mod liveness;
+mod log_prefix;
+mod match_completeness;
+mod no_violation;
+mod one_configuration;
+mod one_outcome;
+mod one_value;
+mod persisted;
+mod promise;
+mod reachability;
+mod read_licence;
+mod registry;
+mod retirement;
+mod slot_discipline;
+#[cfg(test)]
+mod tests;
+mod vote_validity;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+
+use matchmaker::leader::{Deployment, LeaderRecord};
+use matchmaker::matchmaker::MatchmakerRecord;
+use matchmaker::message::{FromMatchmaker, Message, ToApplication, ToMatchmaker, ToProposer};
+use matchmaker::node::NodeRecord;
+use paxos::acceptor::AcceptorRecord;
+use paxos::actor::NodeId;
+use paxos::command::Value;
+use paxos::configuration::Configuration;
+use paxos::message::{FromAcceptor, FromSession, ToAcceptor, ToReplica, ToSession};
+use paxos::round::Round;
+use paxos::session::SessionRecord;
+use paxos::slot::Slot;
+
+use crate::plan::Places;
+
+pub use fold::{check_checkpoint, check_refusal, check_restart};
+pub use limits::check_limits;
+pub use linearizability::check_history;
+pub use liveness::late;
+pub use log_prefix::Ledger;
+pub use no_violation::violated;
+pub use one_outcome::Calls;
+
+/// A property of every run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Property {
+    /// Its place in the catalogue.
+    pub id: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What it says.
+    pub statement: &'static str,
+    /// Where the papers say so.
+    pub paper: &'static str,
+    /// Which code upholds it.
+    pub module: &'static str,
+}
+
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.id, self.name)
+    }
+}
+
+/// All properties, in the order of the catalogue.
+pub const ALL: [Property; 26] = [
+    agreement::PROPERTY,
+    chosen_slot::PROPERTY,
+    one_value::PROPERTY,
+    one_configuration::PROPERTY,
+    vote_validity::PROPERTY,
+    promise::PROPERTY,
+    licence::PROPERTY,
+    match_completeness::PROPERTY,
+    registry::PROPERTY,
+    collection::PROPERTY,
+    retirement::PROPERTY,
+    persisted::PROPERTY,
+    chosen_truth::PROPERTY,
+    log_prefix::PROPERTY,
+    exactly_once::PROPERTY,
+    linearizability::PROPERTY,
+    slot_discipline::PROPERTY,
+    reachability::PROPERTY,
+    read_licence::PROPERTY,
+    adoption::PROPERTY,
+    ledger::PROPERTY,
+    fold::PROPERTY,
+    limits::PROPERTY,
+    one_outcome::PROPERTY,
+    no_violation::PROPERTY,
+    liveness::PROPERTY,
+];
+
+/// A broken property.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Which.
+    pub property: Property,
+    /// What was seen.
+    pub detail: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.property, self.detail)
+    }
+}
+
+/// The outcome of a check. The failure is boxed: it is rare, and verdicts are everywhere.
+pub type Verdict<T = ()> = Result<T, Box<Failure>>;
+
+/// The property is broken.
+fn fail<T>(property: Property, detail: String) -> Verdict<T> {
+    Err(Box::new(Failure { property, detail }))
+}
+
+/// A value, by the order in which values were first proposed.
+type ValueId = u32;
+
+/// A slot's chosen value, and every round in which it was chosen.
+type ChosenIn = (ValueId, BTreeSet<Round>);
+
+/// What is true, as opposed to what actors believe.
+#[derive(Debug)]
+pub struct Ghost {
+    places: Places,
+    deployment: Deployment,
+    values: HashMap<Value, ValueId>,
+    /// The configuration of each round, from the first `MatchA` that left.
+    rounds: BTreeMap<Round, Configuration>,
+    /// What was proposed in each slot and round, from the first `Phase2A` that left.
+    proposals: BTreeMap<Slot, BTreeMap<Round, ValueId>>,
+    /// The highest step of each leadership in which something was proposed.
+    steps: BTreeMap<(u64, NodeId), u64>,
+    /// Durable votes.
+    votes: HashMap<(Slot, Round), BTreeSet<NodeId>>,
+    /// The chosen value of each slot.
+    chosen: BTreeMap<Slot, ChosenIn>,
+    /// The durable promise of each acceptor.
+    promised: BTreeMap<NodeId, Round>,
+    /// The highest round in which each acceptor has said anything.
+    told: BTreeMap<NodeId, Round>,
+    /// The durable persisted watermark of each acceptor.
+    persisted: BTreeMap<NodeId, Slot>,
+    /// Durable length of each archive.
+    archived: BTreeMap<NodeId, Slot>,
+    /// Every round that each matchmaker has ever durably registered.
+    registered: BTreeMap<NodeId, BTreeMap<Round, Configuration>>,
+    /// Rounds that a majority of the matchmakers has durably registered.
+    matched: BTreeSet<Round>,
+    /// The durable watermark of each matchmaker.
+    collected: BTreeMap<NodeId, Round>,
+    /// The last watermark that each matchmaker told.
+    told_collected: BTreeMap<NodeId, Round>,
+    /// Rounds for which `GarbageA` has left.
+    garbage_rounds: BTreeSet<Round>,
+    /// The durable round of each proposer.
+    used: BTreeMap<NodeId, Round>,
+    /// The durable life of each session.
+    lives: BTreeMap<NodeId, u64>,
+    /// What was collected when each round was first asked for.
+    floors: BTreeMap<Round, Round>,
+    /// What acceptors have shown in Phase 1.
+    shown: adoption::Shown,
+    /// Questions about reads.
+    reads: read_licence::Reads,
+    /// How far proposals run ahead.
+    pipeline: limits::Pipeline,
+    /// How far they may.
+    pipeline_max: u64,
+    /// The round in which each leader reported a request as active.
+    active: BTreeMap<(NodeId, u64), Round>,
+    /// Acceptors whose machines were switched off, with the round that was the evidence.
+    pub retired: BTreeMap<NodeId, Round>,
+}
+
+impl Ghost {
+    /// Nothing has happened yet.
+    pub fn new(places: Places, pipeline_max: u64) -> Self {
+        Self {
+            deployment: places.deployment(),
+            places,
+            values: HashMap::new(),
+            rounds: BTreeMap::new(),
+            proposals: BTreeMap::new(),
+            steps: BTreeMap::new(),
+            votes: HashMap::new(),
+            chosen: BTreeMap::new(),
+            promised: BTreeMap::new(),
+            told: BTreeMap::new(),
+            persisted: BTreeMap::new(),
+            archived: BTreeMap::new(),
+            registered: BTreeMap::new(),
+            matched: BTreeSet::new(),
+            collected: BTreeMap::new(),
+            told_collected: BTreeMap::new(),
+            garbage_rounds: BTreeSet::new(),
+            used: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            floors: BTreeMap::new(),
+            shown: adoption::Shown::default(),
+            reads: read_licence::Reads::default(),
+            pipeline: limits::Pipeline::default(),
+            pipeline_max,
+            active: BTreeMap::new(),
+            retired: BTreeMap::new(),
+        }
+    }
+
+    /// A record of the actor at `node` became durable.
+    pub fn on_durable(&mut self, node: NodeId, record: &NodeRecord) -> Verdict {
+        match record {
+            NodeRecord::Acceptor(AcceptorRecord::Promised(round)) => {
+                self.promise(node, *round);
+                Ok(())
+            }
+            NodeRecord::Acceptor(AcceptorRecord::Voted(vote)) => {
+                self.promise(node, vote.round);
+                self.check_vote(node, vote)?;
+                self.count_vote(node, vote)
+            }
+            NodeRecord::Acceptor(AcceptorRecord::Persisted(slot)) => {
+                let persisted = self.persisted.entry(node).or_default();
+                *persisted = (*persisted).max(*slot);
+                Ok(())
+            }
+            NodeRecord::Matchmaker(MatchmakerRecord::Registered(round, configuration)) => {
+                self.check_registration(node, *round, configuration)?;
+                self.register(node, *round, configuration)
+            }
+            NodeRecord::Matchmaker(MatchmakerRecord::Collected(round)) => {
+                self.collect(node, *round)?;
+                self.check_reachability()
+            }
+            NodeRecord::Archive(record) => self.archive(node, record),
+            NodeRecord::Proposer(LeaderRecord::Used(round)) => {
+                let used = self.used.entry(node).or_insert(*round);
+                *used = (*used).max(*round);
+                Ok(())
+            }
+            NodeRecord::Session(SessionRecord { life }) => {
+                let known = self.lives.entry(node).or_default();
+                *known = (*known).max(*life);
+                Ok(())
+            }
+            NodeRecord::Matchmaker(MatchmakerRecord::Newest(..))
+            | NodeRecord::Proposer(LeaderRecord::Newest(..)) => Ok(()),
+        }
+    }
+
+    /// A message leaves its sender.
+    pub fn on_leave(&mut self, from: NodeId, to: NodeId, message: &Message) -> Verdict {
+        self.check_ledger(from, message)?;
+        match message {
+            Message::Acceptor(m) => self.on_leave_to_acceptor(to, m),
+            Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase1B(m))) => {
+                self.show_votes(from, m);
+                self.check_answer(from, m.round)
+            }
+            Message::Proposer(ToProposer::Acceptor(FromAcceptor::ReadB(m))) => {
+                self.on_read_b(from, m)
+            }
+            Message::Proposer(ToProposer::Session(FromSession::ReadIndexA(m))) => {
+                self.on_read_index_a(from, m.nonce)
+            }
+            Message::Session(ToSession::ReadIndexB(m)) => self.check_read(from, to, m.nonce),
+            // Below its persisted watermark an acceptor votes and promises nothing.
+            Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase2B(m)))
+                if m.slot >= m.persisted_watermark =>
+            {
+                self.check_answer(from, m.round)
+            }
+            Message::Proposer(ToProposer::Matchmaker(FromMatchmaker::MatchB(m))) => {
+                self.check_told_watermark(from, m.watermark)?;
+                self.check_match_b(from, m)
+            }
+            Message::Matchmaker(ToMatchmaker::MatchA(m)) => self.on_match_a(m),
+            Message::Matchmaker(ToMatchmaker::GarbageA(m)) => self.check_collection(m.round),
+            Message::Application(ToApplication::ReconfigureB(m)) => self.check_progress(from, m),
+            Message::Replica(ToReplica::Chosen(m)) => self.check_chosen(m.slot, &m.value),
+            Message::Replica(ToReplica::FetchB(m)) => {
+                for (slot, value) in (m.first.0..).map(Slot).zip(&m.values) {
+                    self.check_chosen(slot, value)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn on_leave_to_acceptor(&mut self, to: NodeId, message: &ToAcceptor) -> Verdict {
+        match message {
+            ToAcceptor::Phase1A(m) => {
+                self.check_phase1(m.round)?;
+                self.check_asked(m.round, to)
+            }
+            ToAcceptor::Phase2A(m) => self.on_phase2a(m),
+            ToAcceptor::PersistedA(m) => self.check_persisted(m.watermark),
+            ToAcceptor::ReadA(m) => self.on_read_a(m),
+            ToAcceptor::ProbeA(_) => Ok(()),
+        }
+    }
+
+    /// The highest number of a round that anyone has asked for.
+    pub fn highest_number(&self) -> u64 {
+        self.rounds.last_key_value().map_or(0, |(round, _)| round.number)
+    }
+
+    /// Slots in which a value was chosen.
+    pub fn chosen_count(&self) -> usize {
+        self.chosen.len()
+    }
+
+    /// Rounds for which a collection began.
+    pub fn collection_count(&self) -> usize {
+        self.garbage_rounds.len()
+    }
+
+    /// What was proposed in `slot`, by round.
+    pub fn proposed(&self, slot: Slot) -> Option<&BTreeMap<Round, ValueId>> {
+        self.proposals.get(&slot)
+    }
+
+    /// The rounds in which a value was chosen in `slot`.
+    pub fn chosen_rounds(&self, slot: Slot) -> Option<&BTreeSet<Round>> {
+        self.chosen.get(&slot).map(|(_, rounds)| rounds)
+    }
+
+    /// The configuration of `round`, once it was asked for.
+    pub fn configuration(&self, round: Round) -> Option<&Configuration> {
+        self.rounds.get(&round)
+    }
+
+    /// Rounds below `round` that are registered by a majority, not collected, and of other
+    /// configurations than the one before.
+    pub fn configurations_below(&self, round: Round) -> usize {
+        let below = self.matched.range(self.collected_watermark().min(round)..round);
+        let mut configurations: Vec<&Configuration> =
+            below.filter_map(|round| self.rounds.get(round)).collect();
+        configurations.dedup_by_key(|configuration| configuration.members());
+        configurations.len()
+    }
+
+    /// Slots from the persisted watermark on in which something was proposed.
+    pub fn unpersisted(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.proposals.range(self.persisted_watermark()..).map(|(slot, _)| *slot)
+    }
+
+    fn name(&self, node: NodeId) -> String {
+        self.places.name(node)
+    }
+
+    fn id(&mut self, value: &Value) -> ValueId {
+        let next = self.values.len() as ValueId;
+        match self.values.get(value) {
+            Some(id) => *id,
+            None => *self.values.entry(value.clone()).or_insert(next),
+        }
+    }
+
+    fn is_majority(&self, count: usize) -> bool {
+        count > self.deployment.matchmakers.len() / 2
+    }
+
+    /// Rounds below are durably collected by a majority of the matchmakers.
+    pub fn collected_watermark(&self) -> Round {
+        let mut watermarks: Vec<Round> = self.collected.values().copied().collect();
+        watermarks.sort_unstable_by(|one, two| two.cmp(one));
+        watermarks.get(self.deployment.matchmakers.len() / 2).copied().unwrap_or(Round::ZERO)
+    }
+
+    /// All slots below are durable on f + 1 archives.
+    pub fn persisted_watermark(&self) -> Slot {
+        let mut watermarks: Vec<Slot> = self.archived.values().copied().collect();
+        watermarks.sort_unstable_by(|one, two| two.cmp(one));
+        watermarks.get(self.deployment.archives.len() / 2).copied().unwrap_or(Slot::ZERO)
+    }
+}

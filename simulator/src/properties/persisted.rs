@@ -1,0 +1,45 @@
+//! When slots are said to be persisted, f + 1 archives durably hold their values, without a gap.
+//!
+//! | | |
+//! |---|---|
+//! | property | A12 persisted truth |
+//! | paper | Matchmaker Paxos, section 4.5, scenario 3 |
+//! | module | `paxos::archive`, `matchmaker::leader::garbage` |
+//! | model | `persisted` |
+
+use paxos::actor::NodeId;
+use paxos::archive::ArchiveRecord;
+use paxos::slot::Slot;
+
+use super::{Ghost, Property, Verdict, fail};
+
+/// The property of this file.
+pub(super) const PROPERTY: Property = Property {
+    id: "A12",
+    name: "persisted truth",
+    statement: "When slots are said to be persisted, f + 1 archives durably hold their values, without a gap.",
+    paper: "Matchmaker Paxos, section 4.5, scenario 3",
+    module: "`paxos::archive`, `matchmaker::leader::garbage`",
+};
+
+impl Ghost {
+    /// An archive has written a value down.
+    pub(super) fn archive(&mut self, node: NodeId, record: &ArchiveRecord) -> Verdict {
+        let name = self.places.name(node);
+        let archived = self.archived.entry(node).or_default();
+        if record.slot > *archived {
+            return fail(PROPERTY, format!("{name} keeps slot {} after {archived}", record.slot));
+        }
+        *archived = (*archived).max(record.slot.next());
+        self.check_chosen(record.slot, &record.value)
+    }
+
+    /// A leader tells acceptors what is persisted.
+    pub(super) fn check_persisted(&self, watermark: Slot) -> Verdict {
+        let truth = self.persisted_watermark();
+        if watermark <= truth {
+            return Ok(());
+        }
+        fail(PROPERTY, format!("persisted {watermark} is told, in truth {truth}"))
+    }
+}

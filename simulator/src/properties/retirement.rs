@@ -1,0 +1,95 @@
+//! An acceptor that its operator was told may go is in no configuration that Phase 1 may still ask, and in no later one unless it is asked for again.
+//!
+//! | | |
+//! |---|---|
+//! | property | A11 retirement |
+//! | paper | Matchmaker Paxos, section 3.4 |
+//! | module | `matchmaker::leader::garbage` |
+//! | model | `retirement` |
+
+use matchmaker::message::{Progress, ReconfigureB};
+use paxos::actor::NodeId;
+use paxos::configuration::Configuration;
+use paxos::round::Round;
+
+use super::{Ghost, Property, Verdict, fail};
+
+/// The property of this file.
+pub(super) const PROPERTY: Property = Property {
+    id: "A11",
+    name: "retirement",
+    statement: "An acceptor that its operator was told may go is in no configuration that Phase 1 may still ask, and in no later one unless it is asked for again.",
+    paper: "Matchmaker Paxos, section 3.4",
+    module: "`matchmaker::leader::garbage`",
+};
+
+impl Ghost {
+    /// A round is about to be registered: whatever a majority has collected by now, each majority
+    /// that answers will know.
+    pub(super) fn note_floor(&mut self, round: Round) {
+        let floor = self.collected_watermark();
+        self.floors.entry(round).or_insert(floor);
+    }
+
+    /// Phase 1 asks only acceptors of rounds that were not collected when its own was registered:
+    /// others may be switched off.
+    pub(super) fn check_asked(&self, round: Round, node: NodeId) -> Verdict {
+        let floor = self.floors.get(&round).copied().unwrap_or(Round::ZERO);
+        let mut rounds = self.rounds.range(floor.min(round)..round);
+        if rounds.any(|(_, configuration)| configuration.position(node).is_some()) {
+            return Ok(());
+        }
+        let name = self.name(node);
+        fail(PROPERTY, format!("{round} asks {name}, and all below {floor} was collected before"))
+    }
+
+    /// A round was registered. A machine that was switched off on good evidence must not be needed
+    /// again.
+    pub(super) fn check_retired(&self, round: Round, configuration: &Configuration) -> Verdict {
+        if !self.matched.contains(&round) {
+            return Ok(());
+        }
+        for node in configuration.members() {
+            if let Some(watermark) = self.retired.get(node).filter(|watermark| round > **watermark)
+            {
+                let (name, shown) = (self.name(*node), self.places.show(configuration));
+                let detail = format!("{round} has {shown}; {name} was retired below {watermark}");
+                return fail(PROPERTY, detail);
+            }
+        }
+        Ok(())
+    }
+
+    /// A leader reports to the operator: what it calls collected must be so, and what it calls
+    /// retirable must not be needed.
+    pub(super) fn check_progress(&mut self, from: NodeId, m: &ReconfigureB) -> Verdict {
+        let (watermark, retirable) = match &m.progress {
+            Progress::Active { round, .. } => {
+                self.active.insert((from, m.token), *round);
+                return Ok(());
+            }
+            Progress::Interrupted | Progress::Refused { .. } | Progress::Unreachable { .. } => {
+                return Ok(());
+            }
+            Progress::Collected { watermark, retirable } => (*watermark, retirable),
+        };
+        let active = self.active.get(&(from, m.token)).copied();
+        if active.is_none_or(|active| watermark < active) {
+            let detail =
+                format!("#{} active in {active:?}, told collected below {watermark}", m.token);
+            return fail(PROPERTY, detail);
+        }
+        let truth = self.collected_watermark();
+        if truth < watermark {
+            return fail(PROPERTY, format!("told collected below {watermark}, in truth {truth}"));
+        }
+        let Some(configuration) = self.rounds.get(&watermark) else { return Ok(()) };
+        match retirable.iter().find(|node| configuration.position(**node).is_some()) {
+            Some(node) => {
+                let name = self.name(*node);
+                fail(PROPERTY, format!("{name} is in use in {watermark}, told retirable"))
+            }
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Properties that are broken by hand. Bugs that are put into runs are caught by others before they come
+//! to these.
+
+use bytes::Bytes;
+use matchmaker::leader::LeaderRecord;
+use matchmaker::matchmaker::MatchmakerRecord;
+use matchmaker::message::{MatchA, ToMatchmaker};
+use paxos::archive::ArchiveRecord;
+use paxos::message::{Outcome, Phase1B, Phase2A, Vote};
+use paxos::wire::Payload;
+
+use super::*;
+use crate::plan::{Role, Shape};
+use crate::workload::Request;
+
+/// A judge that has seen the first round of the first proposer of three registered.
+struct Bench {
+    ghost: Ghost,
+    round: Round,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let places = Places::new(Shape::Three);
+        let owner = places.every(Role::Proposer)[0];
+        let mut bench =
+            Self { ghost: Ghost::new(places, 1000), round: Round { number: 1, owner, step: 0 } };
+        bench.register(bench.round);
+        bench
+    }
+
+    fn every(&self, role: Role) -> Vec<NodeId> {
+        self.ghost.places.every(role)
+    }
+
+    fn record(&mut self, node: NodeId, record: NodeRecord) -> Verdict {
+        self.ghost.on_durable(node, &record)
+    }
+
+    /// Registers the first configuration for `round`, everywhere.
+    fn register(&mut self, round: Round) {
+        let Deployment { initial, epoch, .. } = self.ghost.deployment.clone();
+        let used = NodeRecord::Proposer(LeaderRecord::Used(round));
+        self.record(round.owner, used).unwrap();
+        let m = MatchA { epoch, round, configuration: initial.clone() };
+        let message = Message::Matchmaker(ToMatchmaker::MatchA(m));
+        for matchmaker in self.every(Role::Matchmaker) {
+            self.ghost.on_leave(round.owner, matchmaker, &message).unwrap();
+            let record = MatchmakerRecord::Registered(round, initial.clone());
+            self.record(matchmaker, NodeRecord::Matchmaker(record)).unwrap();
+        }
+    }
+
+    fn propose(&mut self, round: Round, value: Value) -> Verdict {
+        let m = Phase2A { round, slot: Slot(0), value };
+        let to = self.every(Role::Acceptor)[0];
+        self.ghost.on_leave(round.owner, to, &Message::Acceptor(ToAcceptor::Phase2A(m)))
+    }
+
+    /// The members of the configuration vote for `value`.
+    fn vote(&mut self, round: Round, value: &Value) -> Verdict {
+        let members: Vec<NodeId> =
+            self.ghost.deployment.initial.members().iter().copied().collect();
+        for acceptor in members {
+            let vote = Vote { slot: Slot(0), round, value: value.clone() };
+            self.record(acceptor, NodeRecord::Acceptor(AcceptorRecord::Voted(vote)))?;
+        }
+        Ok(())
+    }
+
+    /// The second proposer takes over without having asked for votes.
+    fn take_over(&mut self) -> Round {
+        let owner = self.every(Role::Proposer)[1];
+        let round = Round { number: 2, owner, step: 0 };
+        self.register(round);
+        let members: Vec<NodeId> =
+            self.ghost.deployment.initial.members().iter().copied().collect();
+        for acceptor in members {
+            let record = NodeRecord::Acceptor(AcceptorRecord::Promised(round));
+            self.record(acceptor, record).unwrap();
+            let m = Phase1B {
+                round,
+                first: Slot(0),
+                persisted_watermark: Slot(0),
+                votes: Vec::new(),
+                next: None,
+            };
+            let message = Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase1B(m)));
+            self.ghost.on_leave(acceptor, owner, &message).unwrap();
+        }
+        round
+    }
+}
+
+fn value(text: &'static str) -> Value {
+    Value::Batch(Payload(Bytes::from_static(text.as_bytes())))
+}
+
+fn broken(verdict: Verdict) -> &'static str {
+    verdict.expect_err("a property is broken").property.id
+}
+
+#[test]
+fn two_values_in_one_round() {
+    let mut bench = Bench::new();
+    bench.propose(bench.round, value("x")).unwrap();
+    bench.propose(bench.round, value("x")).unwrap();
+    assert_eq!(broken(bench.propose(bench.round, value("y"))), "A3");
+}
+
+#[test]
+fn two_values_are_chosen() {
+    let mut bench = Bench::new();
+    bench.propose(bench.round, value("x")).unwrap();
+    bench.vote(bench.round, &value("x")).unwrap();
+    let round = bench.take_over();
+    assert_eq!(broken(bench.propose(round, value("y"))), "A2");
+    // A judge that had missed the proposal notices the choice.
+    let id = bench.ghost.id(&value("y"));
+    bench.ghost.proposals.entry(Slot(0)).or_default().insert(round, id);
+    assert_eq!(broken(bench.vote(round, &value("y"))), "A1");
+}
+
+#[test]
+fn a_vote_that_was_shown_is_not_adopted() {
+    let mut bench = Bench::new();
+    bench.propose(bench.round, value("x")).unwrap();
+    let [acceptor, ..] = bench.every(Role::Acceptor)[..] else { panic!("there are six") };
+    let vote = Vote { slot: Slot(0), round: bench.round, value: value("x") };
+    let record = NodeRecord::Acceptor(AcceptorRecord::Voted(vote.clone()));
+    bench.record(acceptor, record).unwrap();
+    let round = bench.take_over();
+    let votes = vec![vote];
+    let m = Phase1B { round, first: Slot(0), persisted_watermark: Slot(0), votes, next: None };
+    for acceptor in bench.every(Role::Acceptor) {
+        bench.ghost.show_votes(acceptor, &m);
+    }
+    assert_eq!(broken(bench.propose(round, value("y"))), "A21");
+    bench.propose(round, value("x")).unwrap();
+}
+
+#[test]
+fn what_was_chosen_is_collected_before_it_is_persisted() {
+    let mut bench = Bench::new();
+    bench.propose(bench.round, value("x")).unwrap();
+    bench.vote(bench.round, &value("x")).unwrap();
+    let collected = NodeRecord::Matchmaker(MatchmakerRecord::Collected(bench.round.adjacent()));
+    let [one, two, _] = bench.every(Role::Matchmaker)[..] else { panic!("there are three") };
+    bench.record(one, collected.clone()).unwrap();
+    assert_eq!(broken(bench.record(two, collected.clone())), "A19");
+    let kept = ArchiveRecord { slot: Slot(0), value: value("x") };
+    for archive in bench.every(Role::Archive) {
+        bench.record(archive, NodeRecord::Archive(kept.clone())).unwrap();
+    }
+    bench.record(two, collected).unwrap();
+}
+
+#[test]
+fn a_call_returns_twice() {
+    let (mut calls, mut ledger) = (Calls::default(), Ledger::default());
+    calls.invoke(1, 7, Request::Read(Bytes::new()), 0);
+    let outcome = Outcome::Done(Payload::default());
+    calls.complete(1, &outcome, 5, &mut ledger).unwrap();
+    assert_eq!(broken(calls.complete(1, &outcome, 6, &mut ledger)), "D4");
+}

@@ -1,0 +1,127 @@
+//! Many runs, on several threads.
+
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::mutation::{Description, Mutation};
+use crate::plan::{Plan, Reduction};
+use crate::properties::Failure;
+use crate::trace::Trace;
+use crate::workload::Objects;
+use crate::world::{self, Report, Summary, World};
+
+/// Which runs.
+#[derive(Clone, Debug)]
+pub struct Swarm {
+    /// One run for each.
+    pub seeds: Range<u64>,
+    /// Threads.
+    pub jobs: usize,
+    /// No run begins after this time.
+    pub time_max: Option<Duration>,
+    /// The bug in each run.
+    pub mutation: Option<Mutation>,
+    /// Whether to stop at the first failure.
+    pub stops_at_failure: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Runs that ended.
+    pub run_count: u64,
+    /// The sum of what they were like.
+    pub summary: Summary,
+    /// Seeds that failed, in order.
+    pub failures: Vec<(u64, Failure)>,
+    /// Real time.
+    pub elapsed: Duration,
+}
+
+/// The run of one seed, or of what is left of it.
+pub fn run_seed(seed: u64, reduction: &Reduction, mutation: Option<Mutation>) -> Report {
+    Mutation::select(mutation);
+    world::run(Plan::draw(seed).reduced(reduction), Objects::default(), mutation)
+}
+
+/// The same, with a trace of it; and with what each actor knew, if asked for.
+pub fn trace_seed(
+    seed: u64,
+    reduction: &Reduction,
+    mutation: Option<Mutation>,
+    has_states: bool,
+) -> (Report, Option<Trace>) {
+    Mutation::select(mutation);
+    let plan = Plan::draw(seed).reduced(reduction);
+    let mut world = World::new(plan, Objects::default(), mutation);
+    world.record(has_states);
+    (world.run(), world.into_trace())
+}
+
+impl Swarm {
+    /// Runs all seeds; `on_run` is told of each that ended, from several threads.
+    ///
+    /// *Cost*: some hundred milliseconds for each seed and core.
+    pub fn run(&self, on_run: impl Fn(u64, &Report) + Sync) -> Outcome {
+        let start = Instant::now();
+        let (next, is_over) = (AtomicU64::new(self.seeds.start), AtomicBool::new(false));
+        let outcome = Mutex::new(Outcome::default());
+        thread::scope(|scope| {
+            for _ in 0..self.jobs.max(1) {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        let is_late = self.time_max.is_some_and(|max| start.elapsed() > max);
+                        if seed >= self.seeds.end || is_late {
+                            break;
+                        }
+                        let report = run_seed(seed, &Reduction::default(), self.mutation);
+                        on_run(seed, &report);
+                        let has_failed = report.failure.is_some();
+                        if let Ok(mut outcome) = outcome.lock() {
+                            outcome.add(seed, report);
+                        }
+                        if has_failed && self.stops_at_failure {
+                            is_over.store(true, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+        let mut outcome = outcome.into_inner().unwrap_or_default();
+        outcome.failures.sort_by_key(|(seed, _)| *seed);
+        outcome.elapsed = start.elapsed();
+        outcome
+    }
+}
+
+impl Outcome {
+    fn add(&mut self, seed: u64, report: Report) {
+        self.run_count += 1;
+        self.summary.add(&report.summary);
+        self.failures.extend(report.failure.map(|failure| (seed, failure)));
+    }
+}
+
+/// What caught a bug.
+#[derive(Clone, Debug)]
+pub struct Caught {
+    /// The first seed that failed, and how.
+    pub first: Option<(u64, Failure)>,
+    /// Whether a property failed that is meant for the bug.
+    pub is_as_meant: bool,
+}
+
+/// Runs seeds with a bug until one fails.
+pub fn catch(bug: &Description, seeds: Range<u64>, jobs: usize) -> Caught {
+    let mutation = Some(bug.mutation);
+    let swarm = Swarm { seeds, jobs, time_max: None, mutation, stops_at_failure: true };
+    let first = swarm.run(|_, _| ()).failures.into_iter().next();
+    let meant = bug.caught_by;
+    let is_as_meant =
+        first.as_ref().is_some_and(|(_, failure)| meant.contains(&failure.property.id));
+    Caught { first, is_as_meant }
+}

@@ -1,0 +1,82 @@
+//! Faults that wait for a moment: a process is cut off and dies in the middle of what it does.
+
+use std::collections::BTreeSet;
+
+use matchmaker::message::{Message, ToMatchmaker};
+use paxos::message::ToAcceptor;
+use paxos::round::Round;
+
+use super::{Event, Workload, World};
+use crate::coverage::Situation;
+use crate::plan::Moment;
+use crate::trace::Kind;
+
+/// One that waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ambush {
+    pub(super) moment: Moment,
+    /// The process that is still reached.
+    pub(super) reaches: usize,
+    /// The process dies after this time.
+    pub(super) after_us: u64,
+    /// For so long.
+    pub(super) down_us: u64,
+}
+
+/// All that wait.
+#[derive(Debug, Default)]
+pub(super) struct Ambushes {
+    waiting: Vec<Ambush>,
+    /// Rounds in which something was proposed.
+    proposed: BTreeSet<Round>,
+}
+
+impl Ambushes {
+    pub(super) fn lay(&mut self, ambush: Ambush) {
+        self.waiting.push(ambush);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// The moment that a message is, if it is one.
+    fn moment(&mut self, message: &Message) -> Option<Moment> {
+        match message {
+            Message::Matchmaker(ToMatchmaker::MatchA(_)) => Some(Moment::Matching),
+            Message::Matchmaker(ToMatchmaker::GarbageA(_)) => Some(Moment::Collecting),
+            Message::Acceptor(ToAcceptor::Phase1A(_)) => Some(Moment::Phase1),
+            Message::Acceptor(ToAcceptor::PersistedA(_)) => Some(Moment::Telling),
+            Message::Acceptor(ToAcceptor::Phase2A(m)) => {
+                self.proposed.insert(m.round).then_some(Moment::Proposing)
+            }
+            _ => None,
+        }
+    }
+
+    /// The ambush that a message springs.
+    fn sprung(&mut self, message: &Message) -> Option<Ambush> {
+        let moment = self.moment(message)?;
+        let index = self.waiting.iter().position(|ambush| ambush.moment == moment)?;
+        Some(self.waiting.remove(index))
+    }
+}
+
+impl<W: Workload> World<W> {
+    /// A message is about to leave a process: it may spring an ambush.
+    pub(super) fn spring(&mut self, process: usize, message: &Message) {
+        let Some(ambush) = self.ambushes.sprung(message) else { return };
+        let Ambush { moment, reaches, after_us, down_us } = ambush;
+        self.summary.coverage.meet(Situation::AmbushSprung);
+        self.note(Some(process), Kind::Fault, format!("is ambushed in {moment:?}"));
+        let until = self.now + after_us;
+        for other in (0..self.processes.len()).filter(|other| ![process, reaches].contains(other)) {
+            self.network.cut(process, other, until);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.cut(self.now, process, other, until);
+            }
+        }
+        let life = self.processes[process].life;
+        self.push(after_us, Event::Kill { process, life, down_us });
+    }
+}

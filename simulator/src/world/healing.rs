@@ -1,0 +1,164 @@
+//! The end of a run: faults stop, and the cluster must become well within stated times.
+//!
+//! ```text
+//!   0 s  everything restarts, the network works; calls go on
+//!   1 s  one last reconfiguration, repeated until it is collected; what it retires is switched off
+//!   3 s  from here on every new call succeeds, and the leader stays
+//!   6 s  the reconfiguration is active and collected; then the leader crashes, for a while
+//!  10 s  from here on every new call succeeds again
+//!  12 s  calls stop
+//!  12.5  one more reconfiguration, which must be collected without any traffic
+//!  15 s  every call has returned, replicas are equal, the last acceptors are in place, alone
+//! ```
+
+use matchmaker::node::Node;
+
+use super::process::Status;
+use super::{Event, Role, Verdict, Workload, World};
+use crate::MS;
+use crate::plan::Wish;
+use crate::properties::late;
+use crate::trace::Kind;
+
+/// A step of the healing.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    Heal,
+    Reconfigure,
+    Repeat(u64),
+    Strict,
+    LoseLeader,
+    StrictAgain,
+    Quiet,
+    Ask,
+    End,
+}
+
+/// When each step comes, in milliseconds after the faults stop.
+const TIMETABLE: [(u64, Step); 8] = [
+    (1_000, Step::Reconfigure),
+    (3_000, Step::Strict),
+    (6_000, Step::LoseLeader),
+    (10_000, Step::StrictAgain),
+    (12_000, Step::Quiet),
+    (12_500, Step::Reconfigure),
+    (14_500, Step::Ask),
+    (15_000, Step::End),
+];
+
+/// How often the last request is repeated.
+const REPEAT_US: u64 = 400 * MS;
+
+/// For how long the leader is down at most.
+const LEADER_DOWN_US: u64 = 1500 * MS;
+
+impl<W: Workload> World<W> {
+    pub(super) fn heal(&mut self, step: Step) -> Verdict {
+        self.note(None, Kind::Heal, format!("healing: {step:?}"));
+        match step {
+            Step::Heal => self.stop_faults(),
+            Step::Reconfigure => {
+                let lost = self
+                    .processes
+                    .iter()
+                    .position(|process| matches!(process.status, Status::Lost(_)));
+                let random = &mut self.operator.random;
+                let pool = Wish::pool(random, &self.places, lost.is_some(), lost);
+                let wish = Wish::draw(random, pool);
+                let token = self.wish(wish);
+                self.push(REPEAT_US, Event::Heal(Step::Repeat(token)));
+            }
+            Step::Repeat(token) => {
+                if !self.operator.collected.contains(&token) {
+                    self.send_request(token);
+                    self.push(REPEAT_US, Event::Heal(Step::Repeat(token)));
+                }
+            }
+            Step::Strict => {
+                self.settled_number = self.ghost.highest_number();
+                self.calls.strict_from = Some(self.now);
+            }
+            Step::StrictAgain => self.calls.strict_from = Some(self.now),
+            Step::LoseLeader => return self.lose_leader(),
+            Step::Quiet => self.is_busy = false,
+            Step::Ask => self.ask_status(),
+            Step::End => {}
+        }
+        Ok(())
+    }
+
+    fn stop_faults(&mut self) {
+        self.queue.retain(|_, event| {
+            !matches!(event, Event::Strike(_) | Event::Wish(_) | Event::Kill { .. })
+        });
+        self.ambushes.clear();
+        self.network.heal();
+        self.slow_disks.fill((0, 0));
+        self.failing_disks.fill(None);
+        for index in 0..self.processes.len() {
+            self.processes[index].paused_until = 0;
+            self.push(0, Event::Start(index));
+            // A turn that was put off until the end of a pause comes now.
+            self.processes[index].next_turn = None;
+            self.schedule(index);
+        }
+        for (at_ms, step) in TIMETABLE {
+            self.push(at_ms * MS, Event::Heal(step));
+        }
+    }
+
+    fn lose_leader(&mut self) -> Verdict {
+        let token = self.operator.requests.len() as u64;
+        if !self.operator.active.contains(&token) || !self.operator.collected.contains(&token) {
+            return late(format!("request {token} is not active and collected in time"));
+        }
+        let number = self.ghost.highest_number();
+        if number > self.settled_number {
+            let settled = self.settled_number;
+            return late(format!("the leader of round {settled} was overtaken by round {number}"));
+        }
+        self.calls.strict_from = None;
+        let Some(leader) = self.leading_process() else { return late("nobody leads".into()) };
+        let down_us = self.operator.random.within(MS..LEADER_DOWN_US);
+        self.crash(leader, true, down_us)
+    }
+
+    /// Everything must be well now.
+    pub(super) fn check_end(&mut self) -> Verdict {
+        if let Some((token, call)) = self.calls.oldest() {
+            return late(format!("call {token} never returns: {call:?}"));
+        }
+        let replicas: Vec<usize> = self.living(Role::Replica).collect();
+        for index in replicas {
+            let executed = self.processes[index].actors.iter().find_map(|actor| match actor {
+                Node::Replica(replica) => Some(replica.machine().applied.len()),
+                _ => None,
+            });
+            if executed != Some(self.ledger.len()) {
+                let all = self.ledger.len();
+                return late(format!("the replica of p{index} executed {executed:?} of {all}"));
+            }
+        }
+        self.check_acceptors_in_place()?;
+        crate::properties::check_history(&self.workload, self.calls.records())
+    }
+
+    fn check_acceptors_in_place(&self) -> Verdict {
+        let Some(status) = &self.operator.status else {
+            return late("nobody answers for the status".into());
+        };
+        let wanted = self.operator.requests.last();
+        let is_in_place = wanted.is_some_and(|wanted| {
+            wanted.system == status.configuration.system()
+                && wanted.members.iter().eq(status.configuration.members())
+        });
+        if is_in_place && status.history_count == 0 {
+            return Ok(());
+        }
+        late(format!(
+            "in place is {} after {} others, wanted {wanted:?}",
+            self.places.show(&status.configuration),
+            status.history_count
+        ))
+    }
+}

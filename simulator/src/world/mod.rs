@@ -1,0 +1,515 @@
+//! A deterministic world: virtual time, one queue of events, and chance that follows from a seed.
+//!
+//! It runs the very actors that production runs through what a plan holds for them, and judges every
+//! step (`properties`). Then all faults stop, and the cluster must become well (`healing`).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `process` | the actors of a process and the contract of their driver |
+//! | `disk` | a log of real bytes, of which a crash loses what was not synced |
+//! | `network` | links that are late, lossy, repeating, or cut |
+//! | `clients` | calls, one at a time for each client |
+//! | `operator` | reconfigurations, and what is switched off after them |
+//! | `faults`, `ambush` | what strikes, at a time or at a moment |
+//! | `healing` | the end of a run, in which all must become well |
+
+mod ambush;
+mod clients;
+mod disk;
+mod faults;
+mod healing;
+mod messages;
+mod network;
+mod operator;
+mod process;
+mod start;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use matchmaker::node::Node;
+use paxos::actor::NodeId;
+use paxos::round::Round;
+
+use crate::coverage::{Coverage, Situation};
+use crate::digest::Digest;
+use crate::mutation::Mutation;
+use crate::plan::{Fault, Place, Places, Plan, Role};
+use crate::properties::{self, Calls, Failure, Ghost, Ledger, Verdict};
+use crate::random::{Purpose, Random};
+use crate::trace::{Recorder, Trace};
+use crate::workload::Workload;
+
+use ambush::Ambushes;
+use clients::Client;
+use network::Network;
+use operator::Operator;
+pub use process::{Envelope, Seated};
+use process::{Outbox, Process, Status};
+
+/// What happens next.
+#[expect(clippy::large_enum_variant, reason = "most events are the large one")]
+#[derive(Debug)]
+enum Event {
+    /// A message arrives; its number in the trace.
+    Deliver(Envelope, u64),
+    /// A process may run.
+    Turn { process: usize, life: u64 },
+    /// A sync ends.
+    Synced { process: usize, life: u64 },
+    /// A process dies, for so long.
+    Kill { process: usize, life: u64, down_us: u64 },
+    /// A process comes back.
+    Start(usize),
+    /// The fault of that number strikes.
+    Strike(usize),
+    /// The wish of that number is made.
+    Wish(usize),
+    /// A client may call.
+    Call(usize),
+    /// A step of the healing.
+    Heal(healing::Step),
+}
+
+/// What a run was like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Steps of actors and events of the world.
+    pub events: u64,
+    /// Virtual time, in microseconds.
+    pub virtual_us: u64,
+    /// Messages that left an actor.
+    pub messages: u64,
+    /// Calls that returned a result.
+    pub done: u64,
+    /// Calls that failed, or of which nobody knows.
+    pub failed: u64,
+    /// Slots chosen.
+    pub slots: u64,
+    /// Faults that struck, by their kind.
+    pub faults: [u64; Fault::KINDS.len()],
+    /// Reconfigurations that became active.
+    pub activations: u64,
+    /// Rounds for which a collection began.
+    pub collections: u64,
+    /// Machines of acceptors that were switched off.
+    pub retirements: u64,
+    /// Situations that were met.
+    pub coverage: Coverage,
+}
+
+impl Summary {
+    /// Adds those of another run.
+    pub fn add(&mut self, other: &Self) {
+        self.events += other.events;
+        self.virtual_us += other.virtual_us;
+        self.messages += other.messages;
+        self.done += other.done;
+        self.failed += other.failed;
+        self.slots += other.slots;
+        for (sum, count) in self.faults.iter_mut().zip(other.faults) {
+            *sum += count;
+        }
+        self.activations += other.activations;
+        self.collections += other.collections;
+        self.retirements += other.retirements;
+        self.coverage.add(&other.coverage);
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What it was like.
+    pub summary: Summary,
+    /// A fingerprint of every message, record and time: two runs of one plan have the same.
+    pub digest: u64,
+    /// The property that it broke, if it did.
+    pub failure: Option<Failure>,
+}
+
+/// The world.
+#[derive(Debug)]
+pub struct World<W: Workload> {
+    plan: Plan,
+    places: Places,
+    workload: W,
+    /// In microseconds.
+    now: u64,
+    /// Numbers events: those at one time happen in the order in which they were planned.
+    sequence: u64,
+    queue: BTreeMap<(u64, u64), Event>,
+    processes: Vec<Process<W::Machine>>,
+    disk_random: Vec<Random>,
+    network: Network,
+    ghost: Ghost,
+    ledger: Ledger,
+    calls: Calls,
+    clients: Vec<Client>,
+    operator: Operator,
+    /// Commands that the replica of each process has executed and the judge has seen.
+    seen: Vec<usize>,
+    /// The longest sync of each process, and until when it is as long as that.
+    slow_disks: Vec<(u64, u64)>,
+    /// Processes whose next sync fails, and for how long they are down then.
+    failing_disks: Vec<Option<u64>>,
+    /// Who lies in wait.
+    ambushes: Ambushes,
+    /// Whether clients make calls.
+    is_busy: bool,
+    /// The highest number of a round when the cluster was to be well.
+    settled_number: u64,
+    next_token: u64,
+    mutation: Option<Mutation>,
+    recorder: Option<Recorder>,
+    digest: Digest,
+    scratch: Vec<u8>,
+    summary: Summary,
+}
+
+/// Runs `plan`, with a bug if `mutation` says so.
+pub fn run<W: Workload>(plan: Plan, workload: W, mutation: Option<Mutation>) -> Report {
+    World::new(plan, workload, mutation).run()
+}
+
+impl<W: Workload> World<W> {
+    /// A world in which nothing has happened yet.
+    pub fn new(plan: Plan, workload: W, mutation: Option<Mutation>) -> Self {
+        let places = Places::new(plan.shape);
+        let count = places.process_count();
+        let mut world = Self {
+            network: Network::new(&plan, count),
+            processes: start::processes(&plan, &places, mutation),
+            disk_random: (0..count as u64)
+                .map(|number| Random::stream(plan.seed, (Purpose::Disk, number)))
+                .collect(),
+            clients: clients::clients(&plan, &places),
+            operator: Operator::new(&plan),
+            ghost: Ghost::new(places.clone(), plan.options.leader.pipeline_max),
+            ledger: Ledger::default(),
+            calls: Calls::default(),
+            seen: vec![0; count],
+            slow_disks: vec![(0, 0); count],
+            failing_disks: vec![None; count],
+            plan,
+            places,
+            workload,
+            now: 0,
+            sequence: 0,
+            queue: BTreeMap::new(),
+            ambushes: Ambushes::default(),
+            is_busy: true,
+            settled_number: 0,
+            next_token: 1,
+            mutation,
+            recorder: None,
+            digest: Digest::default(),
+            scratch: Vec::new(),
+            summary: Summary::default(),
+        };
+        world.schedule_all();
+        world
+    }
+
+    /// Keeps a trace of what happens from now on; with what each actor knows, if asked for.
+    pub fn record(&mut self, has_states: bool) {
+        self.recorder = Some(Recorder::new(has_states));
+    }
+
+    /// The trace so far, if one is kept.
+    pub fn into_trace(self) -> Option<Trace> {
+        self.recorder.map(|recorder| recorder.finish(self.places, self.now))
+    }
+
+    fn schedule_all(&mut self) {
+        for process in 0..self.processes.len() {
+            self.push(0, Event::Start(process));
+        }
+        for client in 0..self.clients.len() {
+            self.push(5 * crate::MS, Event::Call(client));
+        }
+        for index in 0..self.plan.faults.len() {
+            self.push(self.plan.faults[index].at_us, Event::Strike(index));
+        }
+        for index in 0..self.plan.wishes.len() {
+            self.push(self.plan.wishes[index].at_us, Event::Wish(index));
+        }
+        self.push(self.plan.faulty_us, Event::Heal(healing::Step::Heal));
+    }
+
+    fn push(&mut self, delay: u64, event: Event) {
+        self.sequence += 1;
+        self.queue.insert((self.now + delay, self.sequence), event);
+    }
+
+    /// Runs to the end of the plan.
+    pub fn run(&mut self) -> Report {
+        let failure = self.run_until(u64::MAX).err();
+        if let (Some(failure), Some(recorder)) = (&failure, &mut self.recorder) {
+            recorder.failed(self.now, failure);
+        }
+        self.report(failure.map(|failure| *failure))
+    }
+
+    /// Lets time pass, without the steps of the healing.
+    ///
+    /// *Errors*: a property is broken.
+    pub fn advance(&mut self, time_us: u64) -> Verdict {
+        self.queue.retain(|_, event| !matches!(event, Event::Heal(_)));
+        let until = self.now + time_us;
+        self.run_until(until)?;
+        self.now = until;
+        Ok(())
+    }
+
+    fn run_until(&mut self, until: u64) -> Verdict {
+        while let Some(entry) = self.queue.first_entry() {
+            let (at, _) = *entry.key();
+            if at > until {
+                break;
+            }
+            let event = entry.remove();
+            self.now = at;
+            self.summary.events += 1;
+            if matches!(event, Event::Heal(healing::Step::End)) {
+                return self.check_end();
+            }
+            // An assertion of an actor that fails is a failure of the run like any other.
+            catch_unwind(AssertUnwindSafe(|| self.take(event)))
+                .unwrap_or_else(|panic| properties::violated(text_of(&*panic)))?;
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, failure: Option<Failure>) -> Report {
+        self.summary.virtual_us = self.now;
+        self.summary.done = self.calls.done_count;
+        self.summary.failed = self.calls.failed_count;
+        self.summary.slots = self.ghost.chosen_count() as u64;
+        self.summary.collections = self.ghost.collection_count() as u64;
+        let summary = self.summary.clone();
+        Report { summary, digest: self.digest.value(), failure }
+    }
+
+    fn take(&mut self, event: Event) -> Verdict {
+        match event {
+            Event::Deliver(envelope, number) => self.deliver(envelope, number),
+            Event::Turn { process, life } => self.turn(process, life),
+            Event::Synced { process, life } => self.synced(process, life),
+            Event::Kill { process, life, down_us } if self.processes[process].life == life => {
+                self.crash(process, true, down_us)
+            }
+            Event::Kill { .. } => Ok(()),
+            Event::Start(process) => self.start(process),
+            Event::Strike(index) => self.strike(self.plan.faults[index].what.clone()),
+            Event::Wish(index) => {
+                self.wish(self.plan.wishes[index].what.clone());
+                Ok(())
+            }
+            Event::Call(client) => {
+                self.call(client);
+                Ok(())
+            }
+            Event::Heal(step) => self.heal(step),
+        }
+    }
+
+    /// Has a process run when it next has something to do.
+    fn schedule(&mut self, index: usize) {
+        let process = &mut self.processes[index];
+        let Some(work) = process.next_work(self.now).filter(|_| process.is_up()) else { return };
+        let mut at = work.max(self.now);
+        if work <= self.now {
+            at += process.draw(self.plan.wake_us.clone());
+        }
+        if process.next_turn.is_some_and(|next| next <= at) {
+            return;
+        }
+        process.next_turn = Some(at);
+        let life = process.life;
+        self.push(at - self.now, Event::Turn { process: index, life });
+    }
+
+    fn turn(&mut self, index: usize, life: u64) -> Verdict {
+        let process = &mut self.processes[index];
+        // A turn that was planned before an earlier one has nothing left to do.
+        if process.life != life || process.next_turn != Some(self.now) {
+            return Ok(());
+        }
+        if process.paused_until > self.now {
+            let delay = process.paused_until - self.now;
+            process.next_turn = Some(process.paused_until);
+            self.push(delay, Event::Turn { process: index, life });
+            return Ok(());
+        }
+        process.next_turn = None;
+        let mut out = Outbox::default();
+        process.turn(self.now, &mut out);
+        properties::check_limits(&format!("p{index}"), process.waiting_count())?;
+        self.settle(index, &mut out)?;
+        self.schedule(index);
+        Ok(())
+    }
+
+    fn synced(&mut self, index: usize, life: u64) -> Verdict {
+        let process = &mut self.processes[index];
+        if process.life != life {
+            return Ok(());
+        }
+        if let Some(down_us) = self.failing_disks[index].take() {
+            if self.mutation != Some(Mutation::IgnoreFailedSync) {
+                return self.fail_sync(index, down_us);
+            }
+            process.disk.lose_running();
+        }
+        let synced = process.disk.finish_sync();
+        if synced.is_rewrite {
+            self.summary.coverage.meet(Situation::LogRewritten);
+        }
+        self.judge_records(index, synced.records)?;
+        let mut out = Outbox::default();
+        let process = &mut self.processes[index];
+        process.release(&mut out);
+        if process.draw(0..1000) < self.plan.rewrite_permille {
+            process.compact();
+        }
+        self.settle(index, &mut out)?;
+        self.schedule(index);
+        Ok(())
+    }
+
+    fn judge_records(&mut self, index: usize, records: Vec<disk::Placed>) -> Verdict {
+        for (place, record) in records {
+            let node = self.places.node(Place { process: index, place });
+            self.digest_record(node, &record);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.record(self.now, node, &record);
+            }
+            self.ghost.on_durable(node, &record)?;
+        }
+        Ok(())
+    }
+
+    /// Carries out what a process wants done, and judges it.
+    fn settle(&mut self, index: usize, out: &mut Outbox) -> Verdict {
+        self.summary.events += out.steps;
+        if let Some((node, violation)) = out.violations.first() {
+            let name = self.places.name(*node);
+            let detail = format!("{name}: {}: {}", violation.invariant, violation.detail);
+            return properties::violated(detail);
+        }
+        self.judge_execution(index)?;
+        self.observe_actors(index);
+        for envelope in out.left.drain(..) {
+            self.depart(index, envelope)?;
+        }
+        self.start_sync(index);
+        Ok(())
+    }
+
+    fn judge_execution(&mut self, index: usize) -> Verdict {
+        for actor in &self.processes[index].actors {
+            if let Node::Replica(replica) = actor {
+                let applied = &replica.machine().applied;
+                let known = self.seen[index];
+                if applied.len() != known {
+                    self.ledger.on_executed(&format!("p{index}"), applied, known)?;
+                    self.seen[index] = applied.len();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes who leads, and in the trace what every actor knows.
+    fn observe_actors(&mut self, index: usize) {
+        let leads_in = self.leads_in(index);
+        self.summary.coverage.lead(index, leads_in);
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.lead(self.now, index, leads_in);
+        if !recorder.has_states {
+            return;
+        }
+        for (place, actor) in self.processes[index].actors.iter().enumerate() {
+            let node = self.places.node(Place { process: index, place });
+            recorder.state(self.now, node, actor);
+        }
+    }
+
+    fn start_sync(&mut self, index: usize) {
+        let process = &mut self.processes[index];
+        if !process.disk.start_sync() {
+            return;
+        }
+        let (longest, until) = self.slow_disks[index];
+        let range = if until > self.now { 100..longest } else { self.plan.sync_us.clone() };
+        let (delay, life) = (process.draw(range), process.life);
+        self.push(delay, Event::Synced { process: index, life });
+    }
+
+    /// The round in which the proposer of a process leads, if it does.
+    pub fn leads_in(&self, process: usize) -> Option<Round> {
+        self.processes[process].actors.iter().find_map(|actor| match actor {
+            Node::Proposer(proposer) => proposer.leader().leads_in(),
+            _ => None,
+        })
+    }
+
+    /// The process that leads in the highest round.
+    pub fn leading_process(&self) -> Option<usize> {
+        let leading = (0..self.processes.len()).filter_map(|p| Some((self.leads_in(p)?, p)));
+        leading.max().map(|(_, process)| process)
+    }
+
+    /// The bug of this run.
+    pub(crate) fn mutation(&self) -> Option<Mutation> {
+        self.mutation
+    }
+
+    /// Who sits where.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// The machine of the replica of a process, if it has one and is up.
+    pub fn machine(&self, process: usize) -> Option<&W::Machine> {
+        self.processes[process].actors.iter().find_map(|actor| match actor {
+            Node::Replica(replica) => Some(replica.machine().machine()),
+            _ => None,
+        })
+    }
+
+    /// Loses what one process sends to another until the time `until`, in microseconds.
+    pub fn cut(&mut self, from: usize, to: usize, until: u64) {
+        self.network.cut(from, to, until);
+    }
+
+    /// Ends what is wrong with the network.
+    pub fn heal_network(&mut self) {
+        self.network.heal();
+    }
+
+    /// Notes something that is no message.
+    fn note(&mut self, process: Option<usize>, kind: crate::trace::Kind, text: impl Into<String>) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(self.now, process, kind, text.into());
+        }
+    }
+
+    /// Processes that have a certain role and may be up.
+    fn living(&self, role: Role) -> impl Iterator<Item = usize> + '_ {
+        (0..self.processes.len()).filter(move |process| {
+            self.places.roles(*process).contains(&role)
+                && !matches!(self.processes[*process].status, Status::Lost(_))
+        })
+    }
+
+    fn node_of(&self, process: usize, role: Role) -> Option<NodeId> {
+        self.places.in_process(process, role)
+    }
+}
+
+fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
+}

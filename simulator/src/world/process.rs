@@ -1,0 +1,314 @@
+//! One process: its actors, and the driver contract of `paxos::actor`, kept to the letter.
+//!
+//! A turn takes everything that is ready, runs the steps and what follows from them inside the
+//! process, and ends the turn of each actor that ran. The records of a turn are one batch for the
+//! disk. Sends of an actor that has unsynced records wait, in order, until those are durable; so do its
+//! messages to actors of the same process.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use matchmaker::message::Message;
+use matchmaker::node::{Node, NodeRecord, NodeTimer};
+use paxos::actor::{Actor, Effects, NodeId, TimerChange, Violation};
+use paxos::state_machine::StateMachine;
+
+use super::disk::{Disk, Loaded, Placed};
+use crate::plan::{Place, Places};
+use crate::random::Random;
+use crate::workload::Observed;
+
+/// The actors of a process run this.
+pub type Seated<S> = Node<Observed<S>>;
+
+type Fx = Effects<Message, NodeTimer, NodeRecord>;
+
+/// A message on its way.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// Vouched for by the network.
+    pub from: NodeId,
+    /// For whom.
+    pub to: NodeId,
+    /// What.
+    pub message: Message,
+}
+
+/// What an actor is given.
+#[expect(clippy::large_enum_variant, reason = "it lives for one step, on the stack")]
+enum Input {
+    Start,
+    Message(NodeId, Message),
+    Timer(NodeTimer),
+    TurnEnd,
+}
+
+/// What a step of the process means for the world around it.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    /// Everything that leaves its actor now, to wherever.
+    pub left: Vec<Envelope>,
+    /// What actors complained about.
+    pub violations: Vec<(NodeId, Violation)>,
+    /// Steps taken.
+    pub steps: u64,
+}
+
+/// Whether a process runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    /// It runs.
+    Up,
+    /// It may come back.
+    Down,
+    /// It may not: this is why.
+    Lost(String),
+}
+
+/// One process of the cluster.
+#[derive(Debug)]
+pub(super) struct Process<S> {
+    /// Whether it runs.
+    pub status: Status,
+    /// Its actors by place; none while it is down.
+    pub actors: Vec<Seated<S>>,
+    /// Its disk.
+    pub disk: Disk,
+    /// The identity of each actor.
+    nodes: Vec<NodeId>,
+    /// Sends of each actor that wait until a batch is durable.
+    held: Vec<VecDeque<(u64, Envelope)>>,
+    /// The batch with the last record of each actor.
+    awaited: Vec<u64>,
+    has_run: Vec<bool>,
+    timers: Vec<(u64, usize, NodeTimer)>,
+    /// Messages from outside and from the application that wait for the next turn.
+    pub inbox: VecDeque<Envelope>,
+    /// Messages between actors of this process.
+    loopback: VecDeque<Envelope>,
+    /// Records of this turn.
+    records: Vec<Placed>,
+    /// The number of the batch of this turn.
+    batch: u64,
+    /// How fast the clock runs, in thousandths.
+    clock: u64,
+    random: Random,
+    /// Tells events of this life from earlier ones.
+    pub life: u64,
+    /// The process does not run before this time.
+    pub paused_until: u64,
+    /// When it is already going to run.
+    pub next_turn: Option<u64>,
+    /// Places of acceptors that are switched off: they hear nothing.
+    pub off: BTreeSet<usize>,
+    /// Mutation: sends do not wait for the disk.
+    pub is_hasty: bool,
+    fx: Fx,
+}
+
+impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
+    /// A process that is down and has an empty disk.
+    pub(super) fn new(places: &Places, index: usize, clock: u64, random: Random) -> Self {
+        let count = places.roles(index).len();
+        let node = |place| places.node(Place { process: index, place });
+        Self {
+            status: Status::Down,
+            actors: Vec::new(),
+            disk: Disk::default(),
+            nodes: (0..count).map(node).collect(),
+            held: vec![VecDeque::new(); count],
+            awaited: vec![0; count],
+            has_run: vec![false; count],
+            timers: Vec::new(),
+            inbox: VecDeque::new(),
+            loopback: VecDeque::new(),
+            records: Vec::new(),
+            batch: 1,
+            clock,
+            random,
+            life: 0,
+            paused_until: 0,
+            next_turn: None,
+            off: BTreeSet::new(),
+            is_hasty: false,
+            fx: Effects::new(),
+        }
+    }
+
+    /// Whether it runs.
+    pub(super) fn is_up(&self) -> bool {
+        self.status == Status::Up
+    }
+
+    /// Loses everything but the disk.
+    pub(super) fn crash(&mut self) {
+        self.status = Status::Down;
+        self.actors.clear();
+        self.held.iter_mut().for_each(VecDeque::clear);
+        self.awaited.fill(0);
+        self.has_run.fill(false);
+        self.timers.clear();
+        self.inbox.clear();
+        self.loopback.clear();
+        self.records.clear();
+        self.paused_until = 0;
+        self.next_turn = None;
+        self.life += 1;
+    }
+
+    /// Comes back as `actors`, with what the disk kept.
+    pub(super) fn restore(&mut self, actors: Vec<Seated<S>>, loaded: Loaded) {
+        self.status = Status::Up;
+        self.actors = actors;
+        self.batch = self.disk.durable_batch() + 1;
+        for (place, record) in loaded.records {
+            self.actors[place].restore(record);
+        }
+    }
+
+    /// Begins to take part, after that.
+    pub(super) fn begin(&mut self, now: u64, out: &mut Outbox) {
+        for place in 0..self.actors.len() {
+            self.step(place, Input::Start, now, out);
+        }
+        self.hand_over();
+    }
+
+    /// Takes a turn: all that is ready, and what follows from it here.
+    pub(super) fn turn(&mut self, now: u64, out: &mut Outbox) {
+        self.loopback.append(&mut self.inbox);
+        self.run_loopback(now, out);
+        while let Some((place, timer)) = self.pop_due(now) {
+            self.step(place, Input::Timer(timer), now, out);
+        }
+        loop {
+            self.run_loopback(now, out);
+            for place in 0..self.actors.len() {
+                if std::mem::take(&mut self.has_run[place]) {
+                    self.step(place, Input::TurnEnd, now, out);
+                }
+            }
+            if self.loopback.is_empty() {
+                return self.hand_over();
+            }
+        }
+    }
+
+    fn run_loopback(&mut self, now: u64, out: &mut Outbox) {
+        while let Some(Envelope { from, to, message }) = self.loopback.pop_front() {
+            let Some(place) = self.nodes.iter().position(|node| *node == to) else { continue };
+            if !self.off.contains(&place) {
+                self.step(place, Input::Message(from, message), now, out);
+            }
+        }
+    }
+
+    fn pop_due(&mut self, now: u64) -> Option<(usize, NodeTimer)> {
+        let due = self.timers.iter().enumerate().filter(|(_, (at, ..))| *at <= now);
+        let (index, _) = due.min_by_key(|(_, (at, ..))| *at)?;
+        let (_, place, timer) = self.timers.swap_remove(index);
+        Some((place, timer))
+    }
+
+    fn step(&mut self, place: usize, input: Input, now: u64, out: &mut Outbox) {
+        let mut fx = std::mem::take(&mut self.fx);
+        let actor = &mut self.actors[place];
+        self.has_run[place] |= !matches!(input, Input::TurnEnd);
+        match input {
+            Input::Start => actor.on_start(&mut fx),
+            Input::Message(from, message) => actor.on_message(from, message, &mut fx),
+            Input::Timer(timer) => actor.on_timer(timer, &mut fx),
+            Input::TurnEnd => actor.on_turn_end(&mut fx),
+        }
+        out.steps += 1;
+        self.settle(place, &mut fx, now, out);
+        self.fx = fx;
+    }
+
+    fn settle(&mut self, place: usize, fx: &mut Fx, now: u64, out: &mut Outbox) {
+        let from = self.nodes[place];
+        out.violations.extend(fx.violations.drain(..).map(|violation| (from, violation)));
+        if !fx.records.is_empty() {
+            self.records.extend(fx.records.drain(..).map(|record| (place, record)));
+            self.awaited[place] = self.batch;
+        }
+        let awaited = self.awaited[place];
+        let must_wait = awaited > self.disk.durable_batch() && !self.is_hasty;
+        for (to, message) in fx.sends.drain(..) {
+            let envelope = Envelope { from, to, message };
+            if must_wait {
+                self.held[place].push_back((awaited, envelope));
+            } else {
+                leave(&self.nodes, &mut self.loopback, envelope, out);
+            }
+        }
+        for change in fx.timers.drain(..) {
+            let (TimerChange::Set(timer, _) | TimerChange::Cancel(timer)) = &change;
+            self.timers.retain(|(_, other, name)| (*other, name) != (place, timer));
+            if let TimerChange::Set(timer, delay) = change {
+                let range = delay.start.as_micros() as u64..delay.end.as_micros() as u64;
+                let at = now + self.random.within(range) * self.clock / 1000;
+                self.timers.push((at, place, timer));
+            }
+        }
+    }
+
+    fn hand_over(&mut self) {
+        if !self.records.is_empty() {
+            self.disk.append(self.batch, std::mem::take(&mut self.records));
+            self.batch += 1;
+        }
+    }
+
+    /// What waited for the batches that are durable now leaves.
+    pub(super) fn release(&mut self, out: &mut Outbox) {
+        let durable = self.disk.durable_batch();
+        for held in &mut self.held {
+            while let Some((_, envelope)) = held.pop_front_if(|(batch, _)| *batch <= durable) {
+                leave(&self.nodes, &mut self.loopback, envelope, out);
+            }
+        }
+    }
+
+    /// When it has something to do, if it has: now, or when a timer is due.
+    pub(super) fn next_work(&self, now: u64) -> Option<u64> {
+        if !self.inbox.is_empty() || !self.loopback.is_empty() {
+            return Some(now);
+        }
+        self.timers.iter().map(|(at, ..)| *at).min()
+    }
+
+    /// A delay until a thing of which this process decides when.
+    pub(super) fn draw(&mut self, range: std::ops::Range<u64>) -> u64 {
+        self.random.within(range)
+    }
+
+    /// Has the log replaced by what the actors know, as a host does when its log has grown.
+    pub(super) fn compact(&mut self) {
+        let mut records = Vec::new();
+        for (place, actor) in self.actors.iter().enumerate() {
+            records.extend(actor.checkpoint().into_iter().map(|record| (place, record)));
+        }
+        self.disk.rewrite(self.batch, records);
+        self.batch += 1;
+    }
+
+    /// Messages that wait here: for the disk, and for the next turn.
+    pub(super) fn waiting_count(&self) -> usize {
+        self.held.iter().map(VecDeque::len).sum::<usize>() + self.inbox.len()
+    }
+}
+
+/// To an actor of the same process, or out.
+fn leave(
+    nodes: &[NodeId],
+    loopback: &mut VecDeque<Envelope>,
+    envelope: Envelope,
+    out: &mut Outbox,
+) {
+    if nodes.contains(&envelope.to) {
+        loopback.push_back(envelope.clone());
+    }
+    out.left.push(envelope);
+}

@@ -1,0 +1,160 @@
+//! The processes of a world, and how one starts.
+
+use matchmaker::matchmaker::Matchmaker;
+use matchmaker::message::Epoch;
+use matchmaker::node::{Node, NodeRecord};
+use matchmaker::proposer::Proposer;
+use paxos::acceptor::Acceptor;
+use paxos::actor::Actor;
+use paxos::archive::Archive;
+use paxos::replica::{Replica, Surroundings};
+use paxos::session::Session;
+
+use super::disk::{Loaded, Refusal};
+use super::process::{Outbox, Process, Seated, Status};
+use super::{Place, Places, Plan, Role, Verdict, Workload, World};
+use crate::coverage::Situation;
+use crate::mutation::Mutation;
+use crate::properties;
+use crate::random::{Purpose, Random};
+use crate::trace::Kind;
+use crate::workload::Observed;
+
+/// All processes, down, with empty disks.
+pub(super) fn processes<S>(
+    plan: &Plan,
+    places: &Places,
+    mutation: Option<Mutation>,
+) -> Vec<Process<S>>
+where
+    S: paxos::state_machine::StateMachine + Clone + std::fmt::Debug + Eq + std::hash::Hash,
+{
+    let process = |index: usize| {
+        let random = Random::stream(plan.seed, (Purpose::Process, index as u64));
+        let mut process = Process::new(places, index, plan.clocks[index], random);
+        process.is_hasty = mutation == Some(Mutation::SendBeforeSync);
+        process.disk.mutation = mutation;
+        process
+    };
+    (0..places.process_count()).map(process).collect()
+}
+
+impl<W: Workload> World<W> {
+    /// New actors of a process, by place. They remember nothing.
+    fn actors(&self, index: usize) -> Vec<Seated<W::Machine>> {
+        let roles = self.places.roles(index).iter().enumerate();
+        roles.map(|(place, role)| self.actor(Place { process: index, place }, *role)).collect()
+    }
+
+    fn actor(&self, at: Place, role: Role) -> Seated<W::Machine> {
+        let node = self.places.node(at);
+        let beside = |role| {
+            self.places.in_process(at.process, role).expect("replica, archive and session are one")
+        };
+        let options = &self.plan.options;
+        match role {
+            Role::Proposer => Node::Proposer(Box::new(Proposer::new(
+                node,
+                self.places.deployment(),
+                options.election.clone(),
+                options.leader.clone(),
+            ))),
+            Role::Matchmaker => Node::Matchmaker(Matchmaker::new(Epoch(0))),
+            Role::Acceptor => Node::Acceptor(Acceptor::new()),
+            Role::Replica => {
+                let archive = beside(Role::Archive);
+                let others = self.places.every(Role::Archive).into_iter();
+                let peers = others.filter(|other| *other != archive).collect();
+                let surroundings = Surroundings { archive, session: beside(Role::Session), peers };
+                let mut machine = Observed::new(self.workload.machine());
+                machine.is_doubling = self.mutation == Some(Mutation::ExecuteTwice)
+                    && self.processes[at.process].life > 0;
+                Node::Replica(Box::new(Replica::new(surroundings, machine)))
+            }
+            Role::Archive => {
+                let proposers = self.places.every(Role::Proposer).into_iter().collect();
+                Node::Archive(Archive::new(proposers))
+            }
+            Role::Session => Node::Session(Box::new(Session::new(
+                node,
+                beside(Role::Replica),
+                self.places.application(at.process),
+                options.session.clone(),
+            ))),
+        }
+    }
+
+    /// A process starts with what its disk kept, unless it runs or is lost.
+    pub(super) fn start(&mut self, index: usize) -> Verdict {
+        if self.processes[index].status != Status::Down {
+            return Ok(());
+        }
+        let disk = &mut self.processes[index].disk;
+        let durable_count = disk.durable_count();
+        let loaded = match disk.load() {
+            Ok(loaded) => loaded,
+            Err(refusal) => return self.refuse(index, refusal),
+        };
+        let found = loaded.records.len() as u64;
+        let name = format!("p{index}");
+        properties::check_refusal(&name, !self.processes[index].disk.is_corrupt())?;
+        properties::check_restart(&name, durable_count, found)?;
+        self.note(Some(index), Kind::Start, "starts");
+        self.observe_load(&loaded);
+        let survivors = loaded.records[loaded.records.len() - loaded.survivors..].to_vec();
+        self.judge_records(index, survivors)?;
+        self.seen[index] = 0;
+        let (actors, mut out) = (self.actors(index), Outbox::default());
+        let loaded = self.mutate_load(loaded);
+        self.processes[index].restore(actors, loaded);
+        self.check_restored(index)?;
+        self.processes[index].begin(self.now, &mut out);
+        self.settle(index, &mut out)?;
+        self.schedule(index);
+        Ok(())
+    }
+
+    fn refuse(&mut self, index: usize, Refusal(cause): Refusal) -> Verdict {
+        let is_corrupt = self.processes[index].disk.is_corrupt();
+        let text = format!("refuses to start: {cause}");
+        self.note(Some(index), Kind::Fault, text.clone());
+        self.processes[index].status = Status::Lost(cause);
+        if !is_corrupt {
+            return properties::violated(format!(
+                "p{index} {text}, and nothing had harmed its log"
+            ));
+        }
+        self.summary.coverage.meet(Situation::DamageRefused);
+        Ok(())
+    }
+
+    fn observe_load(&mut self, loaded: &Loaded) {
+        if loaded.torn_bytes > 0 {
+            self.summary.coverage.meet(Situation::TornTailCut);
+        }
+        if loaded.survivors > 0 {
+            self.summary.coverage.meet(Situation::UnsyncedRecordsSurvived);
+        }
+    }
+
+    /// What a process would forget if it had the bug of this run.
+    fn mutate_load(&self, mut loaded: Loaded) -> Loaded {
+        let Some(mutation) = self.mutation else { return loaded };
+        loaded.records.retain(|(_, record): &(usize, NodeRecord)| !mutation.forgets(record));
+        loaded
+    }
+
+    /// What was restored is what is true, and can be restored once more.
+    fn check_restored(&mut self, index: usize) -> Verdict {
+        let copies = self.actors(index);
+        for ((place, actor), copy) in self.processes[index].actors.iter().enumerate().zip(copies) {
+            let node = self.places.node(Place { process: index, place });
+            if let Node::Acceptor(acceptor) = actor {
+                self.ghost.check_restored(node, acceptor.promised())?;
+            }
+            self.ghost.check_remembered(node, &actor.checkpoint())?;
+            properties::check_checkpoint(&self.places.name(node), actor, copy)?;
+        }
+        Ok(())
+    }
+}
