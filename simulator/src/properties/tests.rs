@@ -59,8 +59,7 @@ impl Bench {
 
     /// The members of the configuration vote for `value`.
     fn vote(&mut self, round: Round, value: &Value) -> Verdict {
-        let members: Vec<NodeId> =
-            self.ghost.deployment.initial.members().iter().copied().collect();
+        let members: Vec<NodeId> = self.ghost.deployment.initial.members().to_vec();
         for acceptor in members {
             let vote = Vote { slot: Slot(0), round, value: value.clone() };
             self.record(acceptor, NodeRecord::Acceptor(AcceptorRecord::Voted(vote)))?;
@@ -73,8 +72,7 @@ impl Bench {
         let owner = self.every(Role::Proposer)[1];
         let round = Round { number: 2, owner, step: 0 };
         self.register(round);
-        let members: Vec<NodeId> =
-            self.ghost.deployment.initial.members().iter().copied().collect();
+        let members: Vec<NodeId> = self.ghost.deployment.initial.members().to_vec();
         for acceptor in members {
             let record = NodeRecord::Acceptor(AcceptorRecord::Promised(round));
             self.record(acceptor, record).unwrap();
