@@ -33,7 +33,9 @@
 //! ```
 //!
 //! So that the last append proves itself as well, the log puts a [`seal`] behind it once it is
-//! durable: the seal is not synced and costs no more than a copy into the page cache.
+//! durable: the seal is not synced and costs no more than a copy into the page cache. The next append
+//! is written over it. So of two faults at once, a crash that destroys the seal and a bad byte in the
+//! very append before it, the second is taken for the first.
 
 use std::fmt;
 

@@ -103,6 +103,17 @@ impl Default for LeaderOptions {
     }
 }
 
+/// What a leader holds, for whoever watches its limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeaderLoad {
+    /// Size of the values that are not durable on f + 1 archives, in bytes. At most
+    /// [`LeaderOptions::tail_bytes_max`] and one batch more; a new leader inherits as much.
+    pub tail_bytes: usize,
+    /// Size of the requests that wait for a slot, in bytes. At most
+    /// [`LeaderOptions::requests_bytes_max`].
+    pub requests_bytes: usize,
+}
+
 /// A timer of a leader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LeaderTimer {
@@ -198,6 +209,16 @@ impl Leader {
         match &self.phase {
             Phase::Phase2(phase2) => Some(phase2.round),
             Phase::Idle | Phase::Asking { .. } | Phase::Matching(_) | Phase::Phase1(_) => None,
+        }
+    }
+
+    /// What it holds at present; nothing if it does not lead.
+    pub fn load(&self) -> LeaderLoad {
+        match &self.phase {
+            Phase::Phase2(phase2) => phase2.load(),
+            Phase::Idle | Phase::Asking { .. } | Phase::Matching(_) | Phase::Phase1(_) => {
+                LeaderLoad::default()
+            }
         }
     }
 

@@ -27,7 +27,7 @@ use super::matching::{Matched, Matching};
 use super::phase1::Phase1;
 use super::reach::Reach;
 use super::reads::Reads;
-use super::{Fx, Leader, LeaderOptions, LeaderTimer, Phase};
+use super::{Fx, Leader, LeaderLoad, LeaderOptions, LeaderTimer, Phase};
 
 /// Slots that are proposed again in one go, at most.
 const RESEND_MAX: usize = 64;
@@ -115,6 +115,10 @@ pub(super) struct Phase2 {
 }
 
 impl Phase2 {
+    pub(super) fn load(&self) -> LeaderLoad {
+        LeaderLoad { tail_bytes: self.tail_bytes, requests_bytes: self.requests_bytes }
+    }
+
     /// The slot after the last one proposed.
     fn next_slot(&self) -> Slot {
         self.base.plus(self.entries.len() as u64)
@@ -336,7 +340,7 @@ impl Leader {
 
     /// Moves on to a configuration that is newer than the present one: some earlier leader was on
     /// its way there.
-    fn follow_newest(&mut self, fx: &mut Fx) {
+    pub(super) fn follow_newest(&mut self, fx: &mut Fx) {
         let Phase::Phase2(phase2) = &self.phase else { return };
         let is_behind = self.newest.1.version() > phase2.configuration.version();
         if is_behind && phase2.next.is_none() {
@@ -387,25 +391,6 @@ impl Leader {
             phase2.watch_collection(requester, fx);
         }
         self.show_itself(fx);
-    }
-
-    /// After a switch: goes back to `left` if the new acceptors are silent; or has the next in the
-    /// queue its turn.
-    pub(super) fn go_on(&mut self, left: Option<Configuration>, fx: &mut Fx) {
-        let version = self.newest.1.version() + 1;
-        let Phase::Phase2(phase2) = &mut self.phase else { return };
-        if let Some(left) = left {
-            return self.start_next(left.with_version(version), None, Reach::Trusted, fx);
-        }
-        match phase2.queued.take() {
-            // Its version was that of the configuration it waited for: two must never share one.
-            Some((configuration, requester)) => {
-                let configuration = configuration.with_version(version);
-                let asked = Reach::Asked(MemberSet::EMPTY);
-                self.start_next(configuration, Some(requester), asked, fx);
-            }
-            None => self.follow_newest(fx),
-        }
     }
 
     /// Takes commands, if it leads. Sessions find the leader by its heartbeats.

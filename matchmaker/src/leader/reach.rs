@@ -109,4 +109,23 @@ impl Leader {
         fx.set_timer(LeaderTimer::Resend, self.options.resend.clone());
         self.finish_matching(fx);
     }
+
+    /// After a switch: goes back to `left` if the new acceptors are silent; or has the next in the
+    /// queue its turn.
+    pub(super) fn go_on(&mut self, left: Option<Configuration>, fx: &mut Fx) {
+        let version = self.newest.1.version() + 1;
+        let Phase::Phase2(phase2) = &mut self.phase else { return };
+        if let Some(left) = left {
+            return self.start_next(left.with_version(version), None, Reach::Trusted, fx);
+        }
+        match phase2.queued.take() {
+            // Its version was that of the configuration it waited for: two must never share one.
+            Some((configuration, requester)) => {
+                let configuration = configuration.with_version(version);
+                let asked = Reach::Asked(MemberSet::EMPTY);
+                self.start_next(configuration, Some(requester), asked, fx);
+            }
+            None => self.follow_newest(fx),
+        }
+    }
 }

@@ -9,8 +9,10 @@
 
 use std::collections::BTreeMap;
 
+use matchmaker::leader::{LeaderLoad, LeaderOptions};
 use paxos::actor::NodeId;
 use paxos::round::Round;
+use paxos::session::{SessionLoad, SessionOptions};
 use paxos::slot::Slot;
 
 use super::{Ghost, Property, Verdict, fail};
@@ -29,11 +31,36 @@ pub(super) const PROPERTY: Property = Property {
 const WAITING_MAX: usize = 50_000;
 
 /// So many messages wait in a process.
-pub fn check_limits(name: &str, waiting_count: usize) -> Verdict {
+pub fn check_limits(process: usize, waiting_count: usize) -> Verdict {
     if waiting_count <= WAITING_MAX {
         return Ok(());
     }
-    fail(PROPERTY, format!("{waiting_count} messages wait in {name}"))
+    fail(PROPERTY, format!("{waiting_count} messages wait in p{process}"))
+}
+
+/// A command or a batch above a limit in bytes: a thing is taken whole, or not at all.
+const SLACK_BYTES: usize = 1 << 12;
+
+/// A session holds this much.
+pub fn check_session(process: usize, load: SessionLoad, options: &SessionOptions) -> Verdict {
+    let is_within = load.window_count <= options.window_max
+        && load.window_bytes <= options.window_bytes_max + SLACK_BYTES
+        && load.queue_count <= options.queue_max
+        && load.queue_bytes <= options.queue_bytes_max;
+    if is_within {
+        return Ok(());
+    }
+    fail(PROPERTY, format!("the session of p{process} holds {load:?}"))
+}
+
+/// A leader holds this much.
+pub fn check_leader(process: usize, load: LeaderLoad, options: &LeaderOptions) -> Verdict {
+    let is_within = load.requests_bytes <= options.requests_bytes_max
+        && load.tail_bytes <= options.tail_bytes_max + options.batch_bytes_max + SLACK_BYTES;
+    if is_within {
+        return Ok(());
+    }
+    fail(PROPERTY, format!("the leader of p{process} holds {load:?}"))
 }
 
 /// How far proposals run ahead of what is chosen.

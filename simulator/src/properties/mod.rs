@@ -52,7 +52,7 @@ use paxos::slot::Slot;
 use crate::plan::Places;
 
 pub use fold::{check_checkpoint, check_refusal, check_restart};
-pub use limits::check_limits;
+pub use limits::{check_leader, check_limits, check_session};
 pub use linearizability::check_history;
 pub use liveness::late;
 pub use log_prefix::Ledger;

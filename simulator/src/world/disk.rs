@@ -66,6 +66,10 @@ pub(super) struct Disk {
     generation: u32,
     /// The number of the first record of the generation.
     first: u64,
+    /// Where the last append begins that ended.
+    last_append: usize,
+    /// Whether the seal behind it is certainly there: it proves that the append was durable.
+    is_sealed: bool,
     /// Where the entries of the running append begin.
     entries: Vec<usize>,
     /// What is being written and synced.
@@ -159,6 +163,7 @@ impl Disk {
             return Synced { records: Vec::new(), is_rewrite: true };
         }
         self.next += job.records.len() as u64;
+        self.last_append = self.end;
         self.seal();
         Synced { records: std::mem::take(&mut job.records), is_rewrite: false }
     }
@@ -167,7 +172,7 @@ impl Disk {
         self.generation += 1;
         self.first = self.next;
         self.bytes.clear();
-        self.end = 0;
+        (self.end, self.last_append) = (0, 0);
         self.write(records);
         self.next += records.len() as u64;
         self.seal();
@@ -175,6 +180,7 @@ impl Disk {
 
     /// All that was written is durable; the seal says so.
     fn seal(&mut self) {
+        self.is_sealed = true;
         (self.end, self.synced_end) = (self.bytes.len(), self.bytes.len());
         self.synced_below = self.next;
         self.bytes.extend(log_format::seal(self.generation, self.synced_below));
@@ -193,8 +199,9 @@ impl Disk {
             self.bytes.truncate(self.synced_end);
         }
         let is_append = self.running.take().is_some_and(|job| !job.is_rewrite);
+        // The seal was never synced, and is the first thing that an append writes over.
+        self.is_sealed &= !is_append && !is_power_cut;
         if !is_append {
-            // The seal was never synced.
             if is_power_cut && random.permille(500) {
                 self.bytes.truncate(self.synced_end);
             }
@@ -230,10 +237,12 @@ impl Disk {
         lost.into_iter().for_each(|bytes| bytes.fill(0));
     }
 
-    /// Flips a bit of a durable record; false if there is none.
+    /// Flips a bit of a record that is provably durable; false if there is none. (Without its seal the
+    /// last append cannot be told from one that a crash interrupted.)
     pub(super) fn corrupt(&mut self, at_permille: u64, bit: u32) -> bool {
-        let at = (self.synced_end as u64 * at_permille / 1000) as usize;
-        let Some(byte) = self.bytes[..self.synced_end].get_mut(at) else { return false };
+        let end = if self.is_sealed { self.synced_end } else { self.last_append };
+        let at = (end as u64 * at_permille / 1000) as usize;
+        let Some(byte) = self.bytes[..end].get_mut(at) else { return false };
         *byte ^= 1 << bit;
         self.is_corrupt = true;
         true
@@ -259,6 +268,7 @@ impl Disk {
         };
         let survivors = scan.next.saturating_sub(self.synced_below.max(self.first));
         self.bytes.truncate(scan.end);
+        self.last_append = 0;
         let before = (self.synced_end, self.synced_below);
         self.next = scan.next;
         self.seal();

@@ -23,6 +23,7 @@ mod network;
 mod operator;
 mod process;
 mod start;
+mod summary;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,10 +32,10 @@ use matchmaker::node::Node;
 use paxos::actor::NodeId;
 use paxos::round::Round;
 
-use crate::coverage::{Coverage, Situation};
+use crate::coverage::Situation;
 use crate::digest::Digest;
 use crate::mutation::Mutation;
-use crate::plan::{Fault, Place, Places, Plan, Role};
+use crate::plan::{Place, Places, Plan, Role};
 use crate::properties::{self, Calls, Failure, Ghost, Ledger, Verdict};
 use crate::random::{Purpose, Random};
 use crate::trace::{Recorder, Trace};
@@ -46,6 +47,7 @@ use network::Network;
 use operator::Operator;
 pub use process::{Envelope, Seated};
 use process::{Outbox, Process, Status};
+pub use summary::{Report, Summary};
 
 /// What happens next.
 #[expect(clippy::large_enum_variant, reason = "most events are the large one")]
@@ -69,63 +71,6 @@ enum Event {
     Call(usize),
     /// A step of the healing.
     Heal(healing::Step),
-}
-
-/// What a run was like.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Steps of actors and events of the world.
-    pub events: u64,
-    /// Virtual time, in microseconds.
-    pub virtual_us: u64,
-    /// Messages that left an actor.
-    pub messages: u64,
-    /// Calls that returned a result.
-    pub done: u64,
-    /// Calls that failed, or of which nobody knows.
-    pub failed: u64,
-    /// Slots chosen.
-    pub slots: u64,
-    /// Faults that struck, by their kind.
-    pub faults: [u64; Fault::KINDS.len()],
-    /// Reconfigurations that became active.
-    pub activations: u64,
-    /// Rounds for which a collection began.
-    pub collections: u64,
-    /// Machines of acceptors that were switched off.
-    pub retirements: u64,
-    /// Situations that were met.
-    pub coverage: Coverage,
-}
-
-impl Summary {
-    /// Adds those of another run.
-    pub fn add(&mut self, other: &Self) {
-        self.events += other.events;
-        self.virtual_us += other.virtual_us;
-        self.messages += other.messages;
-        self.done += other.done;
-        self.failed += other.failed;
-        self.slots += other.slots;
-        for (sum, count) in self.faults.iter_mut().zip(other.faults) {
-            *sum += count;
-        }
-        self.activations += other.activations;
-        self.collections += other.collections;
-        self.retirements += other.retirements;
-        self.coverage.add(&other.coverage);
-    }
-}
-
-/// How a run ended.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// What it was like.
-    pub summary: Summary,
-    /// A fingerprint of every message, record and time: two runs of one plan have the same.
-    pub digest: u64,
-    /// The property that it broke, if it did.
-    pub failure: Option<Failure>,
 }
 
 /// The world.
@@ -345,9 +290,28 @@ impl<W: Workload> World<W> {
         process.next_turn = None;
         let mut out = Outbox::default();
         process.turn(self.now, &mut out);
-        properties::check_limits(&format!("p{index}"), process.waiting_count())?;
+        self.check_limits(index)?;
         self.settle(index, &mut out)?;
         self.schedule(index);
+        Ok(())
+    }
+
+    /// Nothing holds more than it may.
+    fn check_limits(&self, index: usize) -> Verdict {
+        let process = &self.processes[index];
+        properties::check_limits(index, process.waiting_count())?;
+        for actor in &process.actors {
+            match actor {
+                Node::Proposer(proposer) => {
+                    let load = proposer.leader().load();
+                    properties::check_leader(index, load, &self.plan.options.leader)?;
+                }
+                Node::Session(session) => {
+                    properties::check_session(index, session.load(), &self.plan.options.session)?;
+                }
+                Node::Acceptor(_) | Node::Matchmaker(_) | Node::Replica(_) | Node::Archive(_) => {}
+            }
+        }
         Ok(())
     }
 
