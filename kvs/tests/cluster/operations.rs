@@ -195,5 +195,5 @@ fn acceptors_that_do_not_answer_are_not_used() {
     assert_eq!(client.command(&["SET", "k", "v"]).expect("served"), Reply::Simple("OK".into()));
     let arguments = ["reconfigure", "--config", config, "--acceptors", "a1,a2,a4"];
     let done = text(&Cluster::kvs(&arguments, directory));
-    assert!(done.contains(" vote in round") && done.contains("a3: may be switched off"), "{done}");
+    assert!(done.contains(" vote in round") && done.contains("may be switched off"), "{done}");
 }
