@@ -230,9 +230,13 @@ impl Teller<'_> {
         let label = if self.fault.0 == at { self.fault.1.clone() } else { "cut".into() };
         let is_in_all =
             |process: &usize| pairs.iter().all(|(from, to)| from == process || to == process);
-        let places: Vec<Place> = match (0..self.processes.len()).find(is_in_all) {
-            Some(process) => vec![self.processes[process].into()],
-            None => pairs.iter().map(|(from, _)| self.processes[*from].into()).collect(),
+        let (places, label): (Vec<Place>, _) = match (0..self.processes.len()).find(is_in_all) {
+            Some(process) => (vec![self.processes[process].into()], label),
+            // The mark of the fault says what it is; a word for each process is enough.
+            None => {
+                let senders = pairs.iter().map(|(from, _)| self.processes[*from].into());
+                (senders.collect(), "cut".to_owned())
+            }
         };
         self.story.bands.retain(|band| {
             !(band.kind == BandKind::Cut && band.from_us == at && band.to_us == until)
