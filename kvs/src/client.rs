@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use matchmaker::message::{
-    CollectedA, Message, Progress, ReconfigureA, StatusA, StatusB, ToApplication, ToProposer,
+    Change, CollectedA, Message, Progress, ReconfigureA, StatusA, StatusB, ToApplication,
+    ToProposer,
 };
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
@@ -20,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::deployment::Application;
 use crate::log::{ReplicatedLog, RequestError};
+use crate::outlook::Outlook;
 
 /// How long an operator's question waits for an answer before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
@@ -33,7 +35,7 @@ const ANSWERS_MAX: usize = 64;
 pub struct Client {
     handle: HostHandle<Message>,
     application: Application,
-    proposers: Arc<[NodeId]>,
+    outlook: Outlook,
     waiting: Arc<Mutex<Waiting>>,
 }
 
@@ -100,12 +102,13 @@ impl Client {
     pub(crate) fn new(
         handle: HostHandle<Message>,
         application: Application,
-        proposers: Arc<[NodeId]>,
+        outlook: Outlook,
     ) -> (Self, Port<Message>) {
         let waiting = Arc::new(Mutex::new(Waiting::default()));
         let port = Arc::clone(&waiting);
-        let client = Self { handle, application, proposers, waiting };
-        (client, Box::new(move |_, message| deliver(&port, message)))
+        let heard = outlook.clone();
+        let client = Self { handle, application, outlook, waiting };
+        (client, Box::new(move |_, message| deliver(&port, &heard, message)))
     }
 
     /// Executes `command` once at every replica, and returns the state machine's reply. The order of
@@ -158,8 +161,8 @@ impl Client {
         }
     }
 
-    /// Replaces the acceptors by `members`, and returns when the new ones are in use. The old ones
-    /// must run until the [`Collection`] has finished.
+    /// Replaces the acceptors by `members`, and everyone else as `change` says; returns when the new
+    /// ones are in use. The old ones must run until the [`Collection`] has finished.
     ///
     /// *Repeat*: harmless; acceptors that are in place already are put in place again, under a newer
     /// version.
@@ -170,11 +173,13 @@ impl Client {
         &self,
         system: QuorumSystem,
         members: BTreeSet<NodeId>,
+        change: Option<Change>,
         timeout: Duration,
     ) -> Result<(Active, Collection), OperationError> {
         let started = Instant::now();
-        let mut question = self
-            .question(|token| ToProposer::ReconfigureA(ReconfigureA { token, system, members }));
+        let mut question = self.question(|token| {
+            ToProposer::ReconfigureA(ReconfigureA { token, system, members, change })
+        });
         let active = question.progress(timeout, |progress| match progress {
             Progress::Active { round, configuration, history_count } => {
                 let after = started.elapsed();
@@ -198,7 +203,9 @@ impl Client {
         let mut question = self.question(|token| ToProposer::StatusA(StatusA { token }));
         let status = question.answer(timeout, |answer| match answer {
             ToApplication::StatusB(status) => Some(status),
-            ToApplication::ReconfigureB(_) | ToApplication::Return(_) => None,
+            ToApplication::ReconfigureB(_)
+            | ToApplication::Return(_)
+            | ToApplication::Heartbeat(_) => None,
         });
         status.await
     }
@@ -250,7 +257,8 @@ impl Question {
         mut take: impl FnMut(ToApplication) -> Option<O>,
     ) -> Result<O, OperationError> {
         loop {
-            for proposer in self.client.proposers.iter() {
+            let known = self.client.outlook.known();
+            for proposer in &known.configuration.membership().proposers {
                 let message = Message::Proposer(self.message.clone());
                 let from = self.client.application.node;
                 let sent = self.client.handle.send(from, *proposer, message).await;
@@ -283,7 +291,9 @@ impl Question {
                 Progress::Unreachable { silent } => Some(Err(OperationError::Unreachable(silent))),
                 progress => take(progress).map(Ok),
             },
-            ToApplication::StatusB(_) | ToApplication::Return(_) => None,
+            ToApplication::StatusB(_) | ToApplication::Return(_) | ToApplication::Heartbeat(_) => {
+                None
+            }
         });
         outcome.await?
     }
@@ -344,22 +354,22 @@ fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
 }
 
 /// Called by the host for each answer. One whose asker is gone is dropped.
-fn deliver(waiting: &Mutex<Waiting>, message: Message) {
+fn deliver(waiting: &Mutex<Waiting>, outlook: &Outlook, message: Message) {
     let Message::Application(message) = message else { return };
-    let mut waiting = lock(waiting);
     match message {
+        ToApplication::Heartbeat(m) => outlook.hear(m),
         ToApplication::Return(m) => {
-            if let Some(call) = waiting.calls.remove(&m.token) {
+            if let Some(call) = lock(waiting).calls.remove(&m.token) {
                 let _ = call.send(m.outcome);
             }
         }
         ToApplication::ReconfigureB(ref m) => {
-            if let Some(operator) = waiting.operators.get(&m.token) {
+            if let Some(operator) = lock(waiting).operators.get(&m.token) {
                 let _ = operator.try_send(message);
             }
         }
         ToApplication::StatusB(ref m) => {
-            if let Some(operator) = waiting.operators.get(&m.token) {
+            if let Some(operator) = lock(waiting).operators.get(&m.token) {
                 let _ = operator.try_send(message);
             }
         }

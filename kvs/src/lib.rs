@@ -24,7 +24,7 @@ pub mod limits;
 pub mod local;
 pub mod log;
 pub mod log_entry;
-mod overhearing;
+pub mod outlook;
 pub mod process;
 pub mod resp;
 pub mod store;

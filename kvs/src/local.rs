@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use paxos::actor::NodeId;
 use paxos::quorum::QuorumSystem;
-use paxos::runtime::{DataDir, FileLog, FileLogOptions, Network, Roster, found_together};
+use paxos::runtime::{DataDir, FileLog, FileLogOptions, Network, found_together};
 
 use crate::client::{Active, Client, Collection, OperationError};
-use crate::deployment::{ClusterFile, Role};
+use crate::deployment::{ClusterFile, Members, Role};
 use crate::process::{Machine, Process};
 
 /// How long an operation on the cluster may take.
@@ -26,7 +26,7 @@ const SEGMENT_BYTES: u64 = 16 << 20;
 /// which three vote, three replicas.
 pub struct LocalCluster {
     file: ClusterFile,
-    roster: Roster,
+    members: Members,
     processes: Vec<Process>,
 }
 
@@ -49,18 +49,24 @@ impl LocalCluster {
             data_dirs.push(DataDir::open(path, &file.cluster, &node.name)?);
         }
         let roster = found_together(&mut data_dirs, &file.charter())?;
+        let members = file.members(&roster);
+        let deployment = file.deployment(&members).map_err(io::Error::other)?;
         let network = Network::new();
         let mut processes = Vec::new();
-        for (node, data_dir) in file.nodes.iter().zip(&mut data_dirs) {
+        for data_dir in &mut data_dirs {
+            let member = members.member(data_dir.node()).map_err(io::Error::other)?;
             let incarnation = data_dir.incarnation();
             let endpoint =
-                network.endpoint(node.seats().map(|seat| NodeId::new(seat, incarnation)));
+                network.endpoint(member.seats().map(|seat| NodeId::new(seat, incarnation)));
             let options = FileLogOptions { segment_bytes: SEGMENT_BYTES };
             let log = FileLog::open(data_dir, options)?;
-            let process = Process::start(&file, &node.name, &roster, endpoint, log, &machine)?;
+            let deployment = deployment.clone();
+            let (name, timing) = (&member.name, &file.timing);
+            let process =
+                Process::start(&members, name, deployment, timing, endpoint, log, &machine)?;
             processes.push(process);
         }
-        Ok(Self { file, roster, processes })
+        Ok(Self { file, members, processes })
     }
 
     /// A client of the process number `index`, from zero; all are equal.
@@ -74,8 +80,8 @@ impl LocalCluster {
     }
 
     /// Who is who.
-    pub fn roster(&self) -> &Roster {
-        &self.roster
+    pub fn members(&self) -> &Members {
+        &self.members
     }
 
     /// The processes, in the order of the file.
@@ -91,12 +97,8 @@ impl LocalCluster {
         &self,
         names: &[&str],
     ) -> Result<(Active, Collection), OperationError> {
-        let members = self.members(names)?;
-        self.client(0).reconfigure(QuorumSystem::Majority, members, OPERATION_TIMEOUT).await
-    }
-
-    fn members(&self, names: &[&str]) -> Result<BTreeSet<NodeId>, OperationError> {
-        acceptors_called(names, &self.file.acceptors(&self.roster))
+        let members = acceptors_called(names, &self.members.acceptors())?;
+        self.client(0).reconfigure(QuorumSystem::Majority, members, None, OPERATION_TIMEOUT).await
     }
 
     /// Waits until a process ends by itself, which it does on an error only.

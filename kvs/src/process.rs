@@ -5,16 +5,17 @@ use std::hash::Hash;
 use std::io;
 use std::sync::Arc;
 
+use matchmaker::leader::Deployment;
 use matchmaker::message::Message;
 use matchmaker::node::{Node, NodeRecord};
-use paxos::runtime::{FileLog, Host, HostOptions, HostStats, LogStats, Roster};
+use paxos::runtime::{FileLog, Host, HostOptions, HostStats, LogStats};
 use paxos::state_machine::StateMachine;
 use paxos::transport::Transport;
 use tokio::task::JoinHandle;
 
 use crate::client::Client;
-use crate::deployment::{Application, ClusterFile};
-use crate::overhearing::{Overheard, Overhearing};
+use crate::deployment::{Application, Members, Timing};
+use crate::outlook::Outlook;
 
 /// A state machine that a process can run.
 pub trait Machine: StateMachine + Clone + Debug + Eq + Hash + Send + 'static {}
@@ -27,19 +28,21 @@ pub struct Process {
     client: Client,
     log_stats: Arc<LogStats>,
     host_stats: Arc<HostStats>,
-    overheard: Overheard,
+    outlook: Outlook,
     running: JoinHandle<io::Result<()>>,
 }
 
 impl Process {
-    /// Restores the actors of the node called `name` from `log` and starts them on this thread's
-    /// tokio runtime.
+    /// Restores the actors of the one of `members` that is called `name` from `log` and starts them on
+    /// this thread's tokio runtime. `deployment` is what the process knows of the cluster.
     ///
-    /// *Errors*: the log cannot be read, or belongs to other roles than the file gives the node.
+    /// *Errors*: there is no such member; the log cannot be read, or belongs to other roles than those
+    /// of the member.
     pub fn start<S, T>(
-        file: &ClusterFile,
+        members: &Members,
         name: &str,
-        roster: &Roster,
+        deployment: Deployment,
+        timing: &Timing,
         transport: T,
         log: FileLog<NodeRecord>,
         machine: impl FnOnce() -> S,
@@ -48,18 +51,13 @@ impl Process {
         S: Machine,
         T: Transport<Message> + Send + 'static,
     {
-        let node = file.node(name).map_err(io::Error::other)?;
-        let deployment = file.deployment(roster).map_err(io::Error::other)?;
-        let actors = file.actors(name, roster, machine).map_err(io::Error::other)?;
-        let application = node.application(roster).ok_or_else(|| {
-            io::Error::other(format!("`{name}` is not in the roster of the cluster"))
-        })?;
+        let application = members.member(name).map_err(io::Error::other)?.application();
+        let actors =
+            members.actors(name, &deployment, timing, machine).map_err(io::Error::other)?;
         let log_stats = log.stats();
-        let overheard = Overheard::default();
-        let transport = Overhearing { transport, overheard: overheard.clone() };
+        let outlook = Outlook::new(deployment.initial, members.clone());
         let mut host: Host<Node<S>, _> = Host::new(actors, transport, log, HostOptions::default())?;
-        let proposers = deployment.proposers.into_iter().collect();
-        let (client, port) = Client::new(host.handle(), application, proposers);
+        let (client, port) = Client::new(host.handle(), application, outlook.clone());
         let Application { node, .. } = application;
         host.add_port(node, port)?;
         let host_stats = host.stats();
@@ -69,7 +67,7 @@ impl Process {
             closing.close();
             outcome
         });
-        Ok(Self { client, log_stats, host_stats, overheard, running })
+        Ok(Self { client, log_stats, host_stats, outlook, running })
     }
 
     /// Puts commands into the log, reads, and operates the cluster.
@@ -87,9 +85,9 @@ impl Process {
         Arc::clone(&self.host_stats)
     }
 
-    /// Who leads, as far as the process hears.
-    pub(crate) fn overheard(&self) -> Overheard {
-        self.overheard.clone()
+    /// What the process knows of its cluster.
+    pub fn outlook(&self) -> Outlook {
+        self.outlook.clone()
     }
 
     /// Waits for the end of the process: after [`stop`](Self::stop), or on an error of its disk, which

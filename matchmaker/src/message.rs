@@ -48,6 +48,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
+use paxos::membership::Membership;
 use paxos::message::{
     ArchivedB, FetchA, FromAcceptor, FromSession, Return, ToAcceptor, ToArchive, ToReplica,
     ToSession,
@@ -171,7 +172,7 @@ pub enum FromMatchmaker {
     GarbageB(GarbageB),
 }
 
-/// Leader → other proposers. The sender is at work.
+/// Leader → other proposers, and the application of every process. The sender is at work.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 #[bincode(crate = "paxos::wire::bincode")]
 pub struct Heartbeat {
@@ -191,6 +192,28 @@ pub struct ReconfigureA {
     pub system: QuorumSystem,
     /// The new acceptors.
     pub members: BTreeSet<NodeId>,
+    /// Everyone else, if that changes too.
+    pub change: Option<Change>,
+}
+
+impl ReconfigureA {
+    /// Whether `node` would have a part.
+    pub fn wants(&self, node: NodeId) -> bool {
+        let change = self.change.as_ref();
+        self.members.contains(&node)
+            || change.is_some_and(|change| change.membership.nodes().any(|other| *other == node))
+    }
+}
+
+/// A change of who takes part beside the acceptors.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct Change {
+    /// The version of the configuration that the operator has seen. The change is refused if there
+    /// is a newer one, because it would undo that.
+    pub seen: u64,
+    /// Who takes part from now on.
+    pub membership: Membership,
 }
 
 /// Leader → operator. How a reconfiguration went on. Active comes before collected.
@@ -220,8 +243,8 @@ pub enum Progress {
     Collected {
         /// Evidence: rounds below are collected.
         watermark: Round,
-        /// Acceptors of earlier configurations that are not in the present one. These machines may
-        /// be switched off.
+        /// Those with a part in earlier configurations that have none in the present one: acceptors,
+        /// and everyone else. They may be switched off.
         retirable: BTreeSet<NodeId>,
     },
     /// Nothing was done.
@@ -283,6 +306,25 @@ pub struct StatusB {
     pub archives: BTreeMap<NodeId, ArchivedB>,
 }
 
+/// Operator → leader. Let another proposer lead.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct TransferA {
+    /// Who shall lead: a proposer of the present configuration.
+    pub to: NodeId,
+}
+
+/// Leader → proposer. Campaign now, without waiting for silence.
+///
+/// The receiver may conclude nothing of what was chosen: it campaigns as ever. Commands wait for two
+/// round trips instead of for an election.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct TakeOver {
+    /// The round of the leader. If the receiver has heard of a higher one, this is an old story.
+    pub round: Round,
+}
+
 /// All that a proposer receives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 #[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
@@ -297,6 +339,8 @@ pub enum ToProposer {
     ReconfigureA(ReconfigureA),
     StatusA(StatusA),
     CollectedA(CollectedA),
+    TransferA(TransferA),
+    TakeOver(TakeOver),
 }
 
 /// All that an application or operator receives.
@@ -307,6 +351,7 @@ pub enum ToApplication {
     Return(Return),
     ReconfigureB(ReconfigureB),
     StatusB(StatusB),
+    Heartbeat(Heartbeat),
 }
 
 /// Everything that travels, by its receiver.

@@ -73,7 +73,9 @@ impl Proposer {
             ProposerTimer::Leader(timer) => fx.nest(|fx| self.leader.on_timer(timer, fx)),
             ProposerTimer::Election(timer) => {
                 let newest = self.leader.newest().clone();
-                if self.elect(fx, |election, fx| election.on_timer(timer, &newest, fx)) {
+                let is_elected =
+                    self.elect(fx, |election, fx| election.on_timer(timer, &newest, fx));
+                if is_elected && self.leader.is_proposer() {
                     fx.nest(|fx| self.leader.campaign(fx));
                 } else if !self.election.is_standing() {
                     fx.nest(|fx| self.leader.inquire(fx));
@@ -133,6 +135,7 @@ mod tests {
 
     use paxos::actor::{Incarnation, Seat};
     use paxos::configuration::Configuration;
+    use paxos::membership::Membership;
     use paxos::quorum::QuorumSystem;
     use paxos::round::Round;
 
@@ -159,15 +162,9 @@ mod tests {
 
     #[test]
     fn a_proposer_whose_acceptors_are_all_gone_learns_of_others_from_the_matchmakers() {
-        let deployment = Deployment {
-            proposers: [node(1)].into(),
-            epoch: Epoch(0),
-            matchmakers: [node(2)].into(),
-            replicas: BTreeSet::new(),
-            archives: BTreeSet::new(),
-            sessions: BTreeSet::new(),
-            initial: configuration(1, 10),
-        };
+        let membership = Membership { proposers: [node(1)].into(), ..Membership::default() };
+        let initial = configuration(1, 10).with_membership(membership);
+        let deployment = Deployment { epoch: Epoch(0), matchmakers: [node(2)].into(), initial };
         let (election, leader) = (ElectionOptions::default(), LeaderOptions::default());
         let mut proposer = Proposer::new(node(1), deployment, election, leader);
         let silence = ProposerTimer::Election(ElectionTimer::Silence);

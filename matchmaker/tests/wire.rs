@@ -18,6 +18,7 @@ use paxos::actor::{Incarnation, NodeId, Seat};
 use paxos::archive::ArchiveRecord;
 use paxos::command::Value;
 use paxos::configuration::Configuration;
+use paxos::membership::Membership;
 use paxos::message::{
     ArchivedA, ArchivedB, Chosen, FetchA, FromAcceptor, FromSession, Leading, Nack, Outcome,
     Phase2A, ReadIndexA, Return, ToAcceptor, ToArchive, ToReplica, ToSession,
@@ -42,7 +43,20 @@ fn round() -> Round {
 
 fn configuration() -> Configuration {
     let members = [node(1), node(2), node(3)];
-    Configuration::new(8, QuorumSystem::Majority, members).expect("three members")
+    let configuration = Configuration::new(8, QuorumSystem::Majority, members);
+    configuration.expect("three members").with_membership(membership())
+}
+
+fn membership() -> Membership {
+    Membership {
+        proposers: [node(4)].into(),
+        replicas: [node(5)].into(),
+        archives: [node(6)].into(),
+        joining: [node(7)].into(),
+        sessions: [node(8)].into(),
+        applications: [node(9)].into(),
+        directory: b"there".to_vec(),
+    }
 }
 
 fn history() -> BTreeMap<Round, Configuration> {
@@ -187,6 +201,7 @@ fn to_proposer() -> Golden<ToProposer> {
     let nack = FromAcceptor::Nack(Nack { round: round(), promised: round().adjacent() });
     let garbage_b = FromMatchmaker::GarbageB(GarbageB { epoch: EPOCH, watermark: round() });
     let (system, members) = (QuorumSystem::WriteAll, [node(1), node(2)].into());
+    let change = Some(Change { seen: 3, membership: membership() });
     Golden {
         prefix: "ToProposer",
         values: vec![
@@ -196,9 +211,11 @@ fn to_proposer() -> Golden<ToProposer> {
             ("ArchivedB", archived().into()),
             ("FetchA", FetchA { first: Slot(6) }.into()),
             ("Heartbeat", Heartbeat { round: round(), configuration: configuration() }.into()),
-            ("ReconfigureA", ReconfigureA { token: 7, system, members }.into()),
+            ("ReconfigureA", ReconfigureA { token: 7, system, members, change }.into()),
             ("StatusA", StatusA { token: 7 }.into()),
             ("CollectedA", CollectedA { token: 7 }.into()),
+            ("TransferA", TransferA { to: node(2) }.into()),
+            ("TakeOver", TakeOver { round: round() }.into()),
         ],
     }
 }

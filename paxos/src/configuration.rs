@@ -1,9 +1,11 @@
-//! Configurations: which acceptors vote in a round.
+//! Configurations: which acceptors vote in a round, and who else takes part.
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::actor::NodeId;
+use crate::membership::Membership;
 use crate::quorum::{MemberSet, QuorumSystem};
 use crate::wire::bincode::de::Decoder;
 use crate::wire::bincode::error::DecodeError;
@@ -20,6 +22,8 @@ pub struct Configuration {
     system: QuorumSystem,
     /// Sorted, without repetition.
     members: Vec<NodeId>,
+    /// Everyone else. Shared, because configurations are copied often and this seldom differs.
+    membership: Arc<Membership>,
 }
 
 /// Why a configuration is not possible.
@@ -48,8 +52,18 @@ impl Configuration {
             members.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         match system.defect(members.len()) {
             Some(defect) => Err(ConfigurationError(defect)),
-            None => Ok(Self { version, system, members }),
+            None => Ok(Self { version, system, members, membership: Arc::default() }),
         }
+    }
+
+    /// The same acceptors and quorums with everyone else as in `membership`.
+    pub fn with_membership(self, membership: impl Into<Arc<Membership>>) -> Self {
+        Self { membership: membership.into(), ..self }
+    }
+
+    /// Who takes part beside the acceptors.
+    pub fn membership(&self) -> &Arc<Membership> {
+        &self.membership
     }
 
     /// Tells configurations apart over time; never decreases.
@@ -96,9 +110,21 @@ impl Configuration {
         set
     }
 
-    /// Whether `other` has the same acceptors and quorums, whatever its version.
+    /// Whether `other` has the same acceptors, quorums and membership, whatever its version.
     pub fn is_same_as(&self, other: &Self) -> bool {
-        self.system == other.system && self.members == other.members
+        self.system == other.system
+            && self.members == other.members
+            && self.membership == other.membership
+    }
+
+    /// Whether `node` has any part in it.
+    pub fn has(&self, node: NodeId) -> bool {
+        self.position(node).is_some() || self.membership.nodes().any(|other| *other == node)
+    }
+
+    /// Everyone who has a part in it.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeId> {
+        self.members.iter().chain(self.membership.nodes())
     }
 }
 
@@ -106,7 +132,9 @@ impl<C> Decode<C> for Configuration {
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
         let (version, system) = Decode::decode(decoder)?;
         let members: Vec<NodeId> = Decode::decode(decoder)?;
+        let membership: Arc<Membership> = Decode::decode(decoder)?;
         Self::new(version, system, members)
+            .map(|configuration| configuration.with_membership(membership))
             .map_err(|error| DecodeError::OtherString(format!("not a configuration: {error}")))
     }
 }

@@ -8,6 +8,7 @@ pub mod configuration;
 pub mod election;
 #[cfg(feature = "log-format")]
 pub mod log_format;
+pub mod membership;
 pub mod message;
 pub mod mutant;
 pub mod quorum;

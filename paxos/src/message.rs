@@ -30,6 +30,9 @@
 
 mod conversions;
 
+use std::collections::BTreeSet;
+
+use crate::actor::NodeId;
 use crate::command::{SessionId, Submission, Value};
 use crate::round::Round;
 use crate::slot::Slot;
@@ -205,12 +208,15 @@ pub struct Chosen {
     pub value: Value,
 }
 
-/// Leader → replica. All slots below `watermark` are chosen. Says nothing of the values.
+/// Leader → replica. All slots below `watermark` are chosen. Says where the values are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 #[bincode(crate = "crate::wire::bincode")]
 pub struct ChosenWatermark {
     /// Exclusive.
     pub watermark: Slot,
+    /// Archives that may have the values: those of the present round, and of rounds before it that
+    /// are not collected.
+    pub archives: BTreeSet<NodeId>,
 }
 
 /// Replica → archive or leader. Asks for the chosen values from `first` on.

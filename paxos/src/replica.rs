@@ -59,7 +59,7 @@ pub struct Surroundings {
     pub archive: NodeId,
     /// The session of the same process.
     pub session: NodeId,
-    /// Archives of other processes.
+    /// Archives of other processes, as far as is known; a leader knows better.
     pub peers: Vec<NodeId>,
 }
 
@@ -166,6 +166,8 @@ impl<S: StateMachine> Replica<S> {
 
     fn on_chosen_watermark(&mut self, from: NodeId, m: ChosenWatermark, fx: &mut Fx) {
         self.leader = Some(from);
+        let own = self.surroundings.archive;
+        self.surroundings.peers = m.archives.into_iter().filter(|peer| *peer != own).collect();
         self.chosen_watermark = self.chosen_watermark.max(m.watermark);
         if self.executed_watermark < self.chosen_watermark {
             self.arm_fetch(fx);
@@ -344,6 +346,10 @@ mod tests {
         Chosen { slot: Slot(slot), value }
     }
 
+    fn chosen_watermark(slot: u64) -> ChosenWatermark {
+        ChosenWatermark { watermark: Slot(slot), archives: [node(3), node(4)].into() }
+    }
+
     fn executed(first: u64, text: &'static str) -> (NodeId, FromReplica) {
         let session = SessionId { node: node(2), life: 1 };
         let replies = vec![Payload::new(text.as_bytes())];
@@ -381,7 +387,7 @@ mod tests {
     fn a_gap_is_fetched_from_one_after_the_other() {
         let mut replica = replica();
         step(&mut replica, FetchB { first: Slot(0), values: vec![] });
-        let fx = step(&mut replica, ChosenWatermark { watermark: Slot(2) });
+        let fx = step(&mut replica, chosen_watermark(2));
         assert_eq!(fx.timers.len(), 1);
         let mut asked = Vec::new();
         for _ in 0..3 {

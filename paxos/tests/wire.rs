@@ -12,6 +12,7 @@ use paxos::actor::{Incarnation, NodeId, Seat};
 use paxos::archive::ArchiveRecord;
 use paxos::command::{SessionId, Submission, Value};
 use paxos::configuration::Configuration;
+use paxos::membership::Membership;
 use paxos::message::*;
 use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
@@ -170,7 +171,10 @@ fn to_replica() -> Golden<ToReplica> {
         prefix: "ToReplica",
         values: vec![
             ("Chosen", Chosen { slot: Slot(6), value: value() }.into()),
-            ("ChosenWatermark", ChosenWatermark { watermark: Slot(6) }.into()),
+            (
+                "ChosenWatermark",
+                ChosenWatermark { watermark: Slot(6), archives: [node(1)].into() }.into(),
+            ),
             ("FetchB", fetch_b.into()),
             ("Query", query.into()),
         ],
@@ -345,7 +349,7 @@ fn a_length_that_the_frame_cannot_hold_is_refused() {
 #[test]
 fn a_configuration_that_cannot_be_is_refused() {
     let encoded = |version: u64, system: QuorumSystem, members: Vec<NodeId>| {
-        wire::encode(&(version, system, members))
+        wire::encode(&(version, system, members, Membership::default()))
     };
     let many: Vec<NodeId> = (0..65).map(node).collect();
     for bytes in [

@@ -16,14 +16,14 @@ use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
 use paxos::message::ArchivedB;
 use paxos::quorum::QuorumSystem;
-use paxos::runtime::{Connections, HostStats, LogStats, Roster};
+use paxos::runtime::{Connections, HostStats, LogStats};
 use serde::Serialize;
 
 use crate::client::{Client, Collection, OperationError};
 use crate::connection::Admin;
-use crate::deployment::{ClusterFile, Quorum};
+use crate::deployment::Quorum;
 use crate::local::{OPERATION_TIMEOUT, acceptors_called};
-use crate::overhearing::Overheard;
+use crate::outlook::Outlook;
 use crate::process::Process;
 use crate::resp::Reply;
 
@@ -45,14 +45,8 @@ pub struct ClusterAdmin(Arc<Inner>);
 struct Inner {
     node: String,
     client: Client,
-    acceptors: BTreeMap<String, NodeId>,
-    names: BTreeMap<NodeId, String>,
-    /// The archives of all replicas, with the names of their nodes.
-    replicas: BTreeMap<NodeId, String>,
-    /// What the other nodes play, by name.
-    peers: BTreeMap<String, String>,
+    outlook: Outlook,
     connections: Connections,
-    overheard: Overheard,
     /// Collections that an operator may ask about, by the version of the configuration in use.
     collections: Mutex<BTreeMap<u64, Collection>>,
     log_stats: Arc<LogStats>,
@@ -61,23 +55,12 @@ struct Inner {
 
 impl ClusterAdmin {
     /// The operator at the node called `name`, whose process has `connections`.
-    pub fn new(
-        file: &ClusterFile,
-        roster: &Roster,
-        name: &str,
-        process: &Process,
-        connections: Connections,
-    ) -> Self {
-        let peers = file.nodes.iter().filter(|node| node.name != name);
+    pub fn new(name: &str, process: &Process, connections: Connections) -> Self {
         Self(Arc::new(Inner {
             node: name.to_owned(),
             client: process.client(),
-            acceptors: file.acceptors(roster),
-            names: file.names(roster),
-            replicas: file.replicas(roster),
-            peers: peers.map(|node| (node.name.clone(), node.plays())).collect(),
+            outlook: process.outlook(),
             connections,
-            overheard: process.overheard(),
             collections: Mutex::default(),
             log_stats: process.log_stats(),
             host_stats: process.host_stats(),
@@ -132,15 +115,16 @@ impl Inner {
     /// What this node knows by itself.
     fn leaderless(&self) -> LeaderlessStatus {
         let connected = self.connections.connected();
-        let peers = self.peers.iter().map(|(name, plays)| {
-            let is_connected = connected.get(name).copied().unwrap_or(false);
-            (name.clone(), PeerStatus { is_connected, plays: plays.clone() })
+        let known = self.outlook.known();
+        let peers = known.members.all().filter(|member| member.name != self.node).map(|member| {
+            let is_connected = connected.get(&member.name).copied().unwrap_or(false);
+            (member.name.clone(), PeerStatus { is_connected, plays: member.plays() })
         });
         LeaderlessStatus {
             asked: self.node.clone(),
             leader: (),
             waited_ms: millis(STATUS_TIMEOUT),
-            last_leader: self.overheard.last().map(|(round, age)| LastLeader {
+            last_leader: self.outlook.last_leader().map(|(round, age)| LastLeader {
                 node: self.name(round.owner),
                 round: round.to_string(),
                 heard_ms_ago: millis(age),
@@ -152,7 +136,7 @@ impl Inner {
 
     async fn reconfigure(&self, arguments: &[&str]) -> Result<String, OperationError> {
         let (system, members) = self.target(arguments)?;
-        let reconfigured = self.client.reconfigure(system, members, OPERATION_TIMEOUT).await;
+        let reconfigured = self.client.reconfigure(system, members, None, OPERATION_TIMEOUT).await;
         let (active, collection) = reconfigured.map_err(|error| match error {
             OperationError::Unreachable(silent) => {
                 let silent = self.all_named(&silent).join(" ");
@@ -221,7 +205,7 @@ impl Inner {
             }
             names => (QuorumSystem::Majority, names),
         };
-        Ok((system, acceptors_called(names, &self.acceptors)?))
+        Ok((system, acceptors_called(names, &self.outlook.known().members.acceptors())?))
     }
 
     fn process(&self) -> ProcessStatus {
@@ -249,16 +233,20 @@ impl Inner {
             collected_watermark: status.collected_watermark.to_string(),
             uncollected: status.history_count,
             replicas: self
-                .replicas
-                .iter()
-                .map(|(node, name)| (name.clone(), status.archives.get(node).map(replica_status)))
+                .outlook
+                .known()
+                .members
+                .replicas()
+                .into_iter()
+                .map(|(node, name)| (name, status.archives.get(&node).map(replica_status)))
                 .collect(),
             process: self.process(),
         }
     }
 
     fn name(&self, node: NodeId) -> String {
-        self.names.get(&node).cloned().unwrap_or_else(|| node.to_string())
+        let mut names = self.outlook.known().members.names();
+        names.remove(&node).unwrap_or_else(|| node.to_string())
     }
 
     fn all_named<'a>(&self, nodes: impl IntoIterator<Item = &'a NodeId>) -> Vec<String> {

@@ -34,13 +34,8 @@ impl Demo {
         let front = Front::bind(self.listen).await?;
         let mut cluster = LocalCluster::open(&self.data, || Store::new(StoreLimits::default()))?;
         self.announce(&cluster, front.address());
-        let admin = ClusterAdmin::new(
-            cluster.file(),
-            cluster.roster(),
-            "n1",
-            &cluster.processes()[0],
-            Connections::default(),
-        );
+        let process = &cluster.processes()[0];
+        let admin = ClusterAdmin::new("n1", process, Connections::default());
         let log = cluster.client(0);
         let outcome = front.serve(Options::default(), log, admin, cluster.ended()).await;
         outcome?;

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use clap::Args;
 use kvs::admin::ClusterAdmin;
 use kvs::connection::{self, Admin, Options, Server};
-use kvs::deployment::{ClusterFile, NodeFile, Role};
+use kvs::deployment::{ClusterFile, Members, NodeFile, Role};
 use kvs::log::ReplicatedLog;
 use kvs::process::Process;
 use kvs::store::{Store, StoreLimits};
-use paxos::runtime::{self, DataDir, Directory, FileLog, FileLogOptions, Listener, TcpTransport};
+use paxos::actor::Incarnation;
+use paxos::runtime::{self, DataDir, FileLog, FileLogOptions, Listener, Roster, TcpTransport};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -58,7 +59,7 @@ impl Serve {
             Some(_) | None => None,
         };
         let listener = Listener::bind(&node.peer.to_string()).await?;
-        let directory = directory(&file)?;
+        let directory = founders(&file).directory()?;
         if data_dir.roster().is_none() {
             tracing::info!(cluster = %file.cluster, "the first start waits for all nodes");
         }
@@ -79,10 +80,14 @@ impl Serve {
         let connections = transport.connections();
         let limits = store_limits(&file);
         let machine = || Store::new(limits);
-        let mut process = Process::start(&file, &node.name, &roster, transport, log, machine)?;
+        let members = file.members(&roster);
+        let (name, timing) = (&node.name, &file.timing);
+        let deployment = file.deployment(&members)?;
+        let mut process =
+            Process::start(&members, name, deployment, timing, transport, log, machine)?;
         announce(node, data.display());
         let client = process.client();
-        let admin = ClusterAdmin::new(&file, &roster, &node.name, &process, connections);
+        let admin = ClusterAdmin::new(&node.name, &process, connections);
         match front {
             Some(front) => front.serve(options(&file), client, admin, process.ended()).await?,
             None => {
@@ -112,12 +117,10 @@ fn announce(node: &NodeFile, data: impl std::fmt::Display) {
     }
 }
 
-fn directory(file: &ClusterFile) -> io::Result<Directory> {
-    Directory::new(file.nodes.iter().map(|node| runtime::Process {
-        name: node.name.clone(),
-        address: node.peer.to_string(),
-        seats: node.seats().collect(),
-    }))
+/// The processes of the file while nobody knows their incarnations: where they are.
+fn founders(file: &ClusterFile) -> Members {
+    let names = file.nodes.iter().map(|node| (node.name.clone(), Incarnation(0)));
+    file.members(&Roster(names.collect()))
 }
 
 /// Replicas decide by these, so they come from the file that all nodes share.

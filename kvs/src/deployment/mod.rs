@@ -13,26 +13,20 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use matchmaker::leader::Deployment;
-use matchmaker::matchmaker::Matchmaker;
 use matchmaker::message::Epoch;
-use matchmaker::node::Node;
-use matchmaker::proposer::Proposer;
-use paxos::acceptor::Acceptor;
-use paxos::actor::{Incarnation, NodeId};
-use paxos::archive::Archive;
+use paxos::actor::Incarnation;
 use paxos::configuration::Configuration;
 use paxos::quorum::QuorumSystem;
-use paxos::replica::{Replica, Surroundings};
 use paxos::runtime::{Charter, Roster};
-use paxos::session::Session;
-use paxos::state_machine::StateMachine;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+mod members;
 mod node;
 mod options;
 
-use node::{ACCEPTOR, Part, all_roles};
+pub use members::{Member, Members};
+use node::all_roles;
 pub use node::{Application, NodeFile, Role};
 pub use options::{Clients, Timing};
 
@@ -225,7 +219,7 @@ impl ClusterFile {
         self.clients.check()?;
         let roster =
             Roster(self.nodes.iter().map(|node| (node.name.clone(), Incarnation(1))).collect());
-        self.initial(&roster)?;
+        self.deployment(&self.members(&roster))?;
         Ok(self)
     }
 
@@ -262,121 +256,37 @@ impl ClusterFile {
         })
     }
 
-    /// Who every acceptor is, by name.
-    pub fn acceptors(&self, roster: &Roster) -> BTreeMap<String, NodeId> {
-        self.nodes
-            .iter()
-            .flat_map(|node| {
-                let names = node.acceptors.iter();
-                (ACCEPTOR..)
-                    .zip(names)
-                    .filter_map(|(place, name)| Some((name.clone(), node.identity(place, roster)?)))
+    /// The processes that found the cluster, with the incarnations of `roster`. A node that is not in
+    /// it is left out.
+    pub fn members(&self, roster: &Roster) -> Members {
+        Members::new(self.nodes.iter().filter_map(|node| {
+            Some(Member {
+                name: node.name.clone(),
+                id: node.id,
+                incarnation: *roster.0.get(&node.name)?,
+                peer: node.peer.to_string(),
+                client: node.client.map(|address| address.to_string()),
+                roles: node.roles.iter().copied().collect(),
+                acceptors: node.acceptors.clone(),
             })
-            .collect()
+        }))
     }
 
-    /// Who every actor is that an operator may hear of, with a name for each.
-    pub fn names(&self, roster: &Roster) -> BTreeMap<NodeId, String> {
-        let acceptors = self.acceptors(roster).into_iter().map(|(name, node)| (node, name));
-        let places = [Role::Proposer as u32, Role::Matchmaker as u32, Part::Archive as u32];
-        let others = self.nodes.iter().flat_map(|node| {
-            places
-                .into_iter()
-                .filter_map(|place| Some((node.identity(place, roster)?, node.name.clone())))
-        });
-        acceptors.chain(others).collect()
-    }
-
-    /// The archives of all replicas, with the names of their nodes.
-    pub fn replicas(&self, roster: &Roster) -> BTreeMap<NodeId, String> {
-        let nodes = self.nodes.iter().filter(|node| node.roles.contains(&Role::Replica));
-        nodes
-            .filter_map(|node| {
-                Some((node.identity(Part::Archive as u32, roster)?, node.name.clone()))
-            })
-            .collect()
-    }
-
-    fn initial(&self, roster: &Roster) -> Result<Configuration, DeploymentError> {
-        let known = self.acceptors(roster);
-        let members = self.acceptors.iter().filter_map(|name| known.get(name).copied());
-        Configuration::new(1, self.quorum.into(), members)
-            .map_err(|cause| DeploymentError(format!("`acceptors`: {cause}")))
-    }
-
-    /// Who plays what, for a cluster founded with `roster`.
+    /// Who plays what, for a cluster that has just been founded by `members`.
     ///
-    /// *Errors*: none for a file that was read and a roster of its nodes.
-    pub fn deployment(&self, roster: &Roster) -> Result<Deployment, DeploymentError> {
-        let all = |role: Role, place: u32| {
-            let nodes = self.nodes.iter().filter(move |node| node.roles.contains(&role));
-            nodes.filter_map(move |node| node.identity(place, roster)).collect()
-        };
-        Ok(Deployment {
-            proposers: all(Role::Proposer, Role::Proposer as u32),
-            epoch: Epoch(0),
-            matchmakers: all(Role::Matchmaker, Role::Matchmaker as u32),
-            replicas: all(Role::Replica, Role::Replica as u32),
-            archives: all(Role::Replica, Part::Archive as u32),
-            sessions: all(Role::Replica, Part::Session as u32),
-            initial: self.initial(roster)?,
-        })
-    }
-
-    /// The actors of the node called `name`, with a state machine from `machine` if it is a replica.
-    ///
-    /// *Errors*: there is no such node, or the roster lacks it.
-    pub fn actors<S: StateMachine>(
-        &self,
-        name: &str,
-        roster: &Roster,
-        machine: impl FnOnce() -> S,
-    ) -> Result<Vec<(NodeId, Node<S>)>, DeploymentError> {
-        let node = self.node(name)?;
-        let deployment = self.deployment(roster)?;
-        let place = |place| {
-            let missing = || DeploymentError(format!("`{name}` is not in the cluster's roster"));
-            node.identity(place, roster).ok_or_else(missing)
-        };
-        let mut actors = Vec::new();
-        if node.roles.contains(&Role::Proposer) {
-            let id = place(Role::Proposer as u32)?;
-            let (election, leader) = (self.timing.election(), self.timing.leader());
-            let proposer = Proposer::new(id, deployment.clone(), election, leader);
-            actors.push((id, Node::Proposer(Box::new(proposer))));
-        }
-        if node.roles.contains(&Role::Matchmaker) {
-            let matchmaker = Matchmaker::new(deployment.epoch);
-            actors.push((place(Role::Matchmaker as u32)?, Node::Matchmaker(matchmaker)));
-        }
-        for (seat, _) in (ACCEPTOR..).zip(&node.acceptors) {
-            actors.push((place(seat)?, Node::Acceptor(Acceptor::new())));
-        }
-        if node.roles.contains(&Role::Replica) {
-            let [replica, archive, session, application] = [
-                Role::Replica as u32,
-                Part::Archive as u32,
-                Part::Session as u32,
-                Part::Application as u32,
-            ]
-            .map(place);
-            let (replica, archive, session) = (replica?, archive?, session?);
-            let peers = deployment.archives.iter().copied().filter(|peer| *peer != archive);
-            let surroundings = Surroundings { archive, session, peers: peers.collect() };
-            let options = self.timing.session();
-            let served = Session::new(session, replica, application?, options);
-            actors.push((replica, Node::Replica(Box::new(Replica::new(surroundings, machine())))));
-            actors.push((archive, Node::Archive(Archive::new(deployment.proposers.clone()))));
-            actors.push((session, Node::Session(Box::new(served))));
-        }
-        Ok(actors)
+    /// *Errors*: none for a file that was read and its members.
+    pub fn deployment(&self, members: &Members) -> Result<Deployment, DeploymentError> {
+        let known = members.acceptors();
+        let voting = self.acceptors.iter().filter_map(|name| known.get(name).copied());
+        let initial = Configuration::new(1, self.quorum.into(), voting)
+            .map_err(|cause| DeploymentError(format!("`acceptors`: {cause}")))?
+            .with_membership(members.membership(&BTreeSet::new()));
+        Ok(Deployment { epoch: Epoch(0), matchmakers: members.matchmakers(), initial })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use paxos::actor::Seat;
-
     use super::*;
 
     fn file() -> ClusterFile {
@@ -398,27 +308,6 @@ mod tests {
         assert_eq!(read.validated().expect("possible"), file);
         assert_eq!(file.nodes[0].acceptors, ["a1", "a4"]);
         assert_eq!(file.acceptors, ["a1", "a2", "a3"]);
-    }
-
-    #[test]
-    fn every_actor_has_a_seat_of_its_own() {
-        let file = file();
-        let roster = Roster(file.nodes.iter().map(|n| (n.name.clone(), Incarnation(7))).collect());
-        let mut seen = std::collections::BTreeSet::new();
-        for node in &file.nodes {
-            let actors = file
-                .actors(&node.name, &roster, crate::store::Store::default)
-                .expect("a node of the file");
-            assert_eq!(actors.len(), 7);
-            let seats: Vec<Seat> = node.seats().collect();
-            for (id, _) in actors {
-                assert!(seen.insert(id.seat) && seats.contains(&id.seat));
-                assert_eq!(id.incarnation, Incarnation(7));
-            }
-        }
-        let deployment = file.deployment(&roster).expect("complete");
-        assert_eq!(deployment.initial.members().len(), 3);
-        assert_eq!(deployment.archives.len(), 3);
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use paxos::actor::{NodeId, Seat};
-use paxos::runtime::{NAME_BYTES_MAX, Roster};
+use paxos::actor::NodeId;
+use paxos::runtime::NAME_BYTES_MAX;
+use paxos::wire::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use super::{DeploymentError, error};
@@ -40,8 +41,11 @@ pub(super) fn all_roles() -> Vec<Role> {
 }
 
 /// A role that a node of the file can have, beside acceptors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Encode, Decode,
+)]
 #[serde(rename_all = "lowercase")]
+#[bincode(crate = "paxos::wire::bincode")]
 pub enum Role {
     /// May lead.
     Proposer = 0,
@@ -125,29 +129,10 @@ impl NodeFile {
             (false, false) => format!("{}; {acceptors}", roles.join(", ")),
         }
     }
-
-    pub(super) fn identity(&self, place: u32, roster: &Roster) -> Option<NodeId> {
-        let incarnation = *roster.0.get(&self.name)?;
-        Some(NodeId::new(Seat(self.id * SEATS + place), incarnation))
-    }
-
-    /// All seats that actors and the application of this node may have.
-    pub fn seats(&self) -> impl Iterator<Item = Seat> + use<> {
-        let first = self.id * SEATS;
-        (first..first + SEATS).map(Seat)
-    }
-
-    /// The application beside the replica of this node, if the roster knows it.
-    pub fn application(&self, roster: &Roster) -> Option<Application> {
-        Some(Application {
-            node: self.identity(Part::Application as u32, roster)?,
-            session: self.identity(Part::Session as u32, roster)?,
-        })
-    }
 }
 
 /// Seats of one node.
-const SEATS: u32 = 64;
+pub(super) const SEATS: u32 = 64;
 /// The first seat of an acceptor within a node.
 pub(super) const ACCEPTOR: u32 = 8;
 /// Nodes are numbered up to here.

@@ -59,7 +59,7 @@ pub(super) struct Garbage {
     sent: Slot,
     /// Rounds below are collected, as far as this leader knows.
     collected_watermark: Round,
-    /// Acceptors of the collected rounds that are not in the present configuration.
+    /// Those with a part in the collected rounds that have none in the present configuration.
     retirable: BTreeSet<NodeId>,
     /// Operators that wait for the end.
     watchers: Vec<Requester>,
@@ -82,6 +82,11 @@ impl Phase2 {
     /// Rounds below are collected, as far as this leader knows.
     pub(super) fn collected_watermark(&self) -> Round {
         self.garbage.collected_watermark
+    }
+
+    /// Whether all earlier rounds are collected.
+    pub(super) fn is_collected(&self) -> bool {
+        self.garbage.stage == Stage::Done
     }
 
     /// Tells `requester` when all earlier rounds are collected, now if they are.
@@ -183,7 +188,7 @@ impl Leader {
             } else if phase2.chosen_watermark >= watermark && !is_asked {
                 phase2.garbage.stage = Stage::Persisting { is_asked: true };
                 let m = ToArchive::ArchivedA(ArchivedA { watermark });
-                fx.broadcast(&self.deployment.archives, m);
+                fx.broadcast(&phase2.configuration.membership().archives, m);
             }
         }
         if phase2.garbage.stage == Stage::Telling && phase2.is_told() {
@@ -235,9 +240,10 @@ impl Leader {
         if watermark > phase2.garbage.sent {
             phase2.tell(watermark, fx);
         }
-        if watermark < phase2.chosen_watermark {
+        let membership = phase2.configuration.membership();
+        if watermark < phase2.chosen_watermark || !membership.joining.is_empty() {
             let m = ToArchive::ArchivedA(ArchivedA { watermark: Slot::ZERO });
-            fx.broadcast(&self.deployment.archives, m);
+            fx.broadcast(membership.every_archive(), m);
         }
     }
 
@@ -263,8 +269,8 @@ impl Phase2 {
     fn finish_collection(&mut self, fx: &mut Fx) {
         self.garbage.stage = Stage::Done;
         self.garbage.collected_watermark = self.round;
-        let members = self.history.values().flat_map(|earlier| earlier.members());
-        self.garbage.retirable = members.filter(|node| !self.is_wanted(**node)).copied().collect();
+        let earlier = self.history.values().flat_map(Configuration::nodes);
+        self.garbage.retirable = earlier.filter(|node| !self.is_wanted(**node)).copied().collect();
         self.history.clear();
         for requester in std::mem::take(&mut self.garbage.watchers) {
             self.report_collected(requester, fx);

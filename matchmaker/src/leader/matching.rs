@@ -6,19 +6,22 @@
 //! *Paper*: Matchmaker Paxos, sections 2.4 and 4.4.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
+use paxos::membership::Membership;
 use paxos::message::{Phase1A, ToAcceptor};
 use paxos::mutant::{self, Mutant};
 use paxos::quorum::MemberSet;
 use paxos::round::Round;
+use paxos::slot::Slot;
 
 use super::phase2::{Next, Phase2, Requester};
 use super::reach::Reach;
 use super::{Fx, Leader, LeaderRecord, LeaderTimer, Phase};
 use crate::message::{
-    MatchA, MatchB, MatchNack, NewestA, NewestB, Progress, ReconfigureA, ReconfigureB,
+    Change, MatchA, MatchB, MatchNack, NewestA, NewestB, Progress, ReconfigureA, ReconfigureB,
     ToApplication, ToMatchmaker,
 };
 
@@ -249,12 +252,7 @@ impl Leader {
     /// registered others at a minority of the matchmakers, and only a newer version outdoes those.
     pub(super) fn on_reconfigure_a(&mut self, from: NodeId, m: ReconfigureA, fx: &mut Fx) {
         let requester = Requester { node: from, token: m.token };
-        let version = self.newest.1.version() + 1;
         let Phase::Phase2(phase2) = &mut self.phase else { return };
-        let configuration = match Configuration::new(version, m.system, m.members) {
-            Ok(configuration) => configuration,
-            Err(error) => return requester.refuse(error.to_string(), fx),
-        };
         if phase2.next.as_ref().is_some_and(|next| next.requester == Some(requester)) {
             return;
         }
@@ -264,14 +262,73 @@ impl Leader {
             return phase2.watch_collection(requester, fx);
         }
         if phase2.next.is_some() {
-            let superseded = phase2.queued.replace((configuration, requester));
+            let superseded = phase2.queued.replace((m, requester));
             if let Some((_, earlier)) = superseded.filter(|(_, earlier)| *earlier != requester) {
                 earlier.refuse("a later reconfiguration took its place in the queue".into(), fx);
             }
             return;
         }
-        let asked = Reach::Asked(MemberSet::EMPTY);
-        self.start_next(configuration, Some(requester), asked, fx);
+        self.start_reconfiguration(m, requester, fx);
+    }
+
+    /// Registers what was asked for, unless it is not possible.
+    pub(super) fn start_reconfiguration(
+        &mut self,
+        m: ReconfigureA,
+        requester: Requester,
+        fx: &mut Fx,
+    ) {
+        match self.next_configuration(m) {
+            Ok(configuration) => {
+                let asked = Reach::Asked(MemberSet::EMPTY);
+                self.start_next(configuration, Some(requester), asked, fx);
+            }
+            Err(reason) => requester.refuse(reason, fx),
+        }
+    }
+
+    /// The configuration that `m` asks for, under a version of its own.
+    ///
+    /// *Errors*: why it is not possible.
+    fn next_configuration(&self, m: ReconfigureA) -> Result<Configuration, String> {
+        let newest = self.newest.1.version();
+        let configuration = Configuration::new(newest + 1, m.system, m.members)
+            .map_err(|error| error.to_string())?;
+        let Some(Change { seen, membership }) = m.change else {
+            return Ok(configuration.with_membership(Arc::clone(self.membership())));
+        };
+        if seen != newest {
+            return Err(format!(
+                "the configuration has changed from version {seen} to {newest} meanwhile: look at \
+                 the status and ask again"
+            ));
+        }
+        self.check_membership(&membership)?;
+        Ok(configuration.with_membership(membership))
+    }
+
+    /// *Errors*: why the cluster could not go on with `membership`.
+    fn check_membership(&self, membership: &Membership) -> Result<(), String> {
+        if !membership.proposers.contains(&self.node) {
+            return Err("the leader would not be among the proposers: transfer the leadership to \
+                        another one first"
+                .into());
+        }
+        if membership.archives.is_empty() || membership.replicas.is_empty() {
+            return Err("nobody would execute commands: keep at least one replica".into());
+        }
+        let Phase::Phase2(phase2) = &self.phase else { return Ok(()) };
+        // A lag that the pipeline explains is made up for within milliseconds.
+        let durable = self.persisted_among(&membership.archives);
+        let required = phase2.base.0.saturating_sub(self.options.pipeline_max);
+        if durable < Slot(required) {
+            return Err(format!(
+                "a majority of the new archives is durable up to slot {durable}, which is far behind \
+                 slot {}: let the new ones catch up first",
+                phase2.base
+            ));
+        }
+        Ok(())
     }
 
     /// Registers the adjacent round, while the present one goes on, and asks new acceptors whether they

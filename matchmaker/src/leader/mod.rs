@@ -20,13 +20,16 @@ mod phase1;
 mod phase2;
 mod reach;
 mod reads;
+mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use paxos::actor::{Effects, NodeId};
 use paxos::configuration::Configuration;
+use paxos::membership::Membership;
 use paxos::message::{ArchivedB, ChosenWatermark, FetchA, FromAcceptor, FromSession, Leading};
 use paxos::message::{Nack, ToReplica, ToSession};
 use paxos::mutant::{self, Mutant};
@@ -42,22 +45,14 @@ use matching::Matching;
 use phase1::Phase1;
 use phase2::Phase2;
 
-/// Who plays what in a cluster, apart from the acceptors.
+/// What a proposer starts with. All of it changes later: it is what the cluster was founded with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Deployment {
-    /// Who may lead.
-    pub proposers: BTreeSet<NodeId>,
     /// The generation of matchmakers.
     pub epoch: Epoch,
     /// The matchmakers; a majority is a quorum.
     pub matchmakers: BTreeSet<NodeId>,
-    /// The replicas.
-    pub replicas: BTreeSet<NodeId>,
-    /// The archives, one beside each replica. A majority of them is the f + 1 that hold a prefix.
-    pub archives: BTreeSet<NodeId>,
-    /// The sessions.
-    pub sessions: BTreeSet<NodeId>,
-    /// The acceptors of a cluster that has just been founded.
+    /// The acceptors of a cluster that has just been founded, and who else takes part.
     pub initial: Configuration,
 }
 
@@ -263,6 +258,8 @@ impl Leader {
             ToProposer::ReconfigureA(m) => self.on_reconfigure_a(from, m, fx),
             ToProposer::StatusA(m) => self.on_status_a(from, m, fx),
             ToProposer::CollectedA(m) => self.on_collected_a(from, m, fx),
+            ToProposer::TransferA(m) => self.on_transfer_a(m, fx),
+            ToProposer::TakeOver(m) => self.on_take_over(from, m, fx),
         }
         self.check_invariants();
     }
@@ -343,7 +340,7 @@ impl Leader {
     }
 
     fn on_archived_b(&mut self, from: NodeId, m: ArchivedB, fx: &mut Fx) {
-        if !self.deployment.archives.contains(&from) {
+        if !self.membership().every_archive().any(|archive| *archive == from) {
             return;
         }
         let known = self.archives.get(&from).map(|known| known.persisted_watermark);
@@ -354,12 +351,27 @@ impl Leader {
         self.advance_garbage(fx);
     }
 
-    /// All slots below are durable on f + 1 archives.
+    /// Who takes part, as far as this proposer knows: in its round if it leads, else in the newest.
+    fn membership(&self) -> &Arc<Membership> {
+        match &self.phase {
+            Phase::Phase2(phase2) => phase2.configuration.membership(),
+            Phase::Idle | Phase::Asking { .. } | Phase::Matching(_) | Phase::Phase1(_) => {
+                self.newest.1.membership()
+            }
+        }
+    }
+
+    /// All slots below are durable on f + 1 archives of the present membership.
     fn persisted_watermark(&self) -> Slot {
-        let mut watermarks: Vec<Slot> =
-            self.archives.values().map(|archive| archive.persisted_watermark).collect();
+        self.persisted_among(&self.membership().archives)
+    }
+
+    /// All slots below are durable on a majority of `archives`.
+    fn persisted_among(&self, archives: &BTreeSet<NodeId>) -> Slot {
+        let known = archives.iter().filter_map(|archive| self.archives.get(archive));
+        let mut watermarks: Vec<Slot> = known.map(|m| m.persisted_watermark).collect();
         watermarks.sort_unstable_by(|one, two| two.cmp(one));
-        let majority = self.deployment.archives.len() / 2 + 1;
+        let majority = archives.len() / 2 + 1;
         let required = if mutant::is_on(Mutant::TellBeforeArchived) { 1 } else { majority };
         watermarks.get(required - 1).copied().unwrap_or(Slot::ZERO)
     }
@@ -394,19 +406,22 @@ impl Leader {
         self.show_itself(fx);
         self.beat(fx);
         self.tell_persisted(fx);
+        self.leave_if_removed(fx);
         fx.set_timer(LeaderTimer::Heartbeat, self.options.heartbeat.clone());
     }
 
     /// Tells everyone who leads.
     fn show_itself(&self, fx: &mut Fx) {
         let Phase::Phase2(phase2) = &self.phase else { return };
-        let (round, configuration) = (phase2.round, phase2.configuration.clone());
-        let others = self.deployment.proposers.iter().filter(|node| **node != self.node);
-        fx.broadcast(others, ToProposer::Heartbeat(Heartbeat { round, configuration }));
-        fx.broadcast(&self.deployment.sessions, ToSession::Leading(Leading { round }));
-        let watermark = phase2.chosen_watermark;
-        let m = ToReplica::ChosenWatermark(ChosenWatermark { watermark });
-        fx.broadcast(&self.deployment.replicas, m);
+        let membership = phase2.configuration.membership();
+        let round = phase2.round;
+        let m = Heartbeat { round, configuration: phase2.configuration.clone() };
+        fx.broadcast(&membership.applications, ToApplication::Heartbeat(m.clone()));
+        let others = membership.proposers.iter().filter(|node| **node != self.node);
+        fx.broadcast(others, ToProposer::Heartbeat(m));
+        fx.broadcast(&membership.sessions, ToSession::Leading(Leading { round }));
+        let m = ChosenWatermark { watermark: phase2.chosen_watermark, archives: phase2.archives() };
+        fx.broadcast(&membership.replicas, ToReplica::ChosenWatermark(m));
     }
 
     /// Leads no more. Whoever waits learns it from the next leader, or by timing out.

@@ -10,7 +10,7 @@
 //!
 //! *Paper*: Matchmaker Paxos, sections 4.1 and 4.4.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use paxos::actor::NodeId;
 use paxos::command::{Submission, Value};
@@ -28,6 +28,7 @@ use super::phase1::Phase1;
 use super::reach::Reach;
 use super::reads::Reads;
 use super::{Fx, Leader, LeaderLoad, LeaderOptions, LeaderTimer, Phase};
+use crate::message::ReconfigureA;
 
 /// Slots that are proposed again in one go, at most.
 const RESEND_MAX: usize = 64;
@@ -89,7 +90,7 @@ pub(super) struct Phase2 {
     /// Slots below were inherited from earlier leaders, or are known to be chosen.
     pub(super) inherited_end: Slot,
     /// The slot of the first entry. All below are chosen and durable on f + 1 archives.
-    base: Slot,
+    pub(super) base: Slot,
     entries: VecDeque<Entry>,
     /// All slots below are chosen. At least `base`.
     pub(super) chosen_watermark: Slot,
@@ -107,7 +108,7 @@ pub(super) struct Phase2 {
     /// The reconfiguration under way.
     pub(super) next: Option<Next>,
     /// The reconfiguration after it.
-    pub(super) queued: Option<(Configuration, Requester)>,
+    pub(super) queued: Option<(ReconfigureA, Requester)>,
     /// Whose reconfiguration is the present configuration, if it is one of this leadership.
     pub(super) active: Option<Requester>,
     /// The chosen watermark when the resend timer was last set.
@@ -220,6 +221,13 @@ impl Phase2 {
     fn open_still(&self, slot: Slot) -> Option<&(Round, Configuration)> {
         let is_open = mutant::is_on(Mutant::OldRoundGoesOn) || mutant::is_on(Mutant::LateSameValue);
         self.previous.as_ref().filter(|_| is_open && slot >= self.first_free)
+    }
+
+    /// Where chosen values are durable: until earlier rounds are collected, their archives may be
+    /// the only ones that have some.
+    pub(super) fn archives(&self) -> BTreeSet<NodeId> {
+        let earlier = self.history.values().flat_map(|earlier| &earlier.membership().archives);
+        earlier.chain(&self.configuration.membership().archives).copied().collect()
     }
 
     /// Whether each slot below `slot` has a vote.
@@ -426,7 +434,7 @@ impl Leader {
         }
         let Some(value) = phase2.count(from, m) else { return };
         let chosen = ToReplica::Chosen(Chosen { slot: m.slot, value });
-        fx.broadcast(&self.deployment.replicas, chosen);
+        fx.broadcast(&phase2.configuration.membership().replicas, chosen);
         phase2.advance();
         self.advance_garbage(fx);
     }

@@ -70,13 +70,12 @@ impl Phase2 {
         fx.broadcast(next.silent(), m);
     }
 
-    /// Whether an acceptor is in use, or will be by what this leader was asked for.
+    /// Whether `node` is in use, or will be by what this leader was asked for.
     pub(super) fn is_wanted(&self, node: NodeId) -> bool {
         let next = self.next.as_ref().map(|next| &next.matching.configuration);
-        let queued = self.queued.as_ref().map(|(configuration, _)| configuration);
-        let mut all: Vec<&Configuration> = next.into_iter().chain(queued).collect();
-        all.push(&self.configuration);
-        all.into_iter().any(|configuration| configuration.position(node).is_some())
+        let mut known = next.into_iter().chain([&self.configuration]);
+        known.any(|configuration| configuration.has(node))
+            || self.queued.as_ref().is_some_and(|(m, _)| m.wants(node))
     }
 }
 
@@ -119,12 +118,7 @@ impl Leader {
             return self.start_next(left.with_version(version), None, Reach::Trusted, fx);
         }
         match phase2.queued.take() {
-            // Its version was that of the configuration it waited for: two must never share one.
-            Some((configuration, requester)) => {
-                let configuration = configuration.with_version(version);
-                let asked = Reach::Asked(MemberSet::EMPTY);
-                self.start_next(configuration, Some(requester), asked, fx);
-            }
+            Some((m, requester)) => self.start_reconfiguration(m, requester, fx),
             None => self.follow_newest(fx),
         }
     }

@@ -46,6 +46,13 @@ pub(super) struct Reads {
     nonce: u64,
 }
 
+impl Reads {
+    /// How many questions were asked in this leadership.
+    pub(super) fn question_count(&self) -> u64 {
+        self.nonce
+    }
+}
+
 impl Phase2 {
     /// Whether all that earlier leaders may have got chosen is chosen again.
     fn is_settled(&self) -> bool {

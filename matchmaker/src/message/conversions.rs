@@ -7,8 +7,8 @@ use paxos::message::{
 
 use super::{
     CollectedA, FromMatchmaker, GarbageA, GarbageB, Heartbeat, MatchA, MatchB, MatchNack, Message,
-    NewestA, NewestB, ReconfigureA, ReconfigureB, StatusA, StatusB, ToApplication, ToMatchmaker,
-    ToProposer,
+    NewestA, NewestB, ReconfigureA, ReconfigureB, StatusA, StatusB, TakeOver, ToApplication,
+    ToMatchmaker, ToProposer, TransferA,
 };
 
 impl From<NewestA> for ToMatchmaker {
@@ -92,6 +92,18 @@ impl From<Heartbeat> for ToProposer {
 impl From<ReconfigureA> for ToProposer {
     fn from(payload: ReconfigureA) -> Self {
         Self::ReconfigureA(payload)
+    }
+}
+
+impl From<TransferA> for ToProposer {
+    fn from(payload: TransferA) -> Self {
+        Self::TransferA(payload)
+    }
+}
+
+impl From<TakeOver> for ToProposer {
+    fn from(payload: TakeOver) -> Self {
+        Self::TakeOver(payload)
     }
 }
 

@@ -16,6 +16,7 @@ use paxos::actor::{Actor, Effects, Incarnation, NodeId, Seat};
 use paxos::archive::Archive;
 use paxos::command::{SessionId, Submission, Value};
 use paxos::configuration::Configuration;
+use paxos::membership::Membership;
 use paxos::message::{FromAcceptor, FromSession, Phase1B, Phase2A, Phase2B, Request, ToArchive};
 use paxos::message::{ToAcceptor, Vote};
 use paxos::quorum::QuorumSystem;
@@ -52,7 +53,28 @@ pub(crate) fn round(steps: u64) -> Round {
 
 /// Majorities of `members`.
 pub(crate) fn majority(version: u64, members: impl IntoIterator<Item = NodeId>) -> Configuration {
-    Configuration::new(version, QuorumSystem::Majority, members).expect("not empty")
+    configuration(version, QuorumSystem::Majority, members)
+}
+
+/// `members` under `system`, with everyone else.
+pub(crate) fn configuration(
+    version: u64,
+    system: QuorumSystem,
+    members: impl IntoIterator<Item = NodeId>,
+) -> Configuration {
+    let configuration = Configuration::new(version, system, members);
+    configuration.expect("a possible one").with_membership(membership())
+}
+
+/// Everyone but acceptors and matchmakers.
+fn membership() -> Membership {
+    Membership {
+        proposers: [ONE, TWO].into(),
+        replicas: REPLICAS.into(),
+        archives: ARCHIVES.into(),
+        sessions: [SESSION].into(),
+        ..Membership::default()
+    }
 }
 
 /// The submission of command `number` of the session.
@@ -110,7 +132,7 @@ pub(crate) fn match_b(
 
 pub(crate) fn reconfigure(token: u64, members: [NodeId; 3]) -> Message {
     let (system, members) = (QuorumSystem::Majority, members.into());
-    ToProposer::ReconfigureA(ReconfigureA { token, system, members }).into()
+    ToProposer::ReconfigureA(ReconfigureA { token, system, members, change: None }).into()
 }
 
 /// A state machine that remembers its commands.
@@ -189,15 +211,8 @@ impl World {
     }
 
     fn deployment(&self) -> Deployment {
-        Deployment {
-            proposers: [ONE, TWO].into(),
-            epoch: EPOCH,
-            matchmakers: MATCHMAKERS.into(),
-            replicas: REPLICAS.into(),
-            archives: ARCHIVES.into(),
-            sessions: [SESSION].into(),
-            initial: self.initial.clone(),
-        }
+        let initial = self.initial.clone();
+        Deployment { epoch: EPOCH, matchmakers: MATCHMAKERS.into(), initial }
     }
 
     /// Starts `node` from what it has on disk, if anything.

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use matchmaker::message::{Message, NewestB, ToProposer};
 use paxos::actor::NodeId;
 use paxos::command::Value;
-use paxos::configuration::Configuration;
 use paxos::message::ToAcceptor;
 use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
@@ -117,8 +116,8 @@ fn persisted_slots_are_not_proposed_again() {
 #[test]
 fn what_f_plus_1_acceptors_chose_unanimously_is_recovered_through_any_one() {
     for survivor in [A[0], A[1]] {
-        let pair = Configuration::new(1, QuorumSystem::WriteAll, [A[0], A[1]]);
-        let mut world = World::with(pair.expect("two members"));
+        let pair = configuration(1, QuorumSystem::WriteAll, [A[0], A[1]]);
+        let mut world = World::with(pair);
         world.campaign(ONE);
         world.settle();
         world.post(SESSION, ONE, request(0, "x"));

@@ -2,7 +2,6 @@
 
 use matchmaker::leader::LeaderTimer;
 use matchmaker::message::{Message, ToProposer};
-use paxos::configuration::Configuration;
 use paxos::message::{FromAcceptor, FromSession, ReadA, ReadB, ReadIndexA, ReadIndexB};
 use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
@@ -44,8 +43,8 @@ fn a_read_asks_a_phase_2_quorum_and_writes_nothing() {
 /// quorum, cannot vouch for the leader.
 #[test]
 fn a_phase_1_quorum_does_not_confirm_a_read() {
-    let pair = Configuration::new(1, QuorumSystem::WriteAll, [A[0], A[1]]);
-    let mut world = World::with(pair.expect("two members"));
+    let pair = configuration(1, QuorumSystem::WriteAll, [A[0], A[1]]);
+    let mut world = World::with(pair);
     world.campaign(ONE);
     world.settle();
     world.step(ONE, SESSION, read_index_a(5));

@@ -43,7 +43,7 @@ fn a_reconfiguration_is_one_round_trip_to_the_matchmakers_and_no_message_to_the_
     let heartbeat = Heartbeat { round: round(1), configuration };
     expected.broadcast(&[TWO], ToProposer::Heartbeat(heartbeat));
     expected.broadcast(&[SESSION], ToSession::Leading(Leading { round: round(1) }));
-    let watermark = ChosenWatermark { watermark: Slot(0) };
+    let watermark = ChosenWatermark { watermark: Slot(0), archives: ARCHIVES.into() };
     expected.broadcast(&REPLICAS, ToReplica::ChosenWatermark(watermark));
     assert_eq!(fx, expected);
     assert_eq!(world.leader(ONE).leads_in(), Some(round(1)));

@@ -7,6 +7,7 @@ use matchmaker::leader::Deployment;
 use matchmaker::message::Epoch;
 use paxos::actor::{Incarnation, NodeId, Seat};
 use paxos::configuration::Configuration;
+use paxos::membership::Membership;
 use paxos::quorum::QuorumSystem;
 
 use crate::random::Random;
@@ -190,16 +191,19 @@ impl Places {
         let mut members: Vec<NodeId> = acceptors;
         members.sort_by_key(|node| (node.seat.0 % SEATS, node.seat.0));
         let members: BTreeSet<NodeId> = members.into_iter().take(matchmakers.len()).collect();
-        Deployment {
+        let membership = Membership {
             proposers: every(Role::Proposer),
-            epoch: Epoch(0),
-            matchmakers,
             replicas: every(Role::Replica),
             archives: every(Role::Archive),
+            joining: BTreeSet::new(),
             sessions: every(Role::Session),
-            initial: Configuration::new(1, QuorumSystem::Majority, members)
-                .expect("every shape has as many acceptors as matchmakers"),
-        }
+            applications: (0..self.process_count()).map(|index| self.application(index)).collect(),
+            directory: Vec::new(),
+        };
+        let initial = Configuration::new(1, QuorumSystem::Majority, members)
+            .expect("every shape has as many acceptors as matchmakers");
+        let initial = initial.with_membership(membership);
+        Deployment { epoch: Epoch(0), matchmakers, initial }
     }
 
     /// What a trace calls a configuration.

@@ -392,6 +392,9 @@ impl Ghost {
     pub fn persisted_watermark(&self) -> Slot {
         let mut watermarks: Vec<Slot> = self.archived.values().copied().collect();
         watermarks.sort_unstable_by(|one, two| two.cmp(one));
-        watermarks.get(self.deployment.archives.len() / 2).copied().unwrap_or(Slot::ZERO)
+        watermarks
+            .get(self.deployment.initial.membership().archives.len() / 2)
+            .copied()
+            .unwrap_or(Slot::ZERO)
     }
 }

@@ -56,7 +56,7 @@ impl<W: Workload> World<W> {
             let text = format!("request {token}: {system:?} of {}", names.join(" "));
             self.note(None, Kind::Wish, text);
         }
-        self.operator.requests.push(ReconfigureA { token, system, members });
+        self.operator.requests.push(ReconfigureA { token, system, members, change: None });
         self.operator.sent_at.push(self.now);
         self.send_request(token);
         token

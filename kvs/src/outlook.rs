@@ -1,0 +1,137 @@
+//! What a process knows of its cluster: who takes part, in which configuration, and who leads.
+//!
+//! A leader shows itself to the application of every process, with its configuration. What is newest
+//! is kept here; whoever must follow it waits for changes.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use matchmaker::message::Heartbeat;
+use paxos::configuration::Configuration;
+use paxos::round::Round;
+use tokio::sync::watch;
+
+use crate::deployment::Members;
+
+/// A configuration, and what its directory says.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The round that has it, as far as was heard.
+    pub round: Round,
+    /// The newest configuration that was heard of.
+    pub configuration: Configuration,
+    /// The processes that take part.
+    pub members: Arc<Members>,
+}
+
+/// What a process knows of its cluster. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Outlook {
+    known: watch::Sender<Arc<Known>>,
+    /// The last sign of life of a leader.
+    last_leader: Arc<Mutex<Option<(Round, Instant)>>>,
+}
+
+impl Outlook {
+    /// What is known at the start.
+    pub(crate) fn new(configuration: Configuration, members: Members) -> Self {
+        let known = Known { round: Round::ZERO, configuration, members: Arc::new(members) };
+        let (known, _) = watch::channel(Arc::new(known));
+        Self { known, last_leader: Arc::default() }
+    }
+
+    /// What is known now.
+    pub fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known.borrow())
+    }
+
+    /// Changes of what is known, from now on.
+    pub fn changes(&self) -> watch::Receiver<Arc<Known>> {
+        self.known.subscribe()
+    }
+
+    /// The round of the leader, and how long ago it was heard.
+    pub(crate) fn last_leader(&self) -> Option<(Round, Duration)> {
+        lock(&self.last_leader).map(|(round, heard)| (round, heard.elapsed()))
+    }
+
+    /// Hears a leader. One that was deposed and does not know it is not noted.
+    pub(crate) fn hear(&self, m: Heartbeat) {
+        {
+            let mut last = lock(&self.last_leader);
+            if last.is_some_and(|(round, _)| round > m.round) {
+                return;
+            }
+            *last = Some((m.round, Instant::now()));
+        }
+        let known = self.known();
+        let is_newer =
+            (m.configuration.version(), m.round) > (known.configuration.version(), known.round);
+        if !is_newer {
+            return;
+        }
+        let is_same =
+            m.configuration.membership().directory == known.configuration.membership().directory;
+        let members = if is_same {
+            Arc::clone(&known.members)
+        } else {
+            match Members::decode(&m.configuration.membership().directory) {
+                Ok(members) => Arc::new(members),
+                Err(error) => {
+                    tracing::warn!(%error, round = %m.round, "the leader names its members unreadably");
+                    return;
+                }
+            }
+        };
+        let Heartbeat { round, configuration } = m;
+        self.known.send_replace(Arc::new(Known { round, configuration, members }));
+    }
+}
+
+/// A panic of another holder leaves a whole value: it is still good.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use paxos::actor::{Incarnation, NodeId, Seat};
+    use paxos::quorum::QuorumSystem;
+    use paxos::runtime::Roster;
+
+    use super::*;
+    use crate::deployment::ClusterFile;
+
+    const OWNER: NodeId = NodeId::new(Seat(64), Incarnation(1));
+
+    fn members(count: u16) -> Members {
+        let file = ClusterFile::on_loopback("test", count, 3, 6380).expect("possible");
+        let names = file.nodes.iter().map(|node| (node.name.clone(), Incarnation(1)));
+        file.members(&Roster(names.collect()))
+    }
+
+    fn configuration(version: u64, members: &Members) -> Configuration {
+        let configuration = Configuration::new(version, QuorumSystem::Majority, [OWNER]);
+        let membership = members.membership(&BTreeSet::new());
+        configuration.expect("a member").with_membership(membership)
+    }
+
+    #[test]
+    fn the_newest_configuration_of_the_highest_leader_is_known() {
+        let (few, many) = (members(3), members(5));
+        let outlook = Outlook::new(configuration(1, &few), few.clone());
+        assert_eq!(outlook.last_leader(), None);
+        let round = |number| Round { number, owner: OWNER, step: 0 };
+        let hear = |number, version, members: &Members| {
+            let configuration = configuration(version, members);
+            outlook.hear(Heartbeat { round: round(number), configuration });
+            (outlook.known().configuration.version(), outlook.known().members.all().count())
+        };
+        assert_eq!(hear(1, 1, &few), (1, 3));
+        assert_eq!(hear(3, 2, &many), (2, 5));
+        assert_eq!(hear(2, 3, &few), (2, 5), "a leader that was deposed");
+        assert_eq!(outlook.last_leader().map(|(round, _)| round.number), Some(3));
+    }
+}
