@@ -1,5 +1,6 @@
 //! Matchmaker Paxos.
 
+pub mod change;
 pub mod leader;
 pub mod matchmaker;
 pub mod message;

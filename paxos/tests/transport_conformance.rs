@@ -58,7 +58,12 @@ fn identity(cluster: &str, node: &str, incarnation: Incarnation) -> Identity {
 }
 
 fn process(name: &str, listener: &Listener, seat: Seat) -> Process {
-    Process { name: name.into(), address: listener.address().to_string(), seats: vec![seat] }
+    Process {
+        name: name.into(),
+        address: listener.address().to_string(),
+        seats: vec![seat],
+        incarnation: None,
+    }
 }
 
 fn roster() -> Roster {

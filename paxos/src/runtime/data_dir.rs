@@ -5,6 +5,8 @@
 //!                    identity   cluster, node name, incarnation (drawn once), whether a log exists
 //!                    founding   what the node voted for when the cluster was founded, and the charter
 //!                               that it voted with
+//!                    members    what the application knew of the members of the cluster, last
+//!                    retired    that the node was removed from the cluster
 //!                    log/       the segments and their manifest (file_log)
 //! ```
 //!
@@ -30,6 +32,8 @@ pub const NAME_BYTES_MAX: usize = 64;
 
 const IDENTITY_MAGIC: &[u8; 8] = b"MPXSIDEN";
 const FOUNDING_MAGIC: &[u8; 8] = b"MPXSFOUN";
+const MEMBERS_MAGIC: &[u8; 8] = b"MPXSMEMB";
+const RETIRED_MAGIC: &[u8; 8] = b"MPXSRETI";
 
 /// An open data directory. It stays locked until this value and every log opened in it are dropped.
 #[derive(Debug)]
@@ -37,6 +41,8 @@ pub struct DataDir {
     path: PathBuf,
     identity: IdentityFile,
     founding: FoundingFile,
+    /// What the application knew of the members, last; nothing if only those of the founding.
+    members: Option<Vec<u8>>,
     lock: Arc<File>,
 }
 
@@ -68,6 +74,11 @@ struct FoundingFile {
     /// What it was started with when it voted. Never changes once there is a vote.
     charter: Charter,
 }
+
+/// Why the node does not start again.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[bincode(crate = "crate::wire::bincode")]
+struct Retired(String);
 
 impl DataDir {
     /// Opens the directory of node `node` of cluster `cluster`, creating it if there is none.
@@ -104,7 +115,63 @@ impl DataDir {
             };
         let founding =
             durable_file::read(&path.join("founding"), FOUNDING_MAGIC)?.unwrap_or_default();
-        Ok(Self { path, identity, founding, lock })
+        let members = durable_file::read(&path.join("members"), MEMBERS_MAGIC)?;
+        if let Some(Retired(reason)) = durable_file::read(&path.join("retired"), RETIRED_MAGIC)? {
+            let cause = format!("this node was removed from its cluster: {reason}");
+            let cure = "delete the directory; an empty one can join again";
+            return Err(invalid(&path, &cause, cure));
+        }
+        Ok(Self { path, identity, founding, members, lock })
+    }
+
+    /// Opens the directory of node `node` of whatever cluster it belongs to; `None` if there is no such
+    /// directory yet.
+    ///
+    /// *Errors*: as those of [`open`](Self::open).
+    pub fn open_existing(path: impl Into<PathBuf>, node: &str) -> io::Result<Option<Self>> {
+        let path = path.into();
+        let identity = durable_file::read::<IdentityFile>(&path.join("identity"), IDENTITY_MAGIC)?;
+        let Some(identity) = identity else { return Ok(None) };
+        Self::open(path, &identity.of.cluster, node).map(Some)
+    }
+
+    /// What the application knew of the members of the cluster, last; `None` if nothing has changed
+    /// since the founding.
+    pub fn members(&self) -> Option<&[u8]> {
+        self.members.as_deref()
+    }
+
+    /// Makes durable what the application knows of the members of the cluster.
+    ///
+    /// *Errors*: of the disk.
+    pub fn set_members(&mut self, members: Vec<u8>) -> io::Result<()> {
+        durable_file::replace(&self.path.join("members"), MEMBERS_MAGIC, &members)?;
+        self.members = Some(members);
+        Ok(())
+    }
+
+    /// Becomes a member of a cluster that was founded by others, whose roster and charter these are.
+    pub(super) fn set_joined(
+        &mut self,
+        ballot: &Ballot,
+        charter: &Charter,
+        members: Vec<u8>,
+    ) -> io::Result<()> {
+        self.set_ballot(ballot, charter)?;
+        self.set_members(members)
+    }
+
+    /// The charter that the node has agreed to, once the cluster is founded.
+    pub fn charter(&self) -> Option<&Charter> {
+        self.founding.ballot.founded.then_some(&self.founding.charter)
+    }
+
+    /// Notes durably that the node was removed from its cluster: it never starts again.
+    ///
+    /// *Errors*: of the disk.
+    pub fn retire(&mut self, reason: &str) -> io::Result<()> {
+        let retired = Retired(reason.to_owned());
+        durable_file::replace(&self.path.join("retired"), RETIRED_MAGIC, &retired)
     }
 
     /// Where it is.
@@ -282,7 +349,7 @@ fn lock(path: &Path) -> io::Result<File> {
 
 /// A directory without an identity must hold nothing that a node could have promised.
 fn check_new(path: &Path) -> io::Result<()> {
-    for name in ["log", "founding"] {
+    for name in ["log", "founding", "members", "retired"] {
         if path.join(name).exists() {
             return Err(invalid(
                 path,

@@ -25,6 +25,7 @@ mod durable_file;
 mod file_log;
 mod founding;
 mod host;
+mod join;
 mod tcp;
 
 pub use channel::{ChannelTransport, Network};
@@ -32,4 +33,8 @@ pub use data_dir::{DataDir, Identity, NAME_BYTES_MAX, random_u64};
 pub use file_log::{FileLog, FileLogOptions, LogStats};
 pub use founding::{Charter, Roster, found, found_together};
 pub use host::{Host, HostHandle, HostOptions, HostStats, Port, SendError};
-pub use tcp::{Connections, Directory, Listener, Process, TcpOptions, TcpStats, TcpTransport};
+pub use join::{Joined, join};
+pub use tcp::{
+    Candidate, Candidates, Connections, Directory, DirectoryHandle, Listener, Process, TcpOptions,
+    TcpStats, TcpTransport,
+};

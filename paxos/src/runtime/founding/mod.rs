@@ -218,18 +218,19 @@ impl Calls {
         self.running.spawn(async move {
             let exchange = async {
                 let peer: Hello = hello::read(&mut stream).await?;
-                let answer = match (hello::check_cluster(&own, &peer), peer.purpose) {
-                    (Err(reason), _) => Answer::Refused(reason),
-                    (Ok(()), Purpose::Found) => Answer::Welcome(own),
-                    (Ok(()), Purpose::Run) => Answer::NotYet(own),
-                };
-                hello::write(&mut stream, &answer).await?;
-                match answer {
-                    Answer::Refused(reason) => {
-                        Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
-                    }
-                    Answer::Welcome(_) | Answer::NotYet(_) => Ok(peer),
+                if let Purpose::Ask | Purpose::Join(_) = peer.purpose {
+                    hello::write(&mut stream, &Answer::NotYet(own)).await?;
+                    let text = "a process wants to join a cluster that is not founded yet";
+                    return Err(io::Error::new(io::ErrorKind::WouldBlock, text));
                 }
+                if let Err(reason) = hello::check_cluster(&own, &peer) {
+                    hello::write(&mut stream, &Answer::Refused(reason.clone())).await?;
+                    return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
+                }
+                let is_running = peer.purpose == Purpose::Run;
+                let answer = if is_running { Answer::NotYet } else { Answer::Welcome };
+                hello::write(&mut stream, &answer(own)).await?;
+                Ok(peer)
             };
             Call { dialled: None, outcome: exchange.await }
         });

@@ -13,10 +13,11 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::candidates::Candidates;
 use super::hello::{self, Answer, Hello, Purpose};
-use super::{Directory, Listener, TcpStats, configure, frame};
+use super::{DirectoryHandle, Listener, TcpStats, configure, frame};
 use crate::actor::{Incarnation, NodeId};
-use crate::runtime::founding::Roster;
+use crate::runtime::data_dir::Identity;
 use crate::transport::Envelope;
 use crate::wire::{self, Decode, Frame};
 
@@ -29,8 +30,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What every accepted connection needs to know.
 pub(super) struct Door<M> {
     pub(super) own: Hello,
-    pub(super) roster: Arc<Roster>,
-    pub(super) directory: Arc<Directory>,
+    pub(super) directory: DirectoryHandle,
+    pub(super) candidates: Candidates,
     pub(super) inbox: mpsc::Sender<Envelope<M>>,
     pub(super) stats: Arc<TcpStats>,
 }
@@ -69,36 +70,61 @@ impl<M: Decode<Frame> + Send + 'static> Door<M> {
                 return Err(error);
             }
         };
-        if let Err(reason) = self.check(&peer) {
-            hello::write(&mut stream, &Answer::Refused(reason.clone())).await?;
+        let is_running = peer.purpose == Purpose::Run;
+        let Hello { identity: Identity { node: name, incarnation, .. }, .. } = peer.clone();
+        let answer = self.answer(peer).unwrap_or_else(Answer::Refused);
+        hello::write(&mut stream, &answer).await?;
+        if let Answer::Refused(reason) = answer {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
         }
-        hello::write(&mut stream, &Answer::Welcome(self.own.clone())).await?;
-        match peer.purpose {
-            Purpose::Found => Ok(()),
-            Purpose::Run => {
-                let (name, incarnation) = (peer.identity.node, peer.identity.incarnation);
-                self.receive(stream, &name, incarnation)
-                    .await
-                    .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))
-            }
+        if !is_running {
+            return Ok(());
         }
+        let outcome = self.receive(stream, &name, incarnation).await;
+        outcome.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))
     }
 
-    /// *Errors*: the reason to refuse the peer.
-    fn check(&self, peer: &Hello) -> Result<(), String> {
-        hello::check_cluster(&self.own, peer)?;
-        let name = &peer.identity.node;
-        if self.directory.process(name).is_none() {
-            return Err(format!(
-                "{:?} does not know a process named {name:?}: add it to its directory",
-                self.own.identity.node
-            ));
-        }
+    /// What a peer is told.
+    ///
+    /// *Errors*: the reason to refuse it.
+    fn answer(&self, peer: Hello) -> Result<Answer, String> {
+        let own = self.own.clone();
+        let edition = self.directory.current();
+        let directory = &edition.directory;
+        let Identity { cluster, node: name, incarnation } = peer.identity.clone();
+        let is_known = || match directory.process(&name) {
+            Some(_) => Ok(()),
+            None => Err(format!(
+                "{name:?} is not a member of the cluster as {:?} knows it: if it was one, it was \
+                 removed; if it shall become one, start it to join and admit it",
+                own.identity.node
+            )),
+        };
         match peer.purpose {
-            // It finds out from the roster in our answer whether it founded the cluster.
-            Purpose::Found => Ok(()),
-            Purpose::Run => hello::check_incarnation(&self.roster, name, peer.identity.incarnation),
+            Purpose::Ask => Ok(Answer::Welcome(own)),
+            Purpose::Found => {
+                hello::check_cluster(&own, &peer)?;
+                is_known()?;
+                // It finds out from the roster in our answer whether it founded the cluster.
+                Ok(Answer::Welcome(own))
+            }
+            Purpose::Run => {
+                hello::check_cluster(&own, &peer)?;
+                is_known()?;
+                directory.check_incarnation(&name, incarnation)?;
+                Ok(Answer::Welcome(own))
+            }
+            Purpose::Join(announcement) => {
+                hello::check_identity(&own.identity, &peer.identity)?;
+                let known = directory.process(&name).and_then(|process| process.incarnation);
+                if known == Some(incarnation) {
+                    self.candidates.forget(&name);
+                    return Ok(Answer::Admitted(own, edition.welcome.clone()));
+                }
+                tracing::debug!(name, cluster, "a process wants to join");
+                self.candidates.note(&name, incarnation, announcement)?;
+                Ok(Answer::Waiting(own, edition.welcome.clone()))
+            }
         }
     }
 
@@ -111,8 +137,11 @@ impl<M: Decode<Frame> + Send + 'static> Door<M> {
     ) -> io::Result<()> {
         let mut buffer = BytesMut::with_capacity(READ_BYTES);
         loop {
+            let edition = self.directory.current();
+            let directory = &edition.directory;
+            directory.check_incarnation(name, incarnation).map_err(malformed)?;
             while let Some(frame) = frame::take(&mut buffer).map_err(malformed)? {
-                if self.directory.name_of(frame.from) != Some(name) {
+                if directory.name_of(frame.from) != Some(name) {
                     return Err(malformed(format!(
                         "it sends as seat {}, which is not its own",
                         frame.from.0

@@ -1,10 +1,13 @@
-//! Which process has which seats, and where it listens.
+//! Which process has which seats and which memory, and where it listens.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::actor::Seat;
+use crate::actor::{Incarnation, Seat};
 use crate::runtime::data_dir::check_name;
+use crate::runtime::founding::Roster;
 
 /// One process of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +18,8 @@ pub struct Process {
     pub address: String,
     /// The seats of its actors and of its application. A seat belongs to one process.
     pub seats: Vec<Seat>,
+    /// The only memory under which it is talked to; `None` while any will do.
+    pub incarnation: Option<Incarnation>,
 }
 
 /// The processes that a process can reach, and what it may believe of whom.
@@ -48,6 +53,14 @@ impl Directory {
         Ok(directory)
     }
 
+    /// The same, with the incarnations of `roster` where none is known.
+    pub(in crate::runtime) fn vouched_for_by(mut self, roster: &Roster) -> Self {
+        for (name, process) in &mut self.processes {
+            process.incarnation = process.incarnation.or_else(|| roster.0.get(name).copied());
+        }
+        self
+    }
+
     /// All processes, by name.
     pub fn processes(&self) -> impl Iterator<Item = &Process> {
         self.processes.values()
@@ -63,6 +76,23 @@ impl Directory {
         self.names.get(&seat).map(String::as_str)
     }
 
+    /// *Errors*: the reason to refuse a process that does not have the memory that the cluster knows.
+    pub(in crate::runtime) fn check_incarnation(
+        &self,
+        name: &str,
+        incarnation: Incarnation,
+    ) -> Result<(), String> {
+        match self.process(name).and_then(|process| process.incarnation) {
+            Some(known) if known != incarnation => Err(format!(
+                "{name:?} has incarnation {:x}, and the cluster knows it as {:x}: its disk was wiped or \
+                 exchanged; put the old data directory back as it was last; if it is lost, start \
+                 {name:?} to join with an empty one and have the cluster replace {name:?} by it",
+                incarnation.0, known.0
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// The process called `name`.
     ///
     /// *Errors*: there is none.
@@ -70,6 +100,49 @@ impl Directory {
         self.process(name).ok_or_else(|| {
             invalid(&format!("process {name:?} is not in the directory: add its name and address"))
         })
+    }
+}
+
+/// What a transport goes by at one moment.
+#[derive(Debug)]
+pub(super) struct Edition {
+    pub(super) directory: Directory,
+    /// What a process that joins is told once it is in the directory. For its application.
+    pub(super) welcome: Vec<u8>,
+}
+
+/// The directory of a transport that runs, which changes with the cluster. Clones share it.
+#[derive(Clone, Debug)]
+pub struct DirectoryHandle(Arc<Editions>);
+
+#[derive(Debug)]
+struct Editions {
+    current: RwLock<Arc<Edition>>,
+    /// Counts the editions, for those who look often.
+    number: AtomicU64,
+}
+
+impl DirectoryHandle {
+    pub(super) fn new(directory: Directory) -> Self {
+        let edition = Edition { directory, welcome: Vec::new() };
+        let current = RwLock::new(Arc::new(edition));
+        Self(Arc::new(Editions { current, number: AtomicU64::new(0) }))
+    }
+
+    /// Goes by `directory` from now on: dials who is new in it, and leaves who is not in it any more,
+    /// or is there with another memory. Processes that join and are in it are told `welcome`.
+    pub fn replace(&self, directory: Directory, welcome: Vec<u8>) {
+        let edition = Arc::new(Edition { directory, welcome });
+        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = edition;
+        self.0.number.fetch_add(1, Ordering::Release);
+    }
+
+    pub(super) fn current(&self) -> Arc<Edition> {
+        Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.0.number.load(Ordering::Acquire)
     }
 }
 

@@ -21,7 +21,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::actor::Incarnation;
 use crate::runtime::data_dir::Identity;
 use crate::runtime::durable_file::word;
 use crate::runtime::founding::{Ballot, Charter, Roster};
@@ -37,13 +36,17 @@ const HELLO_BYTES_MAX: usize = 64 << 10;
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a caller wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 #[bincode(crate = "crate::wire::bincode")]
 pub(in crate::runtime) enum Purpose {
     /// Exchange hellos, and close.
     Found,
     /// Send messages.
     Run,
+    /// Learn which cluster this is, and close.
+    Ask,
+    /// Take part once an operator has admitted it. With what the application says of itself.
+    Join(Vec<u8>),
 }
 
 /// What a process says of itself.
@@ -68,6 +71,10 @@ pub(in crate::runtime) enum Answer {
     NotYet(Hello),
     /// The caller may not take part, for this reason.
     Refused(String),
+    /// The caller is known as one that wants to join. With what the application knows of the others.
+    Waiting(Hello, Vec<u8>),
+    /// The caller is a member. With what the application needs to know to take part.
+    Admitted(Hello, Vec<u8>),
 }
 
 /// Sends `value` (a hello or an answer).
@@ -162,7 +169,9 @@ pub(in crate::runtime) async fn call(
     write(stream, own).await?;
     let (hello, is_founded) = match read(stream).await? {
         Answer::Welcome(hello) => (hello, true),
-        Answer::NotYet(hello) => (hello, false),
+        Answer::NotYet(hello) | Answer::Waiting(hello, _) | Answer::Admitted(hello, _) => {
+            (hello, false)
+        }
         Answer::Refused(reason) => {
             return Err(io::Error::new(
                 io::ErrorKind::ConnectionRefused,
@@ -191,16 +200,7 @@ pub(in crate::runtime) async fn call(
 pub(in crate::runtime) fn check_cluster(own: &Hello, other: &Hello) -> Result<(), String> {
     let (own_charter, other_charter) = (&own.charter, &other.charter);
     let (own, other) = (&own.identity, &other.identity);
-    if own.cluster != other.cluster {
-        return Err(format!(
-            "{:?} is of cluster {:?} and {:?} is of cluster {:?}: correct an address or a cluster \
-             name",
-            own.node, own.cluster, other.node, other.cluster
-        ));
-    }
-    if own.node == other.node {
-        return Err(format!("two processes are named {:?}: rename one", own.node));
-    }
+    check_identity(own, other)?;
     let (at_own, at_other) = (format!("at {:?}", own.node), format!("at {:?}", other.node));
     match own_charter.difference(&at_own, other_charter, &at_other) {
         Some(difference) => Err(format!(
@@ -212,19 +212,17 @@ pub(in crate::runtime) fn check_cluster(own: &Hello, other: &Hello) -> Result<()
     }
 }
 
-/// *Errors*: the reason to refuse a process that does not have the memory that founded the cluster.
-pub(in crate::runtime) fn check_incarnation(
-    roster: &Roster,
-    name: &str,
-    incarnation: Incarnation,
-) -> Result<(), String> {
-    match roster.0.get(name) {
-        Some(founded) if *founded != incarnation => Err(format!(
-            "{name:?} has incarnation {:x}, and the cluster knows it as {:x}: its disk was wiped or \
-             exchanged; put the old data directory back as it was last; if it is lost, leave \
-             {name:?} stopped and replace its acceptors by those of other processes",
-            incarnation.0, founded.0
-        )),
-        _ => Ok(()),
+/// *Errors*: the reason to refuse a process of another cluster, or one with our own name.
+pub(in crate::runtime) fn check_identity(own: &Identity, other: &Identity) -> Result<(), String> {
+    if own.cluster != other.cluster {
+        return Err(format!(
+            "{:?} is of cluster {:?} and {:?} is of cluster {:?}: correct an address or a cluster \
+             name",
+            own.node, own.cluster, other.node, other.cluster
+        ));
     }
+    if own.node == other.node {
+        return Err(format!("two processes are named {:?}: rename one", own.node));
+    }
+    Ok(())
 }

@@ -19,26 +19,30 @@
 //! names the peer, and harm nothing else.
 
 mod accept;
+mod candidates;
 mod directory;
 mod frame;
 pub(in crate::runtime) mod hello;
 mod peer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use self::accept::Door;
-pub use self::directory::{Directory, Process};
+pub use self::candidates::{Candidate, Candidates};
+pub use self::directory::{Directory, DirectoryHandle, Process};
 use self::hello::{Hello, Purpose};
 use self::peer::{Chunk, Dialler, Link};
 use super::data_dir::{Identity, random_u64};
@@ -92,15 +96,20 @@ pub struct TcpStats {
 
 /// Which peers a transport has a connection to. Shared, and cheap to clone; none by default.
 #[derive(Clone, Debug, Default)]
-pub struct Connections(Arc<BTreeMap<String, Arc<Link>>>);
+pub struct Connections(Arc<Mutex<BTreeMap<String, Arc<Link>>>>);
 
 impl Connections {
     /// Every other process of the directory, and whether it can be sent to now.
     pub fn connected(&self) -> BTreeMap<String, bool> {
-        let links = self.0.iter();
+        let links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         links
+            .iter()
             .map(|(name, link)| (name.clone(), link.is_connected.load(Ordering::Acquire)))
             .collect()
+    }
+
+    fn replace(&self, links: BTreeMap<String, Arc<Link>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = links;
     }
 }
 
@@ -153,11 +162,19 @@ impl Listener {
 /// A network over TCP for messages of type `M`.
 #[derive(Debug)]
 pub struct TcpTransport<M> {
-    own: Identity,
-    directory: Arc<Directory>,
+    own: Hello,
+    directory: DirectoryHandle,
+    /// The edition of the directory that the following were made from.
+    edition: u64,
+    /// The seats of this process.
+    own_seats: BTreeSet<Seat>,
     /// Which of `peers` has a seat.
     seats: BTreeMap<Seat, usize>,
     peers: Vec<Peer>,
+    connections: Connections,
+    candidates: Candidates,
+    /// Draws the seeds of connections.
+    seeds: Xoshiro256PlusPlus,
     inbox: mpsc::Receiver<Envelope<M>>,
     options: TcpOptions,
     stats: Arc<TcpStats>,
@@ -167,7 +184,7 @@ pub struct TcpTransport<M> {
 /// The host's side of one peer.
 #[derive(Debug)]
 struct Peer {
-    name: String,
+    process: Process,
     link: Arc<Link>,
     chunks: mpsc::UnboundedSender<Chunk>,
     /// Frames since the last flush.
@@ -182,10 +199,10 @@ impl<M: Encode + Decode<Frame> + Send + 'static> TcpTransport<M> {
     /// Starts to accept on `listener` and to dial every other process of `directory`. Must be
     /// called within a tokio runtime.
     ///
-    /// A process of the roster is only talked to under the incarnation that founded the cluster;
-    /// any other process under the one that it says it has.
+    /// A process is only talked to under the incarnation that the directory has, or else the roster
+    /// that founded the cluster; one that neither has, under the one that it says it has.
     ///
-    /// A process with another charter is refused.
+    /// A process with another charter is refused. Who is not in the directory may only ask to join.
     ///
     /// *Errors*: this process is not in the directory.
     pub fn start(
@@ -198,43 +215,90 @@ impl<M: Encode + Decode<Frame> + Send + 'static> TcpTransport<M> {
     ) -> io::Result<Self> {
         directory.require(&own.node)?;
         let stats = Arc::new(TcpStats::default());
-        let (roster, directory) = (Arc::new(roster), Arc::new(directory));
-        let ballot = Ballot { vote: Some(Roster::clone(&roster)), founded: true };
-        let hello = Hello { identity: own.clone(), purpose: Purpose::Run, charter, ballot };
+        let directory = DirectoryHandle::new(directory.vouched_for_by(&roster));
+        let ballot = Ballot { vote: Some(roster), founded: true };
+        let own = Hello { identity: own, purpose: Purpose::Run, charter, ballot };
         let (inbox_sender, inbox) = mpsc::channel(options.inbox_messages.max(1));
-        let mut peers = Vec::new();
-        let mut seats = BTreeMap::new();
-        for process in directory.processes().filter(|process| process.name != own.node) {
-            seats.extend(process.seats.iter().map(|seat| (*seat, peers.len())));
-            let known = roster.0.get(&process.name).map_or(0, |incarnation| incarnation.0);
-            let link = Arc::new(Link {
-                incarnation: AtomicU64::new(known),
-                is_connected: AtomicBool::new(false),
-                queued_bytes: AtomicUsize::new(0),
-            });
-            let (chunks, chunks_taken) = mpsc::unbounded_channel();
-            let dialler = Dialler {
-                name: process.name.clone(),
-                address: process.address.clone(),
-                own: hello.clone(),
-                roster: Arc::clone(&roster),
-                link: Arc::clone(&link),
-                chunks: chunks_taken,
-                stats: Arc::clone(&stats),
-                seed: random_u64()?,
-            };
-            tokio::spawn(dialler.run());
-            peers.push(Peer::new(process.name.clone(), link, chunks));
-        }
+        let candidates = Candidates::default();
         let door = Door {
-            own: hello,
-            roster,
-            directory: Arc::clone(&directory),
+            own: own.clone(),
+            directory: directory.clone(),
+            candidates: candidates.clone(),
             inbox: inbox_sender,
             stats: Arc::clone(&stats),
         };
-        let door = tokio::spawn(door.run(listener)).abort_handle();
-        Ok(Self { own, directory, seats, peers, inbox, options, stats, door })
+        let mut transport = Self {
+            own,
+            edition: directory.number(),
+            directory,
+            own_seats: BTreeSet::new(),
+            seats: BTreeMap::new(),
+            peers: Vec::new(),
+            connections: Connections::default(),
+            candidates,
+            seeds: Xoshiro256PlusPlus::seed_from_u64(random_u64()?),
+            inbox,
+            options,
+            stats,
+            door: tokio::spawn(door.run(listener)).abort_handle(),
+        };
+        transport.follow_directory();
+        Ok(transport)
+    }
+
+    /// Dials who is new in the directory, and lets go of who is not as it was.
+    fn follow_directory(&mut self) {
+        let edition = self.directory.current();
+        let own = self.own.identity.node.clone();
+        let mut known: BTreeMap<String, Peer> =
+            self.peers.drain(..).map(|peer| (peer.process.name.clone(), peer)).collect();
+        self.seats.clear();
+        self.own_seats.clear();
+        for process in edition.directory.processes() {
+            if process.name == own {
+                self.own_seats.extend(&process.seats);
+                continue;
+            }
+            self.seats.extend(process.seats.iter().map(|seat| (*seat, self.peers.len())));
+            let peer = known.remove(&process.name).filter(|peer| peer.process == *process);
+            let peer = peer.unwrap_or_else(|| self.dial(process));
+            self.peers.push(peer);
+        }
+        let links = self.peers.iter().map(|peer| (peer.process.name.clone(), peer.link.clone()));
+        self.connections.replace(links.collect());
+    }
+
+    fn dial(&mut self, process: &Process) -> Peer {
+        let known = process.incarnation.map_or(0, |incarnation| incarnation.0);
+        let link = Arc::new(Link {
+            incarnation: AtomicU64::new(known),
+            is_connected: AtomicBool::new(false),
+            queued_bytes: AtomicUsize::new(0),
+        });
+        let (chunks, chunks_taken) = mpsc::unbounded_channel();
+        let dialler = Dialler {
+            name: process.name.clone(),
+            address: process.address.clone(),
+            own: self.own.clone(),
+            incarnation: process.incarnation,
+            directory: self.directory.clone(),
+            link: Arc::clone(&link),
+            chunks: chunks_taken,
+            stats: Arc::clone(&self.stats),
+            seed: self.seeds.random(),
+        };
+        tokio::spawn(dialler.run());
+        Peer::new(process.clone(), link, chunks)
+    }
+
+    /// The directory, to change it while the transport runs.
+    pub fn directory(&self) -> DirectoryHandle {
+        self.directory.clone()
+    }
+
+    /// Processes that want to join.
+    pub fn candidates(&self) -> Candidates {
+        self.candidates.clone()
     }
 
     /// The counters of this transport.
@@ -244,8 +308,7 @@ impl<M: Encode + Decode<Frame> + Send + 'static> TcpTransport<M> {
 
     /// Which peers can be reached.
     pub fn connections(&self) -> Connections {
-        let links = self.peers.iter().map(|peer| (peer.name.clone(), Arc::clone(&peer.link)));
-        Connections(Arc::new(links.collect()))
+        self.connections.clone()
     }
 }
 
@@ -258,8 +321,8 @@ enum Undelivered {
 }
 
 impl Peer {
-    fn new(name: String, link: Arc<Link>, chunks: mpsc::UnboundedSender<Chunk>) -> Self {
-        Self { name, link, chunks, buffer: Vec::new(), buffer_incarnation: 0, reported: None }
+    fn new(process: Process, link: Arc<Link>, chunks: mpsc::UnboundedSender<Chunk>) -> Self {
+        Self { process, link, chunks, buffer: Vec::new(), buffer_incarnation: 0, reported: None }
     }
 
     /// Encodes the message behind those that wait for the flush.
@@ -306,15 +369,15 @@ impl Peer {
         let now = Instant::now();
         if self.reported.is_none_or(|last| now.duration_since(last) >= REPORT_PAUSE) {
             self.reported = Some(now);
-            tracing::warn!(peer = %self.name, ?cause, "dropped a message");
+            tracing::warn!(peer = %self.process.name, ?cause, "dropped a message");
         }
     }
 }
 
 impl<M: Encode + Decode<Frame> + Send + 'static> Transport<M> for TcpTransport<M> {
     fn send(&mut self, envelope: Envelope<M>) {
-        let is_own = envelope.from.incarnation == self.own.incarnation
-            && self.directory.name_of(envelope.from.seat) == Some(&self.own.node);
+        let is_own = envelope.from.incarnation == self.own.identity.incarnation
+            && self.own_seats.contains(&envelope.from.seat);
         let index = self.seats.get(&envelope.to.seat).filter(|_| is_own);
         let Some(peer) = index.and_then(|index| self.peers.get_mut(*index)) else {
             self.stats.dropped.fetch_add(1, Ordering::Relaxed);
@@ -329,6 +392,11 @@ impl<M: Encode + Decode<Frame> + Send + 'static> Transport<M> for TcpTransport<M
     fn flush(&mut self) {
         for peer in &mut self.peers {
             peer.flush();
+        }
+        let edition = self.directory.number();
+        if edition != self.edition {
+            self.edition = edition;
+            self.follow_directory();
         }
     }
 

@@ -17,8 +17,8 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::hello::{self, Hello};
-use super::{TcpStats, configure};
-use crate::runtime::founding::Roster;
+use super::{DirectoryHandle, TcpStats, configure};
+use crate::actor::Incarnation;
 
 const BACK_OFF_MIN: Duration = Duration::from_millis(10);
 const BACK_OFF_MAX: Duration = Duration::from_millis(500);
@@ -48,7 +48,9 @@ pub(super) struct Dialler {
     pub(super) name: String,
     pub(super) address: String,
     pub(super) own: Hello,
-    pub(super) roster: Arc<Roster>,
+    /// The only memory to talk to; `None` while any will do.
+    pub(super) incarnation: Option<Incarnation>,
+    pub(super) directory: DirectoryHandle,
     pub(super) link: Arc<Link>,
     pub(super) chunks: mpsc::UnboundedReceiver<Chunk>,
     pub(super) stats: Arc<TcpStats>,
@@ -100,8 +102,12 @@ impl Dialler {
         let mut stream = TcpStream::connect(&self.address).await?;
         configure(&stream)?;
         let peer = hello::call(&mut stream, &self.own, &self.name).await?.identity;
-        hello::check_incarnation(&self.roster, &self.name, peer.incarnation)
-            .map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))?;
+        if self.incarnation.is_some_and(|known| known != peer.incarnation) {
+            let edition = self.directory.current();
+            let reason = edition.directory.check_incarnation(&self.name, peer.incarnation);
+            let reason = reason.err().unwrap_or_else(|| "it has another memory now".into());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
         self.link.incarnation.store(peer.incarnation.0, Ordering::Release);
         Ok(stream)
     }

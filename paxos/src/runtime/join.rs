@@ -1,0 +1,197 @@
+//! Joining: how a process becomes a member of a cluster that others have founded.
+//!
+//! ```text
+//!   joiner                                  any member
+//!     │ Ask                                    │
+//!     ├───────────────────────────────────────►│
+//!     │            Welcome(cluster, charter)   │
+//!     │◄───────────────────────────────────────┤
+//!     │  draws its incarnation                 │
+//!     │ Join(announcement)                     │
+//!     ├───────────────────────────────────────►│ shown to operators as one that wants to join
+//!     │                              Waiting   │
+//!     │◄───────────────────────────────────────┤
+//!     │ Join(announcement)    …                │ an operator admits it: a configuration has it
+//!     ├───────────────────────────────────────►│
+//!     │                    Admitted(members)   │
+//!     │◄───────────────────────────────────────┤
+//!     │  durable, then it starts               │
+//! ```
+//!
+//! The incarnation is drawn before anybody is told it, and only an operator makes it count: so a node
+//! that lost its disk joins as a stranger, whatever its name is, and votes for nobody until the others
+//! have agreed, in a configuration, that its former self is gone.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::data_dir::{DataDir, Identity};
+use super::founding::{Ballot, Charter};
+use super::tcp::Listener;
+use super::tcp::hello::{self, Answer, Hello, Purpose};
+use crate::actor::Incarnation;
+
+/// How often the members are called.
+const CALL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How long one call may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A member of a cluster.
+#[derive(Debug)]
+pub struct Joined {
+    /// Its directory, which knows the cluster's charter and members.
+    pub data_dir: DataDir,
+    /// Whether it was a member before.
+    pub was_member: bool,
+}
+
+/// Becomes a member of the cluster that the processes at `seeds` (`host:port`) belong to, under `name`
+/// and with the directory at `path`; returns at once if it is one already. Waits for as long as no
+/// operator admits it.
+///
+/// `announcement` is what operators are shown of it; `addresses` finds more members in what the
+/// application of one says of all, so that all learn of this one.
+///
+/// *Durable* on return: the charter of the cluster, and what the application of a member says of the
+/// members.
+///
+/// *Errors*: a seed is of another cluster than the directory; the cluster has a process of that name
+/// that runs; the directory belongs to another node, was retired, or cannot be written to.
+pub async fn join(
+    path: PathBuf,
+    name: &str,
+    seeds: &[String],
+    announcement: Vec<u8>,
+    listener: &Listener,
+    addresses: impl Fn(&[u8]) -> Vec<String>,
+) -> io::Result<Joined> {
+    let existing = DataDir::open_existing(&path, name)?;
+    let mut data_dir = match existing {
+        Some(data_dir) if data_dir.members().is_some() => {
+            return Ok(Joined { data_dir, was_member: true });
+        }
+        Some(data_dir) if data_dir.roster().is_some() => {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!(
+                    "{}: this node founded its cluster and needs not join it: start it with the \
+                     cluster file",
+                    path.display()
+                ),
+            ));
+        }
+        Some(data_dir) => data_dir,
+        None => {
+            let cluster = ask(seeds, name).await?;
+            DataDir::open(path, &cluster, name)?
+        }
+    };
+    let own = Hello {
+        identity: data_dir.identity().clone(),
+        purpose: Purpose::Join(announcement),
+        charter: Charter::default(),
+        ballot: Ballot::default(),
+    };
+    let mut known: Vec<String> = seeds.to_vec();
+    let mut reported = String::new();
+    let mut tick = interval(CALL_INTERVAL);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            // Members dial it as soon as they know it, a little before it knows that itself.
+            accepted = listener.accept() => {
+                if let Ok((stream, _)) = accepted {
+                    tokio::spawn(put_off(stream, own.clone()));
+                }
+                continue;
+            }
+            _ = tick.tick() => {}
+        }
+        let mut trouble = String::new();
+        for address in known.clone() {
+            match call(&address, &own).await {
+                Ok(Answer::Admitted(member, members)) => {
+                    data_dir.set_joined(&member.ballot, &member.charter, members)?;
+                    tracing::info!(cluster = %member.identity.cluster, "admitted to the cluster");
+                    return Ok(Joined { data_dir, was_member: false });
+                }
+                Ok(Answer::Waiting(_, members)) => {
+                    let more = addresses(&members);
+                    known.extend(more.into_iter().filter(|address| !seeds.contains(address)));
+                    known.sort_unstable();
+                    known.dedup();
+                    if reported != "waiting" {
+                        tracing::info!(%address, "waiting for an operator to admit this node");
+                        reported = "waiting".into();
+                    }
+                }
+                Ok(Answer::Refused(reason)) => {
+                    let text = format!("{address} refuses this node: {reason}");
+                    return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+                }
+                Ok(Answer::Welcome(_) | Answer::NotYet(_)) => {
+                    trouble = format!("{address}: its cluster is not founded yet");
+                }
+                Err(error) => trouble = format!("{address}: {error}"),
+            }
+        }
+        if !trouble.is_empty() && reported.is_empty() {
+            tracing::warn!(error = trouble, "cannot ask to join; trying again");
+            reported = trouble;
+        }
+    }
+}
+
+/// The name of the cluster that the first of `seeds` that answers belongs to.
+async fn ask(seeds: &[String], name: &str) -> io::Result<String> {
+    let identity =
+        Identity { cluster: String::new(), node: name.to_owned(), incarnation: Incarnation(0) };
+    let (charter, ballot) = (Charter::default(), Ballot::default());
+    let own = Hello { identity, purpose: Purpose::Ask, charter, ballot };
+    let mut reported = String::new();
+    loop {
+        for address in seeds {
+            let text = match call(address, &own).await {
+                Ok(
+                    Answer::Welcome(member)
+                    | Answer::NotYet(member)
+                    | Answer::Waiting(member, _)
+                    | Answer::Admitted(member, _),
+                ) => return Ok(member.identity.cluster),
+                Ok(Answer::Refused(reason)) => {
+                    let text = format!("{address} refuses this node: {reason}");
+                    return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+                }
+                Err(error) => format!("{address}: {error}"),
+            };
+            if text != reported {
+                tracing::warn!(error = text, "no member answers; trying again");
+                reported = text;
+            }
+        }
+        tokio::time::sleep(CALL_INTERVAL).await;
+    }
+}
+
+async fn call(address: &str, own: &Hello) -> io::Result<Answer> {
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await?;
+        hello::write(&mut stream, own).await?;
+        hello::read(&mut stream).await
+    };
+    match timeout(CALL_TIMEOUT, exchange).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut)),
+    }
+}
+
+/// Tells a caller to try again soon.
+async fn put_off(mut stream: TcpStream, own: Hello) -> io::Result<()> {
+    let _: Hello = hello::read(&mut stream).await?;
+    hello::write(&mut stream, &Answer::NotYet(own)).await
+}
