@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use matchmaker::message::{
-    Change, CollectedA, Message, Progress, ReconfigureA, StatusA, StatusB, ToApplication,
-    ToProposer,
+    Change, CollectedA, Message, Progress, ReconfigureA, StatusA, StatusB, ToApplication, ToProposer,
+    TransferA,
 };
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
@@ -25,6 +25,9 @@ use crate::outlook::Outlook;
 
 /// How long an operator's question waits for an answer before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// How long a proposer may take to win a campaign before it is told to campaign again.
+const TRANSFER_PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers to one question that wait to be looked at, at most. More are dropped: the question is
 /// asked again.
@@ -208,6 +211,26 @@ impl Client {
             | ToApplication::Heartbeat(_) => None,
         });
         status.await
+    }
+
+    /// Has the leader hand on to `to`, and returns when that one leads.
+    ///
+    /// *Errors*: it does not lead within `timeout`: it is down, or no proposer of the cluster.
+    pub async fn transfer(&self, to: NodeId, timeout: Duration) -> Result<(), OperationError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.status(left).await?.round.owner == to {
+                return Ok(());
+            }
+            let known = self.outlook.known();
+            for proposer in &known.configuration.membership().proposers {
+                let message = Message::Proposer(ToProposer::TransferA(TransferA { to }));
+                let sent = self.handle.send(self.application.node, *proposer, message).await;
+                sent.map_err(|_| OperationError::Stopped)?;
+            }
+            tokio::time::sleep(TRANSFER_PAUSE).await;
+        }
     }
 
     fn question(&self, message: impl FnOnce(u64) -> ToProposer) -> Question {

@@ -22,6 +22,8 @@ pub struct Known {
     pub configuration: Configuration,
     /// The processes that take part.
     pub members: Arc<Members>,
+    /// Whether nobody else is needed: all earlier configurations are collected.
+    pub is_collected: bool,
 }
 
 /// What a process knows of its cluster. Clones share it.
@@ -35,7 +37,8 @@ pub struct Outlook {
 impl Outlook {
     /// What is known at the start.
     pub(crate) fn new(configuration: Configuration, members: Members) -> Self {
-        let known = Known { round: Round::ZERO, configuration, members: Arc::new(members) };
+        let members = Arc::new(members);
+        let known = Known { round: Round::ZERO, configuration, members, is_collected: false };
         let (known, _) = watch::channel(Arc::new(known));
         Self { known, last_leader: Arc::default() }
     }
@@ -65,8 +68,8 @@ impl Outlook {
             *last = Some((m.round, Instant::now()));
         }
         let known = self.known();
-        let is_newer =
-            (m.configuration.version(), m.round) > (known.configuration.version(), known.round);
+        let is_newer = (m.configuration.version(), m.round, m.is_collected)
+            > (known.configuration.version(), known.round, known.is_collected);
         if !is_newer {
             return;
         }
@@ -83,8 +86,8 @@ impl Outlook {
                 }
             }
         };
-        let Heartbeat { round, configuration } = m;
-        self.known.send_replace(Arc::new(Known { round, configuration, members }));
+        let Heartbeat { round, configuration, is_collected } = m;
+        self.known.send_replace(Arc::new(Known { round, configuration, members, is_collected }));
     }
 }
 
@@ -126,7 +129,8 @@ mod tests {
         let round = |number| Round { number, owner: OWNER, step: 0 };
         let hear = |number, version, members: &Members| {
             let configuration = configuration(version, members);
-            outlook.hear(Heartbeat { round: round(number), configuration });
+            let round = round(number);
+            outlook.hear(Heartbeat { round, configuration, is_collected: true });
             (outlook.known().configuration.version(), outlook.known().members.all().count())
         };
         assert_eq!(hear(1, 1, &few), (1, 3));

@@ -53,7 +53,7 @@ impl Process {
     {
         let application = members.member(name).map_err(io::Error::other)?.application();
         let actors =
-            members.actors(name, &deployment, timing, machine).map_err(io::Error::other)?;
+            members.start(name, &deployment, timing, machine).map_err(io::Error::other)?;
         let log_stats = log.stats();
         let outlook = Outlook::new(deployment.initial, members.clone());
         let mut host: Host<Node<S>, _> = Host::new(actors, transport, log, HostOptions::default())?;

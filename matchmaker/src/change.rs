@@ -29,7 +29,7 @@ const LAG_MAX: u64 = 2048;
 
 /// The actors of one process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Part {
+pub struct Actors {
     /// Its application.
     pub application: Option<NodeId>,
     /// Its proposer.
@@ -50,10 +50,10 @@ pub struct Part {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// The process that comes.
-    pub add: Part,
+    pub add: Actors,
     /// The process that goes. Its acceptors that vote, and its matchmaker, are replaced by those of the
     /// one that comes.
-    pub remove: Part,
+    pub remove: Actors,
     /// The directory while both take part.
     pub directory_between: Vec<u8>,
     /// The directory in the end.
@@ -169,7 +169,7 @@ impl Exchange {
 
     /// The membership in the end.
     fn after(&self, present: &Membership) -> Membership {
-        let Part { application, proposer, replica, session, archive, .. } = &self.remove;
+        let Actors { application, proposer, replica, session, archive, .. } = &self.remove;
         let mut after = self.both(present);
         let gone = [
             (&mut after.applications, application),
@@ -235,8 +235,8 @@ mod tests {
         NodeId::new(Seat(process * 10 + place), Incarnation(1))
     }
 
-    fn part(process: u32) -> Part {
-        Part {
+    fn actors(process: u32) -> Actors {
+        Actors {
             application: Some(node(process, 0)),
             proposer: Some(node(process, 1)),
             matchmaker: Some(node(process, 2)),
@@ -281,7 +281,7 @@ mod tests {
         }
     }
 
-    fn exchange(add: Part, remove: Part) -> Exchange {
+    fn exchange(add: Actors, remove: Actors) -> Exchange {
         let (directory_between, directory_after) = (b"between".to_vec(), b"after".to_vec());
         Exchange { add, remove, directory_between, directory_after }
     }
@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn a_process_that_leads_is_replaced_in_all_its_roles() {
         let mut status = status([1, 2, 3]);
-        let exchange = exchange(part(4), part(1));
+        let exchange = exchange(actors(4), actors(1));
         let all = ["admit", "catch up", "hand over", "transfer", "switch", "collect", "done"];
         assert_eq!(steps(&exchange, &mut status), all);
         expected([2, 3, 4], &status);
@@ -353,7 +353,7 @@ mod tests {
     #[test]
     fn two_changes_at_once_both_happen() {
         let mut status = status([1, 2, 3]);
-        let (one, other) = (exchange(part(4), part(1)), exchange(part(5), part(2)));
+        let (one, other) = (exchange(actors(4), actors(1)), exchange(actors(5), actors(2)));
         for _ in 0..20 {
             for exchange in [&one, &other] {
                 take(exchange.next_step(&status), &mut status);
@@ -366,7 +366,7 @@ mod tests {
     #[test]
     fn a_step_from_an_old_status_names_the_version_that_it_saw() {
         let mut status = status([1, 2, 3]);
-        let exchange = exchange(part(4), Part::default());
+        let exchange = exchange(actors(4), Actors::default());
         let Step::Reconfigure { change, .. } = exchange.next_step(&status) else { panic!("admit") };
         assert_eq!(change.seen, 1);
         assert_eq!(
@@ -381,7 +381,7 @@ mod tests {
     #[test]
     fn a_process_that_goes_alone_leaves_the_others() {
         let mut status = status([1, 2, 3]);
-        let exchange = exchange(Part::default(), part(3));
+        let exchange = exchange(Actors::default(), actors(3));
         assert_eq!(steps(&exchange, &mut status), ["hand over", "switch", "collect", "done"]);
         assert_eq!(status.configuration.members(), [node(1, 6), node(2, 6)]);
         assert_eq!(status.matchmakers.len(), 2);

@@ -180,6 +180,8 @@ pub struct Heartbeat {
     pub round: Round,
     /// The configuration of the round.
     pub configuration: Configuration,
+    /// Whether all earlier rounds are collected: who has no part in the configuration is not needed.
+    pub is_collected: bool,
 }
 
 /// Operator → leader. Replace the acceptors.

@@ -197,6 +197,10 @@ fn from_matchmaker() -> Golden<FromMatchmaker> {
     }
 }
 
+fn heartbeat() -> Heartbeat {
+    Heartbeat { round: round(), configuration: configuration(), is_collected: true }
+}
+
 fn to_proposer() -> Golden<ToProposer> {
     let nack = FromAcceptor::Nack(Nack { round: round(), promised: round().adjacent() });
     let garbage_b = FromMatchmaker::GarbageB(GarbageB { epoch: EPOCH, watermark: round() });
@@ -210,7 +214,7 @@ fn to_proposer() -> Golden<ToProposer> {
             ("Session", FromSession::ReadIndexA(ReadIndexA { nonce: 7 }).into()),
             ("ArchivedB", archived().into()),
             ("FetchA", FetchA { first: Slot(6) }.into()),
-            ("Heartbeat", Heartbeat { round: round(), configuration: configuration() }.into()),
+            ("Heartbeat", heartbeat().into()),
             ("ReconfigureA", ReconfigureA { token: 7, system, members, change }.into()),
             ("StatusA", StatusA { token: 7 }.into()),
             ("CollectedA", CollectedA { token: 7 }.into()),

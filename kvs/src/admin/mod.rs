@@ -3,6 +3,8 @@
 //! They travel as Redis commands, so any Redis client can operate the cluster; `kvs status` and
 //! `kvs reconfigure` are such clients.
 
+mod change;
+mod exchange;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,10 +18,11 @@ use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
 use paxos::message::ArchivedB;
 use paxos::quorum::QuorumSystem;
-use paxos::runtime::{Connections, HostStats, LogStats};
+use paxos::runtime::{Candidates, Connections, HostStats, LogStats};
 use serde::Serialize;
 
 use crate::client::{Client, Collection, OperationError};
+use self::exchange::Wish;
 use crate::connection::Admin;
 use crate::deployment::Quorum;
 use crate::local::{OPERATION_TIMEOUT, acceptors_called};
@@ -28,7 +31,7 @@ use crate::process::Process;
 use crate::resp::Reply;
 
 pub use report::{
-    CollectedReport, LastLeader, LeaderlessStatus, PeerStatus, ProcessStatus, ReconfigureReport,
+    ChangeReport, CollectedReport, LastLeader, LeaderlessStatus, PeerStatus, ProcessStatus, ReconfigureReport,
     ReplicaStatus, Status,
 };
 
@@ -47,6 +50,8 @@ struct Inner {
     client: Client,
     outlook: Outlook,
     connections: Connections,
+    /// Processes that want to join.
+    candidates: Candidates,
     /// Collections that an operator may ask about, by the version of the configuration in use.
     collections: Mutex<BTreeMap<u64, Collection>>,
     log_stats: Arc<LogStats>,
@@ -55,12 +60,18 @@ struct Inner {
 
 impl ClusterAdmin {
     /// The operator at the node called `name`, whose process has `connections`.
-    pub fn new(name: &str, process: &Process, connections: Connections) -> Self {
+    pub fn new(
+        name: &str,
+        process: &Process,
+        connections: Connections,
+        candidates: Candidates,
+    ) -> Self {
         Self(Arc::new(Inner {
             node: name.to_owned(),
             client: process.client(),
             outlook: process.outlook(),
             connections,
+            candidates,
             collections: Mutex::default(),
             log_stats: process.log_stats(),
             host_stats: process.host_stats(),
@@ -91,9 +102,18 @@ impl Inner {
             (b"KVS.STATUS", []) => self.status().await,
             (b"KVS.RECONFIGURE", [_, ..]) => self.reconfigure(&rest).await,
             (b"KVS.COLLECTED", [version]) => self.collected(version).await,
+            (b"KVS.ADD", [name]) => self.change(Wish::Add(name)).await,
+            (b"KVS.REPLACE", [old, new]) => self.change(Wish::Replace(old, new)).await,
+            (b"KVS.REMOVE", [name]) => self.change(Wish::Remove(name)).await,
+            (b"KVS.MOVE", [name, address]) => self.change(Wish::Move(name, address)).await,
+            (b"KVS.TRANSFER", [name]) => self.transfer(name).await,
+            (b"KVS.DRAIN", []) => self.drain().await,
             _ => {
                 let usage = "ERR usage: KVS.STATUS | KVS.RECONFIGURE acceptor [acceptor ...] \
-                             [majority|write-all|grid:COLUMNS] | KVS.COLLECTED version";
+                             [majority|write-all|grid:COLUMNS] | KVS.COLLECTED version | KVS.ADD \
+                             node | KVS.REPLACE node node | KVS.REMOVE node | KVS.MOVE node \
+                             address | KVS.TRANSFER node | KVS.DRAIN; a change of members takes \
+                             one step for each call, until it says that it is done";
                 return Reply::Error(usage.into());
             }
         };
@@ -138,14 +158,7 @@ impl Inner {
         let (system, members) = self.target(arguments)?;
         let reconfigured = self.client.reconfigure(system, members, None, OPERATION_TIMEOUT).await;
         let (active, collection) = reconfigured.map_err(|error| match error {
-            OperationError::Unreachable(silent) => {
-                let silent = self.all_named(&silent).join(" ");
-                let text = format!(
-                    "{silent} do not answer, and nothing could be written without them: start them, or \
-                     name others; the acceptors were not replaced"
-                );
-                OperationError::Refused(text)
-            }
+            OperationError::Unreachable(silent) => self.silent(&silent),
             error => error,
         })?;
         self.keep_collection(active.configuration.version(), collection);
@@ -157,6 +170,14 @@ impl Inner {
             history_count: active.history_count,
             active_after_us: micros(active.after),
         }))
+    }
+
+    fn silent(&self, silent: &BTreeSet<NodeId>) -> OperationError {
+        let silent = self.all_named(silent).join(" ");
+        OperationError::Refused(format!(
+            "{silent} do not answer, and nothing could be written without them: start them, or name \
+             others; the acceptors were not replaced"
+        ))
     }
 
     async fn collected(&self, version: &str) -> Result<String, OperationError> {

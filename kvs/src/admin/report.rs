@@ -116,6 +116,21 @@ pub struct ReconfigureReport {
     pub active_after_us: u64,
 }
 
+/// What one call of `KVS.ADD`, `KVS.REPLACE`, `KVS.REMOVE`, `KVS.MOVE`, `KVS.TRANSFER` or `KVS.DRAIN`
+/// returns, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeReport {
+    /// The step that was taken: `admit`, `catch up`, `hand over`, `transfer`, `switch`, `collect`,
+    /// `wait`, `drain` or `done`.
+    pub step: String,
+    /// How things are now.
+    pub text: String,
+    /// Whether there is nothing more to do. Else call again.
+    pub is_done: bool,
+    /// The version of the configuration.
+    pub version: u64,
+}
+
 /// What `KVS.COLLECTED` returns, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectedReport {

@@ -8,7 +8,7 @@ use kvs::admin::ClusterAdmin;
 use kvs::connection::Options;
 use kvs::local::LocalCluster;
 use kvs::store::{Store, StoreLimits};
-use paxos::runtime::Connections;
+use paxos::runtime::{Candidates, Connections};
 
 use super::Outcome;
 use super::output::tell;
@@ -35,7 +35,7 @@ impl Demo {
         let mut cluster = LocalCluster::open(&self.data, || Store::new(StoreLimits::default()))?;
         self.announce(&cluster, front.address());
         let process = &cluster.processes()[0];
-        let admin = ClusterAdmin::new("n1", process, Connections::default());
+        let admin = ClusterAdmin::new("n1", process, Connections::default(), Candidates::default());
         let log = cluster.client(0);
         let outcome = front.serve(Options::default(), log, admin, cluster.ended()).await;
         outcome?;

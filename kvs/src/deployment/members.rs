@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use matchmaker::change::Actors;
 use matchmaker::leader::Deployment;
 use matchmaker::matchmaker::Matchmaker;
 use matchmaker::node::Node;
@@ -30,7 +31,7 @@ pub struct Member {
     /// Unique among all members that there ever were, apart from one that lost its disk and came
     /// back: its actors sit at the seats that follow from it.
     pub id: u32,
-    /// Which memory it has.
+    /// Which memory it has; zero before anybody knows.
     pub incarnation: Incarnation,
     /// Where other processes reach it: `host:port`.
     pub peer: String,
@@ -100,6 +101,19 @@ impl Member {
     pub fn seats(&self) -> impl Iterator<Item = Seat> + use<> {
         let first = self.id * SEATS;
         (first..first + SEATS).map(Seat)
+    }
+
+    /// Its actors.
+    pub fn actors(&self) -> Actors {
+        Actors {
+            application: Some(self.application().node),
+            proposer: self.proposer(),
+            matchmaker: self.matchmaker(),
+            replica: self.replica(),
+            session: self.session(),
+            archive: self.archive(),
+            acceptors: self.acceptors().map(|(_, node)| node).collect(),
+        }
     }
 
     /// Its roles and acceptors, for operators.
@@ -194,6 +208,7 @@ impl Members {
             name: member.name.clone(),
             address: member.peer.clone(),
             seats: member.seats().collect(),
+            incarnation: Some(member.incarnation).filter(|incarnation| incarnation.0 != 0),
         }))
     }
 
@@ -224,11 +239,11 @@ impl Members {
         self.all().filter_map(|member| Some((member.archive()?, member.name.clone()))).collect()
     }
 
-    /// The actors of the process called `name`, with a state machine from `machine` if it is a
+    /// The actors of the process called `name`, ready to run, with a state machine from `machine` if it is a
     /// replica. They begin with what `deployment` says of the others.
     ///
     /// *Errors*: there is no such process.
-    pub fn actors<S: StateMachine>(
+    pub fn start<S: StateMachine>(
         &self,
         name: &str,
         deployment: &Deployment,
@@ -289,7 +304,7 @@ mod tests {
         let mut seen = BTreeSet::new();
         for member in members.all() {
             let actors = members
-                .actors(&member.name, &deployment, &file.timing, crate::store::Store::default)
+                .start(&member.name, &deployment, &file.timing, crate::store::Store::default)
                 .expect("a member");
             assert_eq!(actors.len(), 7);
             let seats: Vec<Seat> = member.seats().collect();

@@ -21,10 +21,12 @@ use paxos::runtime::{Charter, Roster};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+mod announcement;
 mod members;
 mod node;
 mod options;
 
+pub use announcement::Announcement;
 pub use members::{Member, Members};
 use node::all_roles;
 pub use node::{Application, NodeFile, Role};

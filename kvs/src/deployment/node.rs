@@ -96,16 +96,7 @@ impl NodeFile {
             return error(format!("`{name}` hosts more than {} acceptors", SEATS - ACCEPTOR));
         }
         for acceptor in &self.acceptors {
-            let is_word = ["majority", "write-all"].contains(&acceptor.as_str())
-                || acceptor.starts_with("grid:")
-                || acceptor.contains(|c: char| c == ',' || c.is_whitespace() || c.is_control());
-            if is_word || acceptor.is_empty() || acceptor.len() > NAME_BYTES_MAX {
-                return error(format!(
-                    "`{name}` hosts the acceptor `{acceptor}`, which cannot be named in a \
-                     reconfiguration: choose 1 to {NAME_BYTES_MAX} bytes without commas and spaces \
-                     that are no quorum system"
-                ));
-            }
+            check_acceptor_name(name, acceptor)?;
         }
         if self.roles.contains(&Role::Replica) && self.client.is_none() {
             return error(format!("`{name}` is a replica and needs a `client` address"));
@@ -129,6 +120,20 @@ impl NodeFile {
             (false, false) => format!("{}; {acceptors}", roles.join(", ")),
         }
     }
+}
+
+/// *Errors*: an operator could not name the acceptor of the node called `name`.
+pub(super) fn check_acceptor_name(name: &str, acceptor: &str) -> Result<(), DeploymentError> {
+    let is_word = ["majority", "write-all"].contains(&acceptor)
+        || acceptor.starts_with("grid:")
+        || acceptor.contains(|c: char| c == ',' || c.is_whitespace() || c.is_control());
+    if !is_word && !acceptor.is_empty() && acceptor.len() <= NAME_BYTES_MAX {
+        return Ok(());
+    }
+    error(format!(
+        "`{name}` hosts the acceptor `{acceptor}`, which cannot be named in a reconfiguration: choose \
+         1 to {NAME_BYTES_MAX} bytes without commas and spaces that are no quorum system"
+    ))
 }
 
 /// Seats of one node.

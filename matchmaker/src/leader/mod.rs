@@ -415,7 +415,8 @@ impl Leader {
         let Phase::Phase2(phase2) = &self.phase else { return };
         let membership = phase2.configuration.membership();
         let round = phase2.round;
-        let m = Heartbeat { round, configuration: phase2.configuration.clone() };
+        let (configuration, is_collected) = (phase2.configuration.clone(), phase2.is_collected());
+        let m = Heartbeat { round, configuration, is_collected };
         fx.broadcast(&membership.applications, ToApplication::Heartbeat(m.clone()));
         let others = membership.proposers.iter().filter(|node| **node != self.node);
         fx.broadcast(others, ToProposer::Heartbeat(m));

@@ -1,0 +1,162 @@
+//! Changes of the members, one step for each call.
+//!
+//! Each call looks how the cluster is, takes the one step that comes next, and says what it was. Who
+//! wants a change calls until it is done; who stops half-way may go on later, from any node.
+
+use std::time::Duration;
+
+use matchmaker::change::Step;
+use matchmaker::message::StatusB;
+use paxos::actor::NodeId;
+
+use super::exchange::{Wish, exchange};
+use super::report::ChangeReport;
+use super::{Inner, STATUS_TIMEOUT, json};
+use crate::client::OperationError;
+use crate::deployment::Members;
+use crate::local::OPERATION_TIMEOUT;
+
+/// How long one step waits for something to happen before it says how things are.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a proposer may take to take over.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(3);
+
+impl Inner {
+    /// Takes the next step of a change.
+    pub(super) async fn change(&self, wish: Wish<'_>) -> Result<String, OperationError> {
+        let status = self.client.status(STATUS_TIMEOUT).await?;
+        let exchange = exchange(wish, &status, &self.candidates.all())?;
+        let step = exchange.next_step(&status);
+        Ok(json(&self.take(wish, step, &status).await?))
+    }
+
+    async fn take(
+        &self,
+        wish: Wish<'_>,
+        step: Step,
+        status: &StatusB,
+    ) -> Result<ChangeReport, OperationError> {
+        let report = |step: &str, text: String| ChangeReport {
+            step: step.into(),
+            text,
+            is_done: false,
+            version: status.configuration.version(),
+        };
+        match step {
+            Step::Reconfigure { is_switch, system, members, change } => {
+                let voting = self.all_named(&members).join(" ");
+                let asked =
+                    self.client.reconfigure(system, members, Some(change), OPERATION_TIMEOUT);
+                let active = match asked.await {
+                    Ok((active, _)) => active,
+                    Err(OperationError::Refused(reason)) => {
+                        return Ok(report("wait", format!("the leader says: {reason}")));
+                    }
+                    Err(OperationError::Unreachable(silent)) => return Err(self.silent(&silent)),
+                    Err(error) => return Err(error),
+                };
+                let version = active.configuration.version();
+                let text = match is_switch {
+                    true => format!("{voting} vote, and the members are as wished"),
+                    false => "all members know the new one; its replica catches up".into(),
+                };
+                let step = if is_switch { "switch" } else { "admit" };
+                Ok(ChangeReport { version, ..report(step, text) })
+            }
+            Step::CatchUp { persisted_watermark, required_watermark } => {
+                tokio::time::sleep(PAUSE).await;
+                let (at, of) = (persisted_watermark, required_watermark);
+                Ok(report("catch up", format!("the new replica holds {at} of {of} slots")))
+            }
+            Step::Transfer(to) => {
+                let name = self.name(to);
+                let transferred = self.client.transfer(to, TRANSFER_TIMEOUT).await;
+                transferred.map_err(|_| {
+                    let text = format!("{name} does not take over: is it up? Nothing has changed");
+                    OperationError::Refused(text)
+                })?;
+                Ok(report("transfer", format!("{name} leads")))
+            }
+            Step::Handover(matchmakers) => {
+                let names = self.all_named(&matchmakers).join(" ");
+                self.client.hand_over(matchmakers, OPERATION_TIMEOUT).await?;
+                Ok(report("hand over", format!("the matchmakers are {names}")))
+            }
+            Step::Collect => {
+                tokio::time::sleep(PAUSE).await;
+                let count = status.history_count;
+                Ok(report("collect", format!("{count} earlier configurations are still needed")))
+            }
+            Step::Done => {
+                let text = match wish {
+                    Wish::Add(name) => format!("{name} is a member"),
+                    Wish::Replace(old, new) if old == new => {
+                        format!("{new} is a member again, with its new memory")
+                    }
+                    Wish::Replace(old, new) => format!(
+                        "{new} is a member and {old} is not: {old} stops by itself, and its data \
+                         directory may be deleted"
+                    ),
+                    Wish::Remove(name) => format!(
+                        "{name} is no member: it stops by itself, and its data directory may be deleted"
+                    ),
+                    Wish::Move(name, address) => {
+                        format!("{name} is called at {address}: start it with that address")
+                    }
+                };
+                let is_done = true;
+                Ok(ChangeReport { is_done, ..report("done", text) })
+            }
+        }
+    }
+
+    /// Hands the leadership on to the node called `to`.
+    pub(super) async fn transfer(&self, to: &str) -> Result<String, OperationError> {
+        let status = self.client.status(STATUS_TIMEOUT).await?;
+        let members = Members::decode(&status.configuration.membership().directory)
+            .map_err(|error| OperationError::Refused(error.to_string()))?;
+        let member =
+            members.member(to).map_err(|error| OperationError::Refused(error.to_string()))?;
+        let Some(proposer) = member.proposer() else {
+            let text = format!("`{to}` is no proposer: name one that is");
+            return Err(OperationError::Refused(text));
+        };
+        self.transfer_to(proposer, &status).await
+    }
+
+    /// Hands the leadership on, if this node has it.
+    pub(super) async fn drain(&self) -> Result<String, OperationError> {
+        let status = self.client.status(STATUS_TIMEOUT).await?;
+        let owner = status.round.owner;
+        if self.name(owner) != self.node {
+            return Ok(json(&ChangeReport {
+                step: "drain".into(),
+                text: format!("{} does not lead: it may be stopped", self.node),
+                is_done: true,
+                version: status.configuration.version(),
+            }));
+        }
+        let proposers = &status.configuration.membership().proposers;
+        for proposer in proposers.iter().filter(|proposer| **proposer != owner) {
+            if let Ok(report) = self.transfer_to(*proposer, &status).await {
+                return Ok(report);
+            }
+        }
+        let text = format!("{} leads and no other proposer takes over", self.node);
+        Err(OperationError::Refused(text))
+    }
+
+    async fn transfer_to(&self, to: NodeId, status: &StatusB) -> Result<String, OperationError> {
+        self.client.transfer(to, TRANSFER_TIMEOUT).await.map_err(|_| {
+            let text = format!("{} does not take over: is it up?", self.name(to));
+            OperationError::Refused(text)
+        })?;
+        Ok(json(&ChangeReport {
+            step: "transfer".into(),
+            text: format!("{} leads", self.name(to)),
+            is_done: true,
+            version: status.configuration.version(),
+        }))
+    }
+}
