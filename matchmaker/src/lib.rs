@@ -5,4 +5,5 @@ pub mod matchmaker;
 pub mod message;
 pub mod node;
 pub mod proposer;
+pub mod reconfigurer;
 pub mod single;

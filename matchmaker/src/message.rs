@@ -41,8 +41,11 @@
 //!      │                                               GarbageB  │ f + 1: old acceptors may go
 //!      │◄────────────────────────────────────────────────────────┤
 //! ```
+//!
+//! How matchmakers are replaced is in `message/handover.rs`.
 
 mod conversions;
+mod handover;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +60,13 @@ use paxos::round::Round;
 use paxos::slot::Slot;
 use paxos::wire::{Decode, Encode, Frame};
 
-/// A generation of matchmakers. Replies of different epochs are never mixed.
+pub use handover::{
+    ActivateA, ActivateB, AnnounceA, AnnounceB, DecreeA, DecreeB, Generation, HandoverA, HandoverB,
+    HandoverProgress, OriginA, OriginB, Pending, ReachA, ReachB, StopA, StopB, Stopped, SucceededA,
+    SucceededB, Successor, ToReconfigurer,
+};
+
+/// The number of a generation of matchmakers. Replies of different epochs are never mixed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 #[bincode(crate = "paxos::wire::bincode")]
 pub struct Epoch(pub u64);
@@ -152,15 +161,22 @@ pub struct GarbageB {
 
 /// All that a matchmaker receives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
-#[bincode(crate = "paxos::wire::bincode")]
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
 #[allow(missing_docs)]
 pub enum ToMatchmaker {
     NewestA(NewestA),
     MatchA(MatchA),
     GarbageA(GarbageA),
+    ReachA(ReachA),
+    StopA(StopA),
+    DecreeA(DecreeA),
+    ActivateA(ActivateA),
+    SucceededA(SucceededA),
+    OriginA(OriginA),
 }
 
-/// All that a matchmaker sends.
+/// All that a matchmaker says to one that proposes. Drivers of handovers receive more of it:
+/// [`ToReconfigurer`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 #[bincode(crate = "paxos::wire::bincode")]
 #[allow(missing_docs)]
@@ -169,6 +185,7 @@ pub enum FromMatchmaker {
     MatchB(MatchB),
     MatchNack(MatchNack),
     GarbageB(GarbageB),
+    Stopped(Stopped),
 }
 
 /// Leader → other proposers. The sender is at work.
@@ -179,6 +196,8 @@ pub struct Heartbeat {
     pub round: Round,
     /// The configuration of the round.
     pub configuration: Configuration,
+    /// The newest generation of matchmakers that the leader knows of.
+    pub matchmakers: Generation,
 }
 
 /// Operator → leader. Replace the acceptors.
@@ -297,6 +316,7 @@ pub enum ToProposer {
     ReconfigureA(ReconfigureA),
     StatusA(StatusA),
     CollectedA(CollectedA),
+    Reconfigurer(ToReconfigurer),
 }
 
 /// All that an application or operator receives.
@@ -307,6 +327,7 @@ pub enum ToApplication {
     Return(Return),
     ReconfigureB(ReconfigureB),
     StatusB(StatusB),
+    HandoverB(HandoverB),
 }
 
 /// Everything that travels, by its receiver.

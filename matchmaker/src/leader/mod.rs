@@ -15,6 +15,7 @@
 //! *Durable*: a round before the first message of that round, so that no restart uses it again.
 
 mod garbage;
+mod handover;
 mod matching;
 mod phase1;
 mod phase2;
@@ -35,8 +36,8 @@ use paxos::slot::Slot;
 use paxos::wire::{Decode, Encode};
 
 use crate::message::{
-    Epoch, FromMatchmaker, Heartbeat, Message, Progress, ReconfigureB, StatusA, StatusB,
-    ToApplication, ToProposer,
+    Epoch, FromMatchmaker, Generation, Heartbeat, Message, Progress, ReconfigureB, StatusA,
+    StatusB, ToApplication, ToProposer,
 };
 use matching::Matching;
 use phase1::Phase1;
@@ -47,9 +48,9 @@ use phase2::Phase2;
 pub struct Deployment {
     /// Who may lead.
     pub proposers: BTreeSet<NodeId>,
-    /// The generation of matchmakers.
+    /// The generation of matchmakers that the cluster was founded with.
     pub epoch: Epoch,
-    /// The matchmakers; a majority is a quorum.
+    /// Its members; a majority is a quorum.
     pub matchmakers: BTreeSet<NodeId>,
     /// The replicas.
     pub replicas: BTreeSet<NodeId>,
@@ -140,6 +141,8 @@ pub enum LeaderRecord {
     /// The newest configuration that this proposer knows of, and the last round that it knows to have
     /// it: where it would look for a leader.
     Newest(Round, Configuration),
+    /// The newest generation of matchmakers that this proposer knows of.
+    Matchmakers(Generation),
 }
 
 /// What a proposer does about leading.
@@ -173,6 +176,9 @@ pub struct Leader {
     used: Round,
     /// The newest configuration known. Durable, but only a hint: matchmakers know better.
     newest: (Round, Configuration),
+    /// The newest generation of matchmakers known. Durable, but only a hint: those that have stopped
+    /// send it on.
+    matchmakers: Generation,
     /// The highest round heard of.
     seen: Round,
     /// What each archive last said.
@@ -187,12 +193,14 @@ impl Leader {
     /// A proposer at `node` that does not lead.
     pub fn new(node: NodeId, deployment: Deployment, options: LeaderOptions) -> Self {
         let newest = (Round::ZERO, deployment.initial.clone());
+        let (epoch, members) = (deployment.epoch, deployment.matchmakers.clone());
         Self {
             node,
             deployment,
             options,
             used: Round::ZERO,
             newest,
+            matchmakers: Generation { epoch, members },
             seen: Round::ZERO,
             archives: BTreeMap::new(),
             phase: Phase::Idle,
@@ -235,6 +243,7 @@ impl Leader {
                 self.seen = self.seen.max(round);
             }
             LeaderRecord::Newest(round, configuration) => self.newest = (round, configuration),
+            LeaderRecord::Matchmakers(generation) => self.matchmakers = generation,
         }
     }
 
@@ -244,7 +253,10 @@ impl Leader {
         let (round, configuration) = &self.newest;
         let newest =
             (*round > Round::ZERO).then(|| LeaderRecord::Newest(*round, configuration.clone()));
-        used.into_iter().chain(newest).collect()
+        let is_founding = self.matchmakers.epoch == self.deployment.epoch;
+        let matchmakers =
+            (!is_founding).then(|| LeaderRecord::Matchmakers(self.matchmakers.clone()));
+        used.into_iter().chain(newest).chain(matchmakers).collect()
     }
 
     /// Takes one message.
@@ -255,6 +267,7 @@ impl Leader {
             ToProposer::Matchmaker(FromMatchmaker::MatchB(m)) => self.on_match_b(from, m, fx),
             ToProposer::Matchmaker(FromMatchmaker::MatchNack(m)) => self.on_match_nack(m, fx),
             ToProposer::Matchmaker(FromMatchmaker::GarbageB(m)) => self.on_garbage_b(from, m, fx),
+            ToProposer::Matchmaker(FromMatchmaker::Stopped(m)) => self.on_stopped(m, fx),
             ToProposer::Session(FromSession::Request(m)) => self.on_request(m),
             ToProposer::Session(FromSession::ReadIndexA(m)) => self.on_read_index_a(from, m),
             ToProposer::ArchivedB(m) => self.on_archived_b(from, m, fx),
@@ -263,6 +276,8 @@ impl Leader {
             ToProposer::ReconfigureA(m) => self.on_reconfigure_a(from, m, fx),
             ToProposer::StatusA(m) => self.on_status_a(from, m, fx),
             ToProposer::CollectedA(m) => self.on_collected_a(from, m, fx),
+            // For the driver of handovers beside it.
+            ToProposer::Reconfigurer(_) => {}
         }
         self.check_invariants();
     }
@@ -300,6 +315,7 @@ impl Leader {
     fn on_heartbeat(&mut self, m: Heartbeat, fx: &mut Fx) {
         self.seen = self.seen.max(m.round);
         self.learn(m.round, &m.configuration, fx);
+        self.follow_matchmakers(m.matchmakers, fx);
         let round = match &self.phase {
             Phase::Idle => return,
             Phase::Asking { .. } => Round::ZERO,
@@ -376,8 +392,8 @@ impl Leader {
             token: m.token,
             round: phase2.round,
             configuration: phase2.configuration.clone(),
-            epoch: self.deployment.epoch,
-            matchmakers: self.deployment.matchmakers.clone(),
+            epoch: self.matchmakers.epoch,
+            matchmakers: self.matchmakers.members.clone(),
             chosen_watermark: phase2.chosen_watermark,
             persisted_watermark: self.persisted_watermark(),
             collected_watermark: phase2.collected_watermark(),
@@ -402,7 +418,9 @@ impl Leader {
         let Phase::Phase2(phase2) = &self.phase else { return };
         let (round, configuration) = (phase2.round, phase2.configuration.clone());
         let others = self.deployment.proposers.iter().filter(|node| **node != self.node);
-        fx.broadcast(others, ToProposer::Heartbeat(Heartbeat { round, configuration }));
+        let matchmakers = self.matchmakers.clone();
+        let m = Heartbeat { round, configuration, matchmakers };
+        fx.broadcast(others, ToProposer::Heartbeat(m));
         fx.broadcast(&self.deployment.sessions, ToSession::Leading(Leading { round }));
         let watermark = phase2.chosen_watermark;
         let m = ToReplica::ChosenWatermark(ChosenWatermark { watermark });
@@ -437,10 +455,6 @@ impl Leader {
         if (configuration.version(), round) > (known.version(), *known_round) {
             self.write(LeaderRecord::Newest(round, configuration.clone()), fx);
         }
-    }
-
-    fn matchmaker_majority(&self) -> usize {
-        self.deployment.matchmakers.len() / 2 + 1
     }
 
     fn write(&mut self, record: LeaderRecord, fx: &mut Fx) {
