@@ -198,7 +198,9 @@ impl Client {
         let mut question = self.question(|token| ToProposer::StatusA(StatusA { token }));
         let status = question.answer(timeout, |answer| match answer {
             ToApplication::StatusB(status) => Some(status),
-            ToApplication::ReconfigureB(_) | ToApplication::Return(_) => None,
+            ToApplication::ReconfigureB(_)
+            | ToApplication::HandoverB(_)
+            | ToApplication::Return(_) => None,
         });
         status.await
     }
@@ -283,7 +285,9 @@ impl Question {
                 Progress::Unreachable { silent } => Some(Err(OperationError::Unreachable(silent))),
                 progress => take(progress).map(Ok),
             },
-            ToApplication::StatusB(_) | ToApplication::Return(_) => None,
+            ToApplication::StatusB(_) | ToApplication::HandoverB(_) | ToApplication::Return(_) => {
+                None
+            }
         });
         outcome.await?
     }
@@ -354,6 +358,11 @@ fn deliver(waiting: &Mutex<Waiting>, message: Message) {
             }
         }
         ToApplication::ReconfigureB(ref m) => {
+            if let Some(operator) = waiting.operators.get(&m.token) {
+                let _ = operator.try_send(message);
+            }
+        }
+        ToApplication::HandoverB(ref m) => {
             if let Some(operator) = waiting.operators.get(&m.token) {
                 let _ = operator.try_send(message);
             }

@@ -414,9 +414,10 @@ impl Matchmaker {
         say(from, SucceededB { epoch }, fx);
     }
 
+    /// Tells how its generation began. The first one was founded: nobody can have missed that.
     fn on_origin_a(&mut self, from: NodeId, m: OriginA, fx: &mut Fx) {
-        let origin = self.origin.clone().filter(|origin| origin.generation.epoch == m.epoch);
-        match origin {
+        match self.origin.clone().filter(|origin| origin.generation.epoch == m.epoch) {
+            Some(successor) if successor.previous.is_empty() => {}
             Some(successor) => say(from, OriginB { successor }, fx),
             None => self.turn_away(from, m.epoch, fx),
         }

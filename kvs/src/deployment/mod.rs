@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use matchmaker::leader::Deployment;
 use matchmaker::matchmaker::Matchmaker;
-use matchmaker::message::Epoch;
+use matchmaker::message::{Epoch, Generation};
 use matchmaker::node::Node;
 use matchmaker::proposer::Proposer;
 use paxos::acceptor::Acceptor;
@@ -346,7 +346,8 @@ impl ClusterFile {
             actors.push((id, Node::Proposer(Box::new(proposer))));
         }
         if node.roles.contains(&Role::Matchmaker) {
-            let matchmaker = Matchmaker::new(deployment.epoch);
+            let (epoch, members) = (deployment.epoch, deployment.matchmakers.clone());
+            let matchmaker = Matchmaker::new(Generation { epoch, members });
             actors.push((place(Role::Matchmaker as u32)?, Node::Matchmaker(matchmaker)));
         }
         for (seat, _) in (ACCEPTOR..).zip(&node.acceptors) {
