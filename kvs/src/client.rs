@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use matchmaker::message::{
-    Change, CollectedA, Message, Progress, ReconfigureA, StatusA, StatusB, ToApplication, ToProposer,
-    TransferA,
+    Change, CollectedA, HandoverA, HandoverProgress, Message, Progress, ReconfigureA, StatusA,
+    StatusB, ToApplication, ToProposer, ToReconfigurer, TransferA,
 };
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
@@ -207,6 +207,7 @@ impl Client {
         let status = question.answer(timeout, |answer| match answer {
             ToApplication::StatusB(status) => Some(status),
             ToApplication::ReconfigureB(_)
+            | ToApplication::HandoverB(_)
             | ToApplication::Return(_)
             | ToApplication::Heartbeat(_) => None,
         });
@@ -224,13 +225,45 @@ impl Client {
                 return Ok(());
             }
             let known = self.outlook.known();
-            for proposer in &known.configuration.membership().proposers {
+            for proposer in &known.configuration().membership().proposers {
                 let message = Message::Proposer(ToProposer::TransferA(TransferA { to }));
                 let sent = self.handle.send(self.application.node, *proposer, message).await;
                 sent.map_err(|_| OperationError::Stopped)?;
             }
             tokio::time::sleep(TRANSFER_PAUSE).await;
         }
+    }
+
+    /// Has the matchmakers replaced by `members`, and returns when everyone finds the new ones.
+    ///
+    /// *Errors*: they do not answer, another handover was faster, or no end within `timeout`.
+    pub async fn hand_over(
+        &self,
+        members: BTreeSet<NodeId>,
+        timeout: Duration,
+    ) -> Result<(), OperationError> {
+        let mut question = self.question(|token| {
+            ToProposer::Reconfigurer(ToReconfigurer::HandoverA(HandoverA { token, members }))
+        });
+        let outcome = question.answer(timeout, |answer| match answer {
+            ToApplication::HandoverB(m) => match m.progress {
+                HandoverProgress::Active { .. } => None,
+                HandoverProgress::Finished { .. } => Some(Ok(())),
+                HandoverProgress::Superseded { .. } => {
+                    let text = "another handover was faster: look at the status, and ask again";
+                    Some(Err(OperationError::Refused(text.into())))
+                }
+                HandoverProgress::Refused { reason } => Some(Err(OperationError::Refused(reason))),
+                HandoverProgress::Unreachable { silent } => {
+                    Some(Err(OperationError::Unreachable(silent)))
+                }
+            },
+            ToApplication::ReconfigureB(_)
+            | ToApplication::StatusB(_)
+            | ToApplication::Return(_)
+            | ToApplication::Heartbeat(_) => None,
+        });
+        outcome.await?
     }
 
     fn question(&self, message: impl FnOnce(u64) -> ToProposer) -> Question {
@@ -281,7 +314,7 @@ impl Question {
     ) -> Result<O, OperationError> {
         loop {
             let known = self.client.outlook.known();
-            for proposer in &known.configuration.membership().proposers {
+            for proposer in &known.configuration().membership().proposers {
                 let message = Message::Proposer(self.message.clone());
                 let from = self.client.application.node;
                 let sent = self.client.handle.send(from, *proposer, message).await;
@@ -314,9 +347,10 @@ impl Question {
                 Progress::Unreachable { silent } => Some(Err(OperationError::Unreachable(silent))),
                 progress => take(progress).map(Ok),
             },
-            ToApplication::StatusB(_) | ToApplication::Return(_) | ToApplication::Heartbeat(_) => {
-                None
-            }
+            ToApplication::StatusB(_)
+            | ToApplication::HandoverB(_)
+            | ToApplication::Return(_)
+            | ToApplication::Heartbeat(_) => None,
         });
         outcome.await?
     }
@@ -387,6 +421,11 @@ fn deliver(waiting: &Mutex<Waiting>, outlook: &Outlook, message: Message) {
             }
         }
         ToApplication::ReconfigureB(ref m) => {
+            if let Some(operator) = lock(waiting).operators.get(&m.token) {
+                let _ = operator.try_send(message);
+            }
+        }
+        ToApplication::HandoverB(ref m) => {
             if let Some(operator) = lock(waiting).operators.get(&m.token) {
                 let _ = operator.try_send(message);
             }

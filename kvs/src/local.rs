@@ -60,10 +60,11 @@ impl LocalCluster {
                 network.endpoint(member.seats().map(|seat| NodeId::new(seat, incarnation)));
             let options = FileLogOptions { segment_bytes: SEGMENT_BYTES };
             let log = FileLog::open(data_dir, options)?;
-            let deployment = deployment.clone();
+            let (deployment, founders) = (deployment.clone(), Some(members.founders()));
             let (name, timing) = (&member.name, &file.timing);
-            let process =
-                Process::start(&members, name, deployment, timing, endpoint, log, &machine)?;
+            let process = Process::start(
+                &members, name, deployment, founders, timing, endpoint, log, &machine,
+            )?;
             processes.push(process);
         }
         Ok(Self { file, members, processes })

@@ -6,24 +6,56 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use matchmaker::message::Heartbeat;
+use matchmaker::leader::Deployment;
+use matchmaker::message::{Epoch, Generation, Heartbeat};
 use paxos::configuration::Configuration;
 use paxos::round::Round;
+use paxos::wire::{self, WireError};
 use tokio::sync::watch;
 
 use crate::deployment::Members;
 
-/// A configuration, and what its directory says.
+/// What the leader said last that was new, and what it says of the members.
 #[derive(Clone, Debug)]
 pub struct Known {
-    /// The round that has it, as far as was heard.
-    pub round: Round,
-    /// The newest configuration that was heard of.
-    pub configuration: Configuration,
+    heartbeat: Heartbeat,
     /// The processes that take part.
     pub members: Arc<Members>,
+}
+
+impl Known {
+    /// The newest configuration that was heard of.
+    pub fn configuration(&self) -> &Configuration {
+        &self.heartbeat.configuration
+    }
+
+    /// The matchmakers that the leader knows.
+    pub fn matchmakers(&self) -> &Generation {
+        &self.heartbeat.matchmakers
+    }
+
     /// Whether nobody else is needed: all earlier configurations are collected.
-    pub is_collected: bool,
+    pub fn is_collected(&self) -> bool {
+        self.heartbeat.is_collected
+    }
+
+    /// What a process needs to know to take part, as it is kept and as it travels.
+    pub fn encode(&self) -> Vec<u8> {
+        wire::encode(&self.heartbeat).to_vec()
+    }
+
+    /// *Errors*: it was written by another version of this program, or by another one.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let heartbeat: Heartbeat = wire::decode(&bytes.to_vec().into())?;
+        let members = Members::decode(&heartbeat.configuration.membership().directory)?;
+        Ok(Self { heartbeat, members: Arc::new(members) })
+    }
+
+    /// What actors start with.
+    pub fn deployment(&self) -> Deployment {
+        let Generation { epoch, members } = self.heartbeat.matchmakers.clone();
+        Deployment { epoch, matchmakers: members, initial: self.heartbeat.configuration.clone() }
+    }
 }
 
 /// What a process knows of its cluster. Clones share it.
@@ -36,9 +68,12 @@ pub struct Outlook {
 
 impl Outlook {
     /// What is known at the start.
-    pub(crate) fn new(configuration: Configuration, members: Members) -> Self {
-        let members = Arc::new(members);
-        let known = Known { round: Round::ZERO, configuration, members, is_collected: false };
+    pub(crate) fn new(deployment: Deployment, members: Members) -> Self {
+        let Deployment { epoch, matchmakers, initial } = deployment;
+        let matchmakers = Generation { epoch, members: matchmakers };
+        let (round, configuration, is_collected) = (Round::ZERO, initial, false);
+        let heartbeat = Heartbeat { round, configuration, matchmakers, is_collected };
+        let known = Known { heartbeat, members: Arc::new(members) };
         let (known, _) = watch::channel(Arc::new(known));
         Self { known, last_leader: Arc::default() }
     }
@@ -68,13 +103,11 @@ impl Outlook {
             *last = Some((m.round, Instant::now()));
         }
         let known = self.known();
-        let is_newer = (m.configuration.version(), m.round, m.is_collected)
-            > (known.configuration.version(), known.round, known.is_collected);
-        if !is_newer {
+        if rank(&m) <= rank(&known.heartbeat) {
             return;
         }
         let is_same =
-            m.configuration.membership().directory == known.configuration.membership().directory;
+            m.configuration.membership().directory == known.configuration().membership().directory;
         let members = if is_same {
             Arc::clone(&known.members)
         } else {
@@ -86,9 +119,14 @@ impl Outlook {
                 }
             }
         };
-        let Heartbeat { round, configuration, is_collected } = m;
-        self.known.send_replace(Arc::new(Known { round, configuration, members, is_collected }));
+        self.known.send_replace(Arc::new(Known { heartbeat: m, members }));
     }
+}
+
+/// A later leader may begin with an earlier configuration, and moves on at once: until then the newer
+/// one is good.
+fn rank(m: &Heartbeat) -> (u64, Round, bool, Epoch) {
+    (m.configuration.version(), m.round, m.is_collected, m.matchmakers.epoch)
 }
 
 /// A panic of another holder leaves a whole value: it is still good.
@@ -124,14 +162,22 @@ mod tests {
     #[test]
     fn the_newest_configuration_of_the_highest_leader_is_known() {
         let (few, many) = (members(3), members(5));
-        let outlook = Outlook::new(configuration(1, &few), few.clone());
+        let matchmakers = Generation { epoch: Epoch(0), members: few.matchmakers() };
+        let deployment = Deployment {
+            epoch: matchmakers.epoch,
+            matchmakers: matchmakers.members.clone(),
+            initial: configuration(1, &few),
+        };
+        let outlook = Outlook::new(deployment, few.clone());
         assert_eq!(outlook.last_leader(), None);
         let round = |number| Round { number, owner: OWNER, step: 0 };
         let hear = |number, version, members: &Members| {
             let configuration = configuration(version, members);
-            let round = round(number);
-            outlook.hear(Heartbeat { round, configuration, is_collected: true });
-            (outlook.known().configuration.version(), outlook.known().members.all().count())
+            let (round, matchmakers) = (round(number), matchmakers.clone());
+            outlook.hear(Heartbeat { round, configuration, matchmakers, is_collected: true });
+            let known = outlook.known();
+            assert_eq!(Known::decode(&known.encode()).unwrap().heartbeat, known.heartbeat);
+            (known.configuration().version(), known.members.all().count())
         };
         assert_eq!(hear(1, 1, &few), (1, 3));
         assert_eq!(hear(3, 2, &many), (2, 5));

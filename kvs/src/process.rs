@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use matchmaker::leader::Deployment;
-use matchmaker::message::Message;
+use matchmaker::message::{Generation, Message};
 use matchmaker::node::{Node, NodeRecord};
 use paxos::runtime::{FileLog, Host, HostOptions, HostStats, LogStats};
 use paxos::state_machine::StateMachine;
@@ -34,7 +34,8 @@ pub struct Process {
 
 impl Process {
     /// Restores the actors of the one of `members` that is called `name` from `log` and starts them on
-    /// this thread's tokio runtime. `deployment` is what the process knows of the cluster.
+    /// this thread's tokio runtime. `deployment` is what the process knows of the cluster, and
+    /// `founders` are the matchmakers of the founding, if it was a part of that.
     ///
     /// *Errors*: there is no such member; the log cannot be read, or belongs to other roles than those
     /// of the member.
@@ -42,6 +43,7 @@ impl Process {
         members: &Members,
         name: &str,
         deployment: Deployment,
+        founders: Option<Generation>,
         timing: &Timing,
         transport: T,
         log: FileLog<NodeRecord>,
@@ -52,10 +54,11 @@ impl Process {
         T: Transport<Message> + Send + 'static,
     {
         let application = members.member(name).map_err(io::Error::other)?.application();
-        let actors =
-            members.start(name, &deployment, timing, machine).map_err(io::Error::other)?;
+        let actors = members
+            .start(name, &deployment, founders, timing, machine)
+            .map_err(io::Error::other)?;
         let log_stats = log.stats();
-        let outlook = Outlook::new(deployment.initial, members.clone());
+        let outlook = Outlook::new(deployment, members.clone());
         let mut host: Host<Node<S>, _> = Host::new(actors, transport, log, HostOptions::default())?;
         let (client, port) = Client::new(host.handle(), application, outlook.clone());
         let Application { node, .. } = application;

@@ -16,7 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use matchmaker::matchmaker::Matchmaker;
-use matchmaker::message::{Epoch, Message, ToProposer};
+use matchmaker::message::{Epoch, Generation, Message, ToProposer};
 use matchmaker::single::SingleProposer;
 use paxos::acceptor::Acceptor;
 use paxos::actor::{Effects, Incarnation, NodeId, Seat};
@@ -52,14 +52,15 @@ struct World {
 impl World {
     fn new() -> Self {
         let epoch = Epoch(0);
-        let matchmakers = BTreeSet::from(MATCHMAKERS);
-        let proposer = |node| (node, SingleProposer::new(node, epoch, matchmakers.clone()));
+        let members = BTreeSet::from(MATCHMAKERS);
+        let generation = Generation { epoch, members: members.clone() };
+        let proposer = |node| (node, SingleProposer::new(node, epoch, members.clone()));
         let acceptors = OLD.into_iter().chain(NEW);
         Self {
             proposers: [ADA, BOB, EVE].into_iter().map(proposer).collect(),
             matchmakers: MATCHMAKERS
                 .into_iter()
-                .map(|node| (node, Matchmaker::new(epoch)))
+                .map(|node| (node, Matchmaker::new(generation.clone())))
                 .collect(),
             acceptors: acceptors.map(|node| (node, Acceptor::new())).collect(),
             network: VecDeque::new(),

@@ -6,4 +6,5 @@ pub mod matchmaker;
 pub mod message;
 pub mod node;
 pub mod proposer;
+pub mod reconfigurer;
 pub mod single;

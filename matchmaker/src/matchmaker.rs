@@ -5,24 +5,44 @@
 //! it has registered, so what it has told stays true: a round that it left out will never be
 //! registered here.
 //!
-//! *Paper*: Matchmaker Paxos, Algorithm 1 and section 3.4 (garbage collection). Beyond the paper, it
-//! remembers the newest configuration that it ever saw, whatever is collected, so that a leader with
-//! an old idea of the acceptors learns better before it revives machines that are gone.
+//! Matchmakers are replaced a generation at a time. One that is told to stop answers no proposer of
+//! its generation any more, and is a Paxos acceptor instead, of the decree on what comes after. That
+//! decree chooses the next members together with all that they are to know, so whoever has heard of
+//! it can have any of them begin, and whoever still asks here is sent on.
 //!
-//! *Durable*: the registration before `MatchB`, the watermark before `GarbageB`.
+//! ```text
+//!            ActivateA             StopA, DecreeA
+//!   Outside ───────────► Active ─────────────────► Stopped
+//!      ▲ │ ActivateA        │ SucceededA              │ SucceededA
+//!      │ └► Active          ▼                         ▼
+//!      └──────────────── Outside, of a later generation; or Active in it, by ActivateA
+//! ```
+//!
+//! *Paper*: Matchmaker Paxos, Algorithm 1, section 3.4 (garbage collection), section 5 (stopping, and
+//! the successor). Beyond the paper, it remembers the newest configuration that it ever saw, whatever
+//! is collected, so that a leader with an old idea of the acceptors learns better before it revives
+//! machines that are gone. In the paper the next members get their state first and the decree is on
+//! their names alone; here it is on names and state, so no new member need be there for it.
+//!
+//! *Durable*: the registration before `MatchB`, the watermark before `GarbageB`, that it has stopped
+//! before `StopB`, promise and vote before `DecreeB`, how its generation began before its first answer
+//! in it, a successor before anyone is sent there.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
+use paxos::acceptor::{Acceptor, AcceptorRecord};
 use paxos::actor::{Effects, NodeId};
 use paxos::configuration::Configuration;
+use paxos::message::ToAcceptor;
 use paxos::mutant::{self, Mutant};
 use paxos::round::Round;
-use paxos::wire::{Decode, Encode};
+use paxos::wire::{Decode, Encode, Frame};
 
 use crate::message::{
-    Epoch, FromMatchmaker, GarbageA, GarbageB, MatchA, MatchB, MatchNack, NewestA, NewestB,
-    ToMatchmaker,
+    ActivateA, ActivateB, DecreeA, DecreeB, Epoch, FromMatchmaker, GarbageA, GarbageB, Generation,
+    MatchA, MatchB, MatchNack, NewestA, NewestB, OriginA, OriginB, Pending, ReachA, ReachB, StopA,
+    StopB, Stopped, SucceededA, SucceededB, Successor, ToMatchmaker, ToProposer, ToReconfigurer,
 };
 
 /// Registered rounds of which nothing was collected, at most. A leader collects within milliseconds;
@@ -30,9 +50,9 @@ use crate::message::{
 /// More are refused, since none may be forgotten: at one failed campaign a second, after 18 hours.
 const HISTORY_MAX: usize = 65_536;
 
-/// A durable fact of a matchmaker.
+/// A durable fact of a matchmaker. Each is about the generation that the facts before it speak of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
-#[bincode(crate = "paxos::wire::bincode")]
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
 pub enum MatchmakerRecord {
     /// A round has this configuration. No lower round is registered from now on.
     Registered(Round, Configuration),
@@ -41,27 +61,73 @@ pub enum MatchmakerRecord {
     /// The newest configuration seen, in the round in which it was. Only in checkpoints: live, it
     /// follows from registrations.
     Newest(Round, Configuration),
+    /// It answers no proposer of this generation from now on.
+    Stopped(Epoch),
+    /// A promise or vote in the decree on what comes after this generation.
+    Decree(AcceptorRecord),
+    /// It is a member of this generation, which begins like that.
+    Activated(Successor),
+    /// This generation has come, and it is no member, or does not know yet that it is.
+    Succeeded(Successor),
+}
+
+/// What a matchmaker does in the newest generation that it knows of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Mode {
+    /// It is no member, or does not know yet that it is.
+    Outside,
+    /// It answers proposers.
+    Active,
+    /// It answers no proposer any more, and votes on the successor.
+    Stopped(Acceptor),
 }
 
 /// The state of a matchmaker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Matchmaker {
-    /// The generation that this matchmaker belongs to.
-    epoch: Epoch,
+    /// The newest generation that it knows of, and how that began. Durable; later ones replace it.
+    origin: Option<Successor>,
+    /// What it does in that. Durable.
+    mode: Mode,
     /// Registered rounds from `watermark` on. Durable.
     log: BTreeMap<Round, Configuration>,
-    /// Exclusive; rounds below are forgotten and refused. Durable; never decreases.
+    /// Exclusive; rounds below are forgotten and refused. Durable; never decreases in a generation.
     watermark: Round,
-    /// The configuration with the highest version, and the round of its last registration. Durable.
+    /// The configuration with the highest version, and the round of its last registration. Durable;
+    /// outlives generations.
     newest: Option<(Round, Configuration)>,
 }
 
-type Fx = Effects<FromMatchmaker, Infallible, MatchmakerRecord>;
+/// What a matchmaker is to an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// A member of the present generation.
+    Member,
+    /// A later generation has come.
+    Past,
+    /// It knows nothing of being a member.
+    Unknown,
+}
+
+type Fx = Effects<ToProposer, Infallible, MatchmakerRecord>;
 
 impl Matchmaker {
-    /// A matchmaker of `epoch` that knows of no round.
-    pub fn new(epoch: Epoch) -> Self {
-        Self { epoch, log: BTreeMap::new(), watermark: Round::ZERO, newest: None }
+    /// A matchmaker of the generation that a cluster is founded with. It knows of no round.
+    pub fn new(generation: Generation) -> Self {
+        let origin = Successor {
+            generation,
+            previous: [].into(),
+            log: BTreeMap::new(),
+            watermark: Round::ZERO,
+            newest: None,
+        };
+        Self { origin: Some(origin), mode: Mode::Active, ..Self::pending() }
+    }
+
+    /// A matchmaker of no generation: it waits to be needed.
+    pub fn pending() -> Self {
+        let (mode, log) = (Mode::Outside, BTreeMap::new());
+        Self { origin: None, mode, log, watermark: Round::ZERO, newest: None }
     }
 
     /// Registered rounds that are not collected.
@@ -72,6 +138,16 @@ impl Matchmaker {
     /// Rounds below are forgotten and refused.
     pub fn watermark(&self) -> Round {
         self.watermark
+    }
+
+    /// The newest generation that it knows of.
+    pub fn generation(&self) -> Option<&Generation> {
+        self.origin.as_ref().map(|origin| &origin.generation)
+    }
+
+    /// Whether it answers proposers.
+    pub fn is_active(&self) -> bool {
+        self.mode == Mode::Active
     }
 
     /// Folds one durable record.
@@ -86,6 +162,25 @@ impl Matchmaker {
                 self.log = self.log.split_off(&self.watermark);
             }
             MatchmakerRecord::Newest(round, configuration) => self.learn(round, &configuration),
+            MatchmakerRecord::Stopped(_) => self.mode = Mode::Stopped(Acceptor::new()),
+            MatchmakerRecord::Decree(record) => {
+                if let Mode::Stopped(acceptor) = &mut self.mode {
+                    acceptor.restore(record);
+                }
+            }
+            MatchmakerRecord::Activated(successor) => {
+                let is_kept = !mutant::is_on(Mutant::InheritedLogLost);
+                self.log = if is_kept { successor.log.clone() } else { BTreeMap::new() };
+                self.watermark = successor.watermark;
+                if let Some((round, configuration)) = &successor.newest {
+                    self.learn(*round, configuration);
+                }
+                (self.mode, self.origin) = (Mode::Active, Some(successor));
+            }
+            MatchmakerRecord::Succeeded(successor) => {
+                (self.log, self.watermark) = (BTreeMap::new(), Round::ZERO);
+                (self.mode, self.origin) = (Mode::Outside, Some(successor));
+            }
         }
     }
 
@@ -98,18 +193,37 @@ impl Matchmaker {
 
     /// The least list of records with the same fold.
     pub fn checkpoint(&self) -> Vec<MatchmakerRecord> {
+        // A generation that the cluster was founded with was recorded by the founding.
+        let origin = self.origin.as_ref().filter(|origin| !origin.previous.is_empty()).cloned();
+        let inherited = origin.as_ref().map(|origin| origin.watermark).unwrap_or(Round::ZERO);
+        let known = |round: &Round| origin.as_ref().is_some_and(|o| o.log.contains_key(round));
         let is_kept = !mutant::is_on(Mutant::CheckpointWithoutWatermark);
-        let collected = (self.watermark > Round::ZERO && is_kept)
+        let collected = (self.watermark > inherited && is_kept)
             .then_some(MatchmakerRecord::Collected(self.watermark));
         let newest = self.newest.clone();
-        let log = self.log.iter().map(|(round, configuration)| {
-            MatchmakerRecord::Registered(*round, configuration.clone())
+        let log =
+            self.log.iter().filter(|(round, _)| !known(round)).map(|(round, configuration)| {
+                MatchmakerRecord::Registered(*round, configuration.clone())
+            });
+        let epoch = self.generation().map_or(Epoch(0), |generation| generation.epoch);
+        let stopped = match &self.mode {
+            Mode::Outside | Mode::Active => Vec::new(),
+            Mode::Stopped(acceptor) => {
+                let decree = acceptor.checkpoint().into_iter().map(MatchmakerRecord::Decree);
+                [MatchmakerRecord::Stopped(epoch)].into_iter().chain(decree).collect()
+            }
+        };
+        let is_outside = self.mode == Mode::Outside;
+        let began = origin.clone().map(|origin| match is_outside {
+            true => MatchmakerRecord::Succeeded(origin),
+            false => MatchmakerRecord::Activated(origin),
         });
-        newest
-            .map(|(round, configuration)| MatchmakerRecord::Newest(round, configuration))
+        began
             .into_iter()
+            .chain(newest.map(|(round, c)| MatchmakerRecord::Newest(round, c)))
             .chain(collected)
             .chain(log)
+            .chain(stopped)
             .collect()
     }
 
@@ -119,32 +233,67 @@ impl Matchmaker {
             ToMatchmaker::NewestA(m) => self.on_newest_a(from, m, fx),
             ToMatchmaker::MatchA(m) => self.on_match_a(from, m, fx),
             ToMatchmaker::GarbageA(m) => self.on_garbage_a(from, m, fx),
+            ToMatchmaker::ReachA(ReachA { nonce }) => say(from, ReachB { nonce }, fx),
+            ToMatchmaker::StopA(m) => self.on_stop_a(from, m, fx),
+            ToMatchmaker::DecreeA(m) => self.on_decree_a(from, m, fx),
+            ToMatchmaker::ActivateA(m) => self.on_activate_a(from, m, fx),
+            ToMatchmaker::SucceededA(m) => self.on_succeeded_a(from, m, fx),
+            ToMatchmaker::OriginA(m) => self.on_origin_a(from, m, fx),
         }
         self.check_invariants();
     }
 
+    fn standing(&self, epoch: Epoch) -> Standing {
+        let known = self.generation().map(|generation| generation.epoch);
+        match &self.mode {
+            _ if Some(epoch) < known => Standing::Past,
+            Mode::Active | Mode::Stopped(_) if Some(epoch) == known => Standing::Member,
+            Mode::Outside | Mode::Active | Mode::Stopped(_) => Standing::Unknown,
+        }
+    }
+
+    /// Whether it answers proposers in `epoch`; if not, it says why and where to go.
+    fn serves(&self, from: NodeId, epoch: Epoch, fx: &mut Fx) -> bool {
+        let is_active = self.is_active() || mutant::is_on(Mutant::StoppedStillAnswers);
+        let is_served = self.standing(epoch) == Standing::Member && is_active;
+        if !is_served {
+            self.turn_away(from, epoch, fx);
+        }
+        is_served
+    }
+
+    /// Tells one that asks for an epoch what is known of it.
+    fn turn_away(&self, from: NodeId, epoch: Epoch, fx: &mut Fx) {
+        let successor = match self.standing(epoch) {
+            Standing::Member => None,
+            Standing::Past => self.origin.clone(),
+            Standing::Unknown => return say(from, Pending { epoch }, fx),
+        };
+        fx.send(from, FromMatchmaker::Stopped(Stopped { epoch, successor }));
+    }
+
     fn on_newest_a(&mut self, from: NodeId, m: NewestA, fx: &mut Fx) {
-        if m.epoch != self.epoch {
+        if !self.serves(from, m.epoch, fx) {
             return;
         }
         let newest = self.newest.clone();
         let round = self.log.last_key_value().map(|(round, _)| *round);
-        fx.send(from, NewestB { epoch: self.epoch, newest, round });
+        fx.send(from, FromMatchmaker::NewestB(NewestB { epoch: m.epoch, newest, round }));
     }
 
     /// Registers a round, unless a higher one is registered or collected.
     ///
     /// *Repeat*: answered again from the log. Once the round is registered nothing can be added
     /// below it, so entries below can only have been collected since, and the watermark covers
-    /// exactly those.
+    /// exactly those. It is the same for a round that was inherited: all members began with it.
     fn on_match_a(&mut self, from: NodeId, m: MatchA, fx: &mut Fx) {
-        if m.epoch != self.epoch {
+        if !self.serves(from, m.epoch, fx) {
             return;
         }
         if m.round.owner != from {
             return fx.violation("round owner", format!("{from} registers round {}", m.round));
         }
-        let highest = self.highest();
+        let (epoch, highest) = (m.epoch, self.highest());
         match self.log.get(&m.round) {
             Some(registered) if *registered != m.configuration => {
                 return fx.violation(
@@ -154,21 +303,26 @@ impl Matchmaker {
             }
             Some(_) => {}
             None if m.round <= highest || self.log.len() >= HISTORY_MAX => {
-                let nack = MatchNack { epoch: self.epoch, round: m.round, highest };
-                return fx.send(from, nack);
+                let nack = MatchNack { epoch, round: m.round, highest };
+                return fx.send(from, FromMatchmaker::MatchNack(nack));
             }
             None => self.write(MatchmakerRecord::Registered(m.round, m.configuration), fx),
         }
         let history = self.log.range(..m.round).map(|(round, c)| (*round, c.clone())).collect();
-        let newest = self.newest.clone();
-        let (epoch, watermark) = (self.epoch, self.watermark);
-        fx.send(from, MatchB { epoch, round: m.round, watermark, history, newest });
+        let (newest, watermark) = (self.newest.clone(), self.watermark);
+        let m = MatchB { epoch, round: m.round, watermark, history, newest };
+        fx.send(from, FromMatchmaker::MatchB(m));
     }
 
     /// The highest round that is registered, or below which all are collected. Only rounds above it
     /// are registered.
     fn highest(&self) -> Round {
-        let registered = self.log.last_key_value().map_or(Round::ZERO, |(round, _)| *round);
+        let is_own = |round: &Round| {
+            let is_inherited = self.origin.as_ref().is_some_and(|o| o.log.contains_key(round));
+            !(is_inherited && mutant::is_on(Mutant::InheritedRoundsOutdone))
+        };
+        let registered = self.log.keys().rev().find(|round| is_own(round));
+        let registered = registered.copied().unwrap_or(Round::ZERO);
         if mutant::is_on(Mutant::RegisterLowerRound) {
             return self.watermark;
         }
@@ -183,13 +337,90 @@ impl Matchmaker {
     /// *Repeat*: a stale request is answered with the present, larger watermark; its sender would
     /// wait for ever otherwise.
     fn on_garbage_a(&mut self, from: NodeId, m: GarbageA, fx: &mut Fx) {
-        if m.epoch != self.epoch {
+        if !self.serves(from, m.epoch, fx) {
             return;
         }
         if m.round > self.watermark {
             self.write(MatchmakerRecord::Collected(m.round), fx);
         }
-        fx.send(from, GarbageB { epoch: self.epoch, watermark: self.watermark });
+        let m = GarbageB { epoch: m.epoch, watermark: self.watermark };
+        fx.send(from, FromMatchmaker::GarbageB(m));
+    }
+
+    /// Answers no proposer of this generation any more, and shows all that it has registered.
+    ///
+    /// *Repeat*: answered again; nothing has changed since.
+    fn on_stop_a(&mut self, from: NodeId, m: StopA, fx: &mut Fx) {
+        if self.standing(m.epoch) != Standing::Member {
+            return self.turn_away(from, m.epoch, fx);
+        }
+        self.stop(m.epoch, fx);
+        let (log, newest) = (self.log.clone(), self.newest.clone());
+        say(from, StopB { epoch: m.epoch, log, watermark: self.watermark, newest }, fx);
+    }
+
+    fn stop(&mut self, epoch: Epoch, fx: &mut Fx) {
+        if self.is_active() {
+            self.write(MatchmakerRecord::Stopped(epoch), fx);
+        }
+    }
+
+    /// Promises and votes as any acceptor of Paxos. That a decree is under way is reason enough to
+    /// stop.
+    fn on_decree_a(&mut self, from: NodeId, DecreeA { epoch, message }: DecreeA, fx: &mut Fx) {
+        if self.standing(epoch) != Standing::Member {
+            return self.turn_away(from, epoch, fx);
+        }
+        if !matches!(message, ToAcceptor::Phase1A(_) | ToAcceptor::Phase2A(_)) {
+            return fx.violation("decree", format!("{from} asks more of a decree than a vote"));
+        }
+        self.stop(epoch, fx);
+        let Mode::Stopped(acceptor) = &mut self.mode else { return };
+        let mut inner = Effects::new();
+        acceptor.on_message(from, message, &mut inner);
+        inner.records.into_iter().for_each(|record| fx.record(MatchmakerRecord::Decree(record)));
+        for (to, message) in inner.sends {
+            say(to, DecreeB { epoch, message }, fx);
+        }
+        fx.violations.extend(inner.violations);
+    }
+
+    /// Begins to serve in a generation that was chosen.
+    ///
+    /// *Repeat*: answered again. What was registered since it began stays.
+    fn on_activate_a(&mut self, from: NodeId, m: ActivateA, fx: &mut Fx) {
+        let epoch = m.successor.generation.epoch;
+        if let Some(defect) = m.successor.defect() {
+            return fx.violation("successor", format!("{from} tells of {defect}"));
+        }
+        match self.standing(epoch) {
+            Standing::Past => return self.turn_away(from, epoch, fx),
+            Standing::Member => {}
+            Standing::Unknown => self.write(MatchmakerRecord::Activated(m.successor), fx),
+        }
+        say(from, ActivateB { epoch }, fx);
+    }
+
+    /// Remembers who came after its generation. All else of that is forgotten: nobody needs the votes
+    /// of a decree whose outcome is known.
+    fn on_succeeded_a(&mut self, from: NodeId, m: SucceededA, fx: &mut Fx) {
+        let epoch = m.successor.generation.epoch;
+        if let Some(defect) = m.successor.defect() {
+            return fx.violation("successor", format!("{from} tells of {defect}"));
+        }
+        if self.generation().is_none_or(|known| known.epoch < epoch) {
+            self.write(MatchmakerRecord::Succeeded(m.successor), fx);
+        }
+        say(from, SucceededB { epoch }, fx);
+    }
+
+    /// Tells how its generation began. The first one was founded: nobody can have missed that.
+    fn on_origin_a(&mut self, from: NodeId, m: OriginA, fx: &mut Fx) {
+        match self.origin.clone().filter(|origin| origin.generation.epoch == m.epoch) {
+            Some(successor) if successor.previous.is_empty() => {}
+            Some(successor) => say(from, OriginB { successor }, fx),
+            None => self.turn_away(from, m.epoch, fx),
+        }
     }
 
     fn write(&mut self, record: MatchmakerRecord, fx: &mut Fx) {
@@ -202,140 +433,13 @@ impl Matchmaker {
             assert!(*round >= self.watermark, "{round} is below the watermark {}", self.watermark);
         }
         assert!(self.log.is_empty() || self.newest.is_some(), "a registration is always learned");
+        assert!(self.mode == Mode::Outside || self.origin.is_some(), "a member of nothing");
     }
+}
+
+fn say(to: NodeId, m: impl Into<ToReconfigurer>, fx: &mut Fx) {
+    fx.send(to, m.into());
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use paxos::actor::{Incarnation, Seat};
-    use paxos::quorum::QuorumSystem;
-
-    const EPOCH: Epoch = Epoch(0);
-
-    fn node(seat: u32) -> NodeId {
-        NodeId::new(Seat(seat), Incarnation(1))
-    }
-
-    fn round(number: u64, step: u64) -> Round {
-        Round { number, owner: node(1), step }
-    }
-
-    fn configuration(version: u64, first: u32) -> Configuration {
-        Configuration::new(version, QuorumSystem::Majority, (first..first + 3).map(node))
-            .expect("three members")
-    }
-
-    fn step(matchmaker: &mut Matchmaker, message: impl Into<ToMatchmaker>) -> Fx {
-        let mut fx = Fx::new();
-        matchmaker.on_message(node(1), message.into(), &mut fx);
-        fx
-    }
-
-    fn match_a(round: Round, configuration: Configuration) -> MatchA {
-        MatchA { epoch: EPOCH, round, configuration }
-    }
-
-    fn expected(records: Vec<MatchmakerRecord>, reply: impl Into<FromMatchmaker>) -> Fx {
-        let mut fx = Fx::new();
-        fx.records = records;
-        fx.send(node(1), reply);
-        fx
-    }
-
-    fn match_b(
-        round: Round,
-        watermark: Round,
-        history: &[(Round, Configuration)],
-        newest: (Round, Configuration),
-    ) -> MatchB {
-        let history = history.iter().cloned().collect();
-        MatchB { epoch: EPOCH, round, watermark, history, newest: Some(newest) }
-    }
-
-    #[test]
-    fn a_registration_is_recorded_and_shows_the_rounds_below() {
-        let mut matchmaker = Matchmaker::new(EPOCH);
-        let (c1, c2) = (configuration(1, 10), configuration(2, 20));
-        let fx = step(&mut matchmaker, match_a(round(1, 0), c1.clone()));
-        let record = MatchmakerRecord::Registered(round(1, 0), c1.clone());
-        let reply = match_b(round(1, 0), Round::ZERO, &[], (round(1, 0), c1.clone()));
-        assert_eq!(fx, expected(vec![record], reply));
-        let fx = step(&mut matchmaker, match_a(round(1, 1), c2.clone()));
-        let record = MatchmakerRecord::Registered(round(1, 1), c2.clone());
-        let reply = match_b(round(1, 1), Round::ZERO, &[(round(1, 0), c1)], (round(1, 1), c2));
-        assert_eq!(fx, expected(vec![record], reply));
-    }
-
-    #[test]
-    fn a_repeated_registration_is_answered_from_the_log() {
-        let mut matchmaker = Matchmaker::new(EPOCH);
-        let c1 = configuration(1, 10);
-        step(&mut matchmaker, match_a(round(1, 0), c1.clone()));
-        step(&mut matchmaker, match_a(round(2, 0), c1.clone()));
-        step(&mut matchmaker, GarbageA { epoch: EPOCH, round: round(1, 0) });
-        let fx = step(&mut matchmaker, match_a(round(2, 0), c1.clone()));
-        let reply =
-            match_b(round(2, 0), round(1, 0), &[(round(1, 0), c1.clone())], (round(2, 0), c1));
-        assert_eq!(fx, expected(vec![], reply));
-    }
-
-    #[test]
-    fn a_lower_round_is_refused() {
-        let mut matchmaker = Matchmaker::new(EPOCH);
-        step(&mut matchmaker, match_a(round(3, 0), configuration(1, 10)));
-        let fx = step(&mut matchmaker, match_a(round(2, 0), configuration(1, 10)));
-        let nack = MatchNack { epoch: EPOCH, round: round(2, 0), highest: round(3, 0) };
-        assert_eq!(fx, expected(vec![], nack));
-    }
-
-    #[test]
-    fn two_configurations_of_a_round_are_a_violation() {
-        let mut matchmaker = Matchmaker::new(EPOCH);
-        step(&mut matchmaker, match_a(round(1, 0), configuration(1, 10)));
-        let fx = step(&mut matchmaker, match_a(round(1, 0), configuration(1, 20)));
-        assert_eq!(fx.violations.len(), 1);
-        assert!(fx.sends.is_empty() && fx.records.is_empty());
-    }
-
-    #[test]
-    fn collected_rounds_are_forgotten_and_refused_and_the_newest_configuration_is_not() {
-        let mut matchmaker = Matchmaker::new(EPOCH);
-        step(&mut matchmaker, match_a(round(1, 0), configuration(7, 10)));
-        let fx = step(&mut matchmaker, GarbageA { epoch: EPOCH, round: round(2, 0) });
-        let reply = GarbageB { epoch: EPOCH, watermark: round(2, 0) };
-        let record = MatchmakerRecord::Collected(round(2, 0));
-        assert_eq!(fx, expected(vec![record], reply.clone()));
-        assert!(matchmaker.log().is_empty());
-        let fx = step(&mut matchmaker, GarbageA { epoch: EPOCH, round: round(1, 0) });
-        assert_eq!(fx, expected(vec![], reply));
-        let fx = step(&mut matchmaker, match_a(round(1, 5), configuration(1, 20)));
-        let nack = MatchNack { epoch: EPOCH, round: round(1, 5), highest: round(2, 0) };
-        assert_eq!(fx, expected(vec![], nack));
-        let fx = step(&mut matchmaker, NewestA { epoch: EPOCH });
-        let newest = Some((round(1, 0), configuration(7, 10)));
-        assert_eq!(fx, expected(vec![], NewestB { epoch: EPOCH, newest, round: None }));
-    }
-
-    #[test]
-    fn another_epoch_is_not_answered() {
-        let mut matchmaker = Matchmaker::new(EPOCH);
-        let epoch = Epoch(1);
-        assert!(step(&mut matchmaker, NewestA { epoch }).is_empty());
-        assert!(step(&mut matchmaker, GarbageA { epoch, round: round(1, 0) }).is_empty());
-        let configuration = configuration(1, 10);
-        let m = MatchA { epoch, round: round(1, 0), configuration };
-        assert!(step(&mut matchmaker, m).is_empty());
-    }
-
-    #[test]
-    fn a_checkpoint_restores_the_durable_state() {
-        let mut matchmaker = Matchmaker::new(EPOCH);
-        step(&mut matchmaker, match_a(round(1, 0), configuration(7, 10)));
-        step(&mut matchmaker, match_a(round(2, 0), configuration(3, 20)));
-        step(&mut matchmaker, GarbageA { epoch: EPOCH, round: round(2, 0) });
-        let mut restored = Matchmaker::new(EPOCH);
-        matchmaker.checkpoint().into_iter().for_each(|record| restored.restore(record));
-        assert_eq!(restored, matchmaker);
-    }
-}
+mod tests;

@@ -41,8 +41,11 @@
 //!      │                                               GarbageB  │ f + 1: old acceptors may go
 //!      │◄────────────────────────────────────────────────────────┤
 //! ```
+//!
+//! How matchmakers are replaced is in `message/handover.rs`.
 
 mod conversions;
+mod handover;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,7 +61,13 @@ use paxos::round::Round;
 use paxos::slot::Slot;
 use paxos::wire::{Decode, Encode, Frame};
 
-/// A generation of matchmakers. Replies of different epochs are never mixed.
+pub use handover::{
+    ActivateA, ActivateB, AnnounceA, AnnounceB, DecreeA, DecreeB, Generation, HandoverA, HandoverB,
+    HandoverProgress, OriginA, OriginB, Pending, ReachA, ReachB, StopA, StopB, Stopped, SucceededA,
+    SucceededB, Successor, ToReconfigurer,
+};
+
+/// The number of a generation of matchmakers. Replies of different epochs are never mixed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 #[bincode(crate = "paxos::wire::bincode")]
 pub struct Epoch(pub u64);
@@ -153,15 +162,22 @@ pub struct GarbageB {
 
 /// All that a matchmaker receives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
-#[bincode(crate = "paxos::wire::bincode")]
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
 #[allow(missing_docs)]
 pub enum ToMatchmaker {
     NewestA(NewestA),
     MatchA(MatchA),
     GarbageA(GarbageA),
+    ReachA(ReachA),
+    StopA(StopA),
+    DecreeA(DecreeA),
+    ActivateA(ActivateA),
+    SucceededA(SucceededA),
+    OriginA(OriginA),
 }
 
-/// All that a matchmaker sends.
+/// All that a matchmaker says to one that proposes. Drivers of handovers receive more of it:
+/// [`ToReconfigurer`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 #[bincode(crate = "paxos::wire::bincode")]
 #[allow(missing_docs)]
@@ -170,6 +186,7 @@ pub enum FromMatchmaker {
     MatchB(MatchB),
     MatchNack(MatchNack),
     GarbageB(GarbageB),
+    Stopped(Stopped),
 }
 
 /// Leader → other proposers, and the application of every process. The sender is at work.
@@ -180,6 +197,8 @@ pub struct Heartbeat {
     pub round: Round,
     /// The configuration of the round.
     pub configuration: Configuration,
+    /// The newest generation of matchmakers that the leader knows of.
+    pub matchmakers: Generation,
     /// Whether all earlier rounds are collected: who has no part in the configuration is not needed.
     pub is_collected: bool,
 }
@@ -341,6 +360,7 @@ pub enum ToProposer {
     ReconfigureA(ReconfigureA),
     StatusA(StatusA),
     CollectedA(CollectedA),
+    Reconfigurer(ToReconfigurer),
     TransferA(TransferA),
     TakeOver(TakeOver),
 }
@@ -353,6 +373,7 @@ pub enum ToApplication {
     Return(Return),
     ReconfigureB(ReconfigureB),
     StatusB(StatusB),
+    HandoverB(HandoverB),
     Heartbeat(Heartbeat),
 }
 

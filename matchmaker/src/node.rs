@@ -18,6 +18,7 @@ use crate::leader::LeaderRecord;
 use crate::matchmaker::{Matchmaker, MatchmakerRecord};
 use crate::message::{Message, ToProposer};
 use crate::proposer::{Proposer, ProposerTimer};
+use crate::reconfigurer::ReconfigurerRecord;
 
 /// One role of a cluster, with `S` as the replicated state machine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +52,8 @@ pub enum NodeRecord {
     Proposer(LeaderRecord),
     Archive(ArchiveRecord),
     Session(SessionRecord),
+    /// Of the driver of handovers beside a proposer.
+    Reconfigurer(ReconfigurerRecord),
 }
 
 type Fx = Effects<Message, NodeTimer, NodeRecord>;
@@ -72,7 +75,12 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Actor for Node<S> {
             (Self::Matchmaker(matchmaker), NodeRecord::Matchmaker(record)) => {
                 matchmaker.restore(record);
             }
-            (Self::Proposer(proposer), NodeRecord::Proposer(record)) => proposer.restore(record),
+            (Self::Proposer(proposer), NodeRecord::Proposer(record)) => {
+                proposer.restore(record.into());
+            }
+            (Self::Proposer(proposer), NodeRecord::Reconfigurer(record)) => {
+                proposer.restore(record.into());
+            }
             (Self::Archive(archive), NodeRecord::Archive(record)) => archive.restore(record),
             (Self::Session(session), NodeRecord::Session(record)) => session.restore(record),
             (node, record) => panic!("the record {record:?} belongs to another role than {node:?}"),
@@ -149,7 +157,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Actor for Node<S> {
         match self {
             Self::Acceptor(acceptor) => wrap(acceptor.checkpoint(), NodeRecord::Acceptor),
             Self::Matchmaker(matchmaker) => wrap(matchmaker.checkpoint(), NodeRecord::Matchmaker),
-            Self::Proposer(proposer) => wrap(proposer.checkpoint(), NodeRecord::Proposer),
+            Self::Proposer(proposer) => wrap(proposer.checkpoint(), NodeRecord::from),
             Self::Replica(_) => Vec::new(),
             Self::Archive(archive) => wrap(archive.checkpoint(), NodeRecord::Archive),
             Self::Session(session) => wrap(session.checkpoint(), NodeRecord::Session),

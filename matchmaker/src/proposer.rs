@@ -1,4 +1,5 @@
-//! A proposer: the election says when to campaign, the leader does it.
+//! A proposer: the election says when to campaign, the leader does it, and the driver of handovers
+//! replaces the matchmakers that the leader asks.
 
 use std::convert::Infallible;
 
@@ -7,7 +8,10 @@ use paxos::election::{Election, ElectionOptions, ElectionTimer};
 use paxos::message::{FromAcceptor, ProbeA};
 
 use crate::leader::{Deployment, Leader, LeaderOptions, LeaderRecord, LeaderTimer};
-use crate::message::{Message, ToProposer};
+use crate::message::{FromMatchmaker, Generation, Message, ToProposer};
+use crate::reconfigurer::{
+    Reconfigurer, ReconfigurerOptions, ReconfigurerRecord, ReconfigurerTimer,
+};
 
 /// A timer of a proposer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,6 +19,15 @@ use crate::message::{Message, ToProposer};
 pub enum ProposerTimer {
     Election(ElectionTimer),
     Leader(LeaderTimer),
+    Reconfigurer(ReconfigurerTimer),
+}
+
+/// A durable fact of a proposer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum ProposerRecord {
+    Leader(LeaderRecord),
+    Reconfigurer(ReconfigurerRecord),
 }
 
 /// The state of a proposer.
@@ -22,9 +35,10 @@ pub enum ProposerTimer {
 pub struct Proposer {
     election: Election,
     leader: Leader,
+    reconfigurer: Reconfigurer,
 }
 
-type Fx = Effects<Message, ProposerTimer, LeaderRecord>;
+type Fx = Effects<Message, ProposerTimer, ProposerRecord>;
 
 impl Proposer {
     /// A proposer at `node` that does not lead.
@@ -34,7 +48,14 @@ impl Proposer {
         election: ElectionOptions,
         leader: LeaderOptions,
     ) -> Self {
-        Self { election: Election::new(election), leader: Leader::new(node, deployment, leader) }
+        let proposers = deployment.initial.membership().proposers.clone();
+        let options = ReconfigurerOptions {
+            resend: leader.resend.clone(),
+            patience: leader.campaign.clone(),
+        };
+        let reconfigurer = Reconfigurer::new(node, proposers, options);
+        let leader = Leader::new(node, deployment, leader);
+        Self { election: Election::new(election), leader, reconfigurer }
     }
 
     /// The leader's part.
@@ -42,14 +63,24 @@ impl Proposer {
         &self.leader
     }
 
+    /// The driver of handovers.
+    pub fn reconfigurer(&self) -> &Reconfigurer {
+        &self.reconfigurer
+    }
+
     /// Folds one durable record.
-    pub fn restore(&mut self, record: LeaderRecord) {
-        self.leader.restore(record);
+    pub fn restore(&mut self, record: ProposerRecord) {
+        match record {
+            ProposerRecord::Leader(record) => self.leader.restore(record),
+            ProposerRecord::Reconfigurer(record) => self.reconfigurer.restore(record),
+        }
     }
 
     /// The least list of records with the same fold.
-    pub fn checkpoint(&self) -> Vec<LeaderRecord> {
-        self.leader.checkpoint()
+    pub fn checkpoint(&self) -> Vec<ProposerRecord> {
+        let leader = self.leader.checkpoint().into_iter().map(ProposerRecord::Leader);
+        let reconfigurer = self.reconfigurer.checkpoint().into_iter();
+        leader.chain(reconfigurer.map(ProposerRecord::Reconfigurer)).collect()
     }
 
     /// Waits for a leader to be heard.
@@ -63,7 +94,28 @@ impl Proposer {
             self.election.on_probe_b(from, m);
         }
         let is_sign_of_life = matches!(message, ToProposer::Heartbeat(_));
-        fx.nest(|fx| self.leader.on_message(from, message, fx));
+        let before = self.leader.matchmakers().epoch;
+        match message {
+            ToProposer::Reconfigurer(m) => {
+                let serving = self.hand_over(fx, |reconfigurer, present, fx| {
+                    reconfigurer.on_message(from, m, present, fx)
+                });
+                if let Some(generation) = serving {
+                    fx.nest(|fx| self.leader.follow_matchmakers(generation, fx));
+                }
+            }
+            message => {
+                if let ToProposer::Matchmaker(FromMatchmaker::Stopped(m)) = &message {
+                    self.hand_over(fx, |reconfigurer, present, fx| {
+                        reconfigurer.on_stopped(from, m.clone(), present, fx);
+                    });
+                }
+                fx.nest(|fx| self.leader.on_message(from, message, fx));
+            }
+        }
+        if self.leader.matchmakers().epoch > before {
+            self.hand_over(fx, |reconfigurer, present, fx| reconfigurer.follow(present, fx));
+        }
         self.settle(is_sign_of_life, fx);
     }
 
@@ -71,6 +123,11 @@ impl Proposer {
     pub fn on_timer(&mut self, timer: ProposerTimer, fx: &mut Fx) {
         match timer {
             ProposerTimer::Leader(timer) => fx.nest(|fx| self.leader.on_timer(timer, fx)),
+            ProposerTimer::Reconfigurer(timer) => {
+                self.hand_over(fx, |reconfigurer, present, fx| {
+                    reconfigurer.on_timer(timer, present, fx);
+                });
+            }
             ProposerTimer::Election(timer) => {
                 let newest = self.leader.newest().clone();
                 let is_elected =
@@ -102,6 +159,20 @@ impl Proposer {
         }
     }
 
+    /// Takes a step of the driver, which looks up in the leader who the matchmakers are.
+    fn hand_over<O>(
+        &mut self,
+        fx: &mut Fx,
+        step: impl FnOnce(
+            &mut Reconfigurer,
+            &Generation,
+            &mut Effects<Message, ReconfigurerTimer, ReconfigurerRecord>,
+        ) -> O,
+    ) -> O {
+        self.reconfigurer.learn_proposers(&self.leader.newest().membership().proposers);
+        fx.nest(|fx| step(&mut self.reconfigurer, self.leader.matchmakers(), fx))
+    }
+
     fn elect<O>(
         &mut self,
         fx: &mut Fx,
@@ -123,7 +194,25 @@ impl From<LeaderTimer> for ProposerTimer {
     }
 }
 
-impl From<Infallible> for LeaderRecord {
+impl From<ReconfigurerTimer> for ProposerTimer {
+    fn from(timer: ReconfigurerTimer) -> Self {
+        Self::Reconfigurer(timer)
+    }
+}
+
+impl From<LeaderRecord> for ProposerRecord {
+    fn from(record: LeaderRecord) -> Self {
+        Self::Leader(record)
+    }
+}
+
+impl From<ReconfigurerRecord> for ProposerRecord {
+    fn from(record: ReconfigurerRecord) -> Self {
+        Self::Reconfigurer(record)
+    }
+}
+
+impl From<Infallible> for ProposerRecord {
     fn from(never: Infallible) -> Self {
         match never {}
     }

@@ -41,7 +41,8 @@ use paxos::slot::Slot;
 use paxos::wire::{Decode, Encode};
 
 use crate::message::{
-    Epoch, FromMatchmaker, GarbageA, GarbageB, MatchA, MatchB, Message, ToMatchmaker,
+    Epoch, FromMatchmaker, GarbageA, GarbageB, MatchA, MatchB, Message, Stopped, Successor,
+    ToMatchmaker,
 };
 
 /// The decree is the first slot of a log that has no other.
@@ -194,6 +195,7 @@ impl SingleProposer {
             FromMatchmaker::MatchB(m) => self.on_match_b(from, m, fx),
             FromMatchmaker::MatchNack(m) => self.give_way(m.highest, fx),
             FromMatchmaker::GarbageB(m) => self.on_garbage_b(from, &m, fx),
+            FromMatchmaker::Stopped(m) => self.on_stopped(m, fx),
             // Never asked for: the caller knows which configuration it wants.
             FromMatchmaker::NewestB(_) => {}
         }
@@ -335,6 +337,25 @@ impl SingleProposer {
             if self.phase == Phase::Chosen {
                 fx.cancel_timer(SingleTimer::Resend);
             }
+        }
+    }
+
+    /// Asks the next generation of matchmakers what a majority of this one has not answered: the same
+    /// round, with the same configuration.
+    fn on_stopped(&mut self, m: Stopped, fx: &mut Fx) {
+        let Some(Successor { generation, .. }) = m.successor else { return };
+        if generation.epoch <= self.epoch {
+            return;
+        }
+        (self.epoch, self.matchmakers) = (generation.epoch, generation.members);
+        if let Phase::Matchmaking { answers } = &mut self.phase {
+            answers.clear();
+        }
+        if let Collection::Asking(answers) = &mut self.collection {
+            answers.clear();
+        }
+        if self.phase != Phase::Chosen || self.collection != Collection::Done {
+            self.ask(fx);
         }
     }
 

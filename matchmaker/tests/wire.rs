@@ -12,6 +12,7 @@ use matchmaker::leader::LeaderRecord;
 use matchmaker::matchmaker::MatchmakerRecord;
 use matchmaker::message::*;
 use matchmaker::node::NodeRecord;
+use matchmaker::reconfigurer::ReconfigurerRecord;
 use matchmaker::single::SingleRecord;
 use paxos::acceptor::AcceptorRecord;
 use paxos::actor::{Incarnation, NodeId, Seat};
@@ -21,7 +22,7 @@ use paxos::configuration::Configuration;
 use paxos::membership::Membership;
 use paxos::message::{
     ArchivedA, ArchivedB, Chosen, FetchA, FromAcceptor, FromSession, Leading, Nack, Outcome,
-    Phase2A, ReadIndexA, Return, ToAcceptor, ToArchive, ToReplica, ToSession,
+    Phase1A, Phase2A, ReadIndexA, Return, ToAcceptor, ToArchive, ToReplica, ToSession,
 };
 use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
@@ -61,6 +62,16 @@ fn membership() -> Membership {
 
 fn history() -> BTreeMap<Round, Configuration> {
     [(round(), configuration())].into()
+}
+
+fn generation() -> Generation {
+    Generation { epoch: EPOCH, members: [node(1), node(2)].into() }
+}
+
+fn successor() -> Successor {
+    let newest = Some((round(), configuration()));
+    let (generation, previous) = (generation(), [node(2), node(3)].into());
+    Successor { generation, previous, log: history(), watermark: round(), newest }
 }
 
 fn value() -> Value {
@@ -164,6 +175,7 @@ impl Xorshift {
 }
 
 fn to_matchmaker() -> Golden<ToMatchmaker> {
+    let phase1a = Phase1A { round: round(), first: Slot(0) };
     let match_a = MatchA { epoch: EPOCH, round: round(), configuration: configuration() };
     Golden {
         prefix: "ToMatchmaker",
@@ -171,6 +183,12 @@ fn to_matchmaker() -> Golden<ToMatchmaker> {
             ("NewestA", NewestA { epoch: EPOCH }.into()),
             ("MatchA", match_a.into()),
             ("GarbageA", GarbageA { epoch: EPOCH, round: round() }.into()),
+            ("ReachA", ReachA { nonce: 7 }.into()),
+            ("StopA", StopA { epoch: EPOCH }.into()),
+            ("DecreeA", DecreeA { epoch: EPOCH, message: phase1a.into() }.into()),
+            ("ActivateA", ActivateA { successor: successor() }.into()),
+            ("SucceededA", SucceededA { successor: successor() }.into()),
+            ("OriginA", OriginA { epoch: EPOCH }.into()),
         ],
     }
 }
@@ -193,12 +211,54 @@ fn from_matchmaker() -> Golden<FromMatchmaker> {
             ("MatchB", match_b.into()),
             ("MatchNack", match_nack.into()),
             ("GarbageB", GarbageB { epoch: EPOCH, watermark: round() }.into()),
+            ("Stopped", Stopped { epoch: EPOCH, successor: Some(successor()) }.into()),
+        ],
+    }
+}
+
+fn to_reconfigurer() -> Golden<ToReconfigurer> {
+    let nack = FromAcceptor::Nack(Nack { round: round(), promised: round().adjacent() });
+    let newest = Some((round(), configuration()));
+    let stop_b = StopB { epoch: EPOCH, log: history(), watermark: round(), newest };
+    Golden {
+        prefix: "ToReconfigurer",
+        values: vec![
+            ("HandoverA", HandoverA { token: 7, members: generation().members }.into()),
+            ("ReachB", ReachB { nonce: 7 }.into()),
+            ("StopB", stop_b.into()),
+            ("DecreeB", DecreeB { epoch: EPOCH, message: nack }.into()),
+            ("ActivateB", ActivateB { epoch: EPOCH }.into()),
+            ("SucceededB", SucceededB { epoch: EPOCH }.into()),
+            ("AnnounceA", AnnounceA { generation: generation() }.into()),
+            ("AnnounceB", AnnounceB { epoch: EPOCH }.into()),
+            ("Pending", Pending { epoch: EPOCH }.into()),
+            ("OriginB", OriginB { successor: successor() }.into()),
+        ],
+    }
+}
+
+fn handover_progress() -> Golden<HandoverProgress> {
+    let generation = generation();
+    let finished = HandoverProgress::Finished {
+        generation: generation.clone(),
+        retirable: [node(1)].into(),
+        unaware: [node(2)].into(),
+    };
+    Golden {
+        prefix: "HandoverProgress",
+        values: vec![
+            ("Active", HandoverProgress::Active { generation: generation.clone() }),
+            ("Finished", finished),
+            ("Superseded", HandoverProgress::Superseded { generation }),
+            ("Refused", HandoverProgress::Refused { reason: "no".into() }),
+            ("Unreachable", HandoverProgress::Unreachable { silent: [node(1)].into() }),
         ],
     }
 }
 
 fn heartbeat() -> Heartbeat {
-    Heartbeat { round: round(), configuration: configuration(), is_collected: true }
+    let (round, configuration, matchmakers) = (round(), configuration(), generation());
+    Heartbeat { round, configuration, matchmakers, is_collected: true }
 }
 
 fn to_proposer() -> Golden<ToProposer> {
@@ -218,6 +278,7 @@ fn to_proposer() -> Golden<ToProposer> {
             ("ReconfigureA", ReconfigureA { token: 7, system, members, change }.into()),
             ("StatusA", StatusA { token: 7 }.into()),
             ("CollectedA", CollectedA { token: 7 }.into()),
+            ("Reconfigurer", ToReconfigurer::from(ReachB { nonce: 7 }).into()),
             ("TransferA", TransferA { to: node(2) }.into()),
             ("TakeOver", TakeOver { round: round() }.into()),
         ],
@@ -241,6 +302,7 @@ fn progress() -> Golden<Progress> {
 
 fn to_application() -> Golden<ToApplication> {
     let progress = Progress::Refused { reason: "no".into() };
+    let refused = HandoverProgress::Refused { reason: "no".into() };
     let status = StatusB {
         token: 7,
         round: round(),
@@ -259,6 +321,7 @@ fn to_application() -> Golden<ToApplication> {
             ("Return", Return { token: 7, outcome: Outcome::NeedsLog }.into()),
             ("ReconfigureB", ReconfigureB { token: 7, progress }.into()),
             ("StatusB", status.into()),
+            ("HandoverB", HandoverB { token: 7, progress: refused }.into()),
         ],
     }
 }
@@ -287,6 +350,10 @@ fn matchmaker_record() -> Golden<MatchmakerRecord> {
             ("Registered", MatchmakerRecord::Registered(round(), configuration())),
             ("Collected", MatchmakerRecord::Collected(round())),
             ("Newest", MatchmakerRecord::Newest(round(), configuration())),
+            ("Stopped", MatchmakerRecord::Stopped(EPOCH)),
+            ("Decree", MatchmakerRecord::Decree(AcceptorRecord::Promised(round()))),
+            ("Activated", MatchmakerRecord::Activated(successor())),
+            ("Succeeded", MatchmakerRecord::Succeeded(successor())),
         ],
     }
 }
@@ -297,6 +364,7 @@ fn leader_record() -> Golden<LeaderRecord> {
         values: vec![
             ("Used", LeaderRecord::Used(round())),
             ("Newest", LeaderRecord::Newest(round(), configuration())),
+            ("Matchmakers", LeaderRecord::Matchmakers(generation())),
         ],
     }
 }
@@ -310,6 +378,7 @@ fn node_record() -> Golden<NodeRecord> {
             ("Proposer", LeaderRecord::Used(round()).into()),
             ("Archive", ArchiveRecord { slot: Slot(6), value: value() }.into()),
             ("Session", SessionRecord { life: 5 }.into()),
+            ("Reconfigurer", ReconfigurerRecord { used: round() }.into()),
         ],
     }
 }
@@ -322,6 +391,8 @@ fn single_record() -> Golden<SingleRecord> {
 fn messages_have_their_golden_bytes() {
     to_matchmaker().check();
     from_matchmaker().check();
+    to_reconfigurer().check();
+    handover_progress().check();
     to_proposer().check();
     to_application().check();
     progress().check();
@@ -340,6 +411,8 @@ fn records_have_their_golden_bytes() {
 fn tags_are_the_positions_of_the_variants_and_all_variants_are_golden() {
     to_matchmaker().check_tags();
     from_matchmaker().check_tags();
+    to_reconfigurer().check_tags();
+    handover_progress().check_tags();
     to_proposer().check_tags();
     to_application().check_tags();
     progress().check_tags();
@@ -371,4 +444,6 @@ fn random_and_damaged_bytes_never_panic() {
     leader_record().check_noise(8);
     node_record().check_noise(9);
     single_record().check_noise(10);
+    to_reconfigurer().check_noise(11);
+    handover_progress().check_noise(12);
 }

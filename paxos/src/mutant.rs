@@ -87,6 +87,30 @@ pub enum Mutant {
     TellOldOnly,
     /// R32: A retry registers the founding configuration for the round.
     RetryOtherConfiguration,
+    /// R33: A stopped matchmaker still answers proposers.
+    StoppedStillAnswers,
+    /// R34: A driver has a successor chosen before any matchmaker has stopped.
+    DecideUnstopped,
+    /// R35: A driver merges what fewer than f + 1 stopped matchmakers know.
+    StopMinority,
+    /// R36: A driver hands over what one stopped matchmaker knows, not the union.
+    MergeOneLog,
+    /// R37a: A driver hands over no registered rounds.
+    MergeWithoutLog,
+    /// R37b: A new matchmaker begins without the rounds that were handed over to it.
+    InheritedLogLost,
+    /// R38: A new matchmaker registers rounds below those that were handed over to it.
+    InheritedRoundsOutdone,
+    /// R39: A driver installs the successor it wants without a decree.
+    SuccessorWithoutDecree,
+    /// R40: Answers of the old matchmakers count together with those of the new ones.
+    AnswersSurviveHandover,
+    /// R41: A driver hands over the lowest watermark, and what others have collected.
+    MergeWithoutWatermark,
+    /// R42: A driver that restarts uses the rounds of its decrees again.
+    DecreeRoundsRestart,
+    /// R43: Old matchmakers that have collected count together with new ones.
+    CollectionSurvivesHandover,
     /// R60a: Replicas keep only the last reply of each session.
     ForgetReplies,
     /// R60b: Replicas execute commands of a life of a session that has ended.
@@ -128,6 +152,8 @@ pub enum Mutant {
     CampaignOnSilence,
     /// R78b: A proposer campaigns whose probe too few acceptors answered.
     CampaignWithoutQuorum,
+    /// R81: A driver waits until all new matchmakers have begun.
+    ActivationWaitsForAll,
     /// R83: A collection waits for one more command than it needs.
     CollectBehindTraffic,
 }
@@ -170,6 +196,18 @@ impl Mutant {
         Self::CollectUntoldAfterSwitch,
         Self::TellOldOnly,
         Self::RetryOtherConfiguration,
+        Self::StoppedStillAnswers,
+        Self::DecideUnstopped,
+        Self::StopMinority,
+        Self::MergeOneLog,
+        Self::MergeWithoutLog,
+        Self::InheritedLogLost,
+        Self::InheritedRoundsOutdone,
+        Self::SuccessorWithoutDecree,
+        Self::AnswersSurviveHandover,
+        Self::MergeWithoutWatermark,
+        Self::DecreeRoundsRestart,
+        Self::CollectionSurvivesHandover,
         Self::ForgetReplies,
         Self::ExecuteEndedLife,
         Self::OneNumberingForAll,
@@ -190,6 +228,7 @@ impl Mutant {
         Self::NoBackPressure,
         Self::CampaignOnSilence,
         Self::CampaignWithoutQuorum,
+        Self::ActivationWaitsForAll,
         Self::CollectBehindTraffic,
     ];
 
@@ -231,6 +270,18 @@ impl Mutant {
             Self::CollectUntoldAfterSwitch => "R30m",
             Self::TellOldOnly => "R30n",
             Self::RetryOtherConfiguration => "R32",
+            Self::StoppedStillAnswers => "R33",
+            Self::DecideUnstopped => "R34",
+            Self::StopMinority => "R35",
+            Self::MergeOneLog => "R36",
+            Self::MergeWithoutLog => "R37a",
+            Self::InheritedLogLost => "R37b",
+            Self::InheritedRoundsOutdone => "R38",
+            Self::SuccessorWithoutDecree => "R39",
+            Self::AnswersSurviveHandover => "R40",
+            Self::MergeWithoutWatermark => "R41",
+            Self::DecreeRoundsRestart => "R42",
+            Self::CollectionSurvivesHandover => "R43",
             Self::ForgetReplies => "R60a",
             Self::ExecuteEndedLife => "R60b",
             Self::OneNumberingForAll => "R60c",
@@ -251,6 +302,7 @@ impl Mutant {
             Self::NoBackPressure => "R77",
             Self::CampaignOnSilence => "R78a",
             Self::CampaignWithoutQuorum => "R78b",
+            Self::ActivationWaitsForAll => "R81",
             Self::CollectBehindTraffic => "R83",
         }
     }

@@ -2,10 +2,13 @@
 //!
 //! Situations are told from messages, records and what the world does; no role knows of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use matchmaker::message::{FromMatchmaker, GarbageA, Message, Progress, ToMatchmaker, ToProposer};
+use matchmaker::message::{
+    Epoch, FromMatchmaker, GarbageA, MatchA, Message, Progress, ToMatchmaker, ToProposer,
+};
+use paxos::actor::NodeId;
 use paxos::command::{SessionId, Value};
 use paxos::message::{FromAcceptor, FromSession, Phase2A, RequestError, ToAcceptor, ToReplica};
 use paxos::quorum::QuorumSystem;
@@ -59,11 +62,24 @@ pub enum Situation {
     MessageToDeadProcess,
     AmbushSprung,
     NewAcceptorsSilent,
+    HandoverActive,
+    HandoverFinished,
+    HandoverSuperseded,
+    HandoverRefused,
+    NewMatchmakersSilent,
+    ThirdEpoch,
+    StoppedInMatchmaking,
+    HandoverInReconfiguration,
+    HandoverInLeaderChange,
+    CollectionRestarted,
+    TwoDrivers,
+    DriverReplaced,
+    LateMember,
 }
 
 impl Situation {
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 42] = [
+    pub const ALL: [(Self, &str); 55] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -106,6 +122,19 @@ impl Situation {
         (Self::MessageToDeadProcess, "a message finds its process dead"),
         (Self::AmbushSprung, "a process is cut off and dies in the middle of something"),
         (Self::NewAcceptorsSilent, "new acceptors do not answer, and are not used"),
+        (Self::HandoverActive, "new matchmakers become active"),
+        (Self::HandoverFinished, "a handover is finished"),
+        (Self::HandoverSuperseded, "another driver's matchmakers are chosen"),
+        (Self::HandoverRefused, "a handover is refused"),
+        (Self::NewMatchmakersSilent, "new matchmakers do not answer, and nobody is stopped"),
+        (Self::ThirdEpoch, "matchmakers of epoch 3 or later begin"),
+        (Self::StoppedInMatchmaking, "some matchmakers answer for a round, others have stopped"),
+        (Self::HandoverInReconfiguration, "acceptors and matchmakers are replaced at once"),
+        (Self::HandoverInLeaderChange, "a candidate asks the next matchmakers for the same round"),
+        (Self::CollectionRestarted, "a collection is asked of the next matchmakers again"),
+        (Self::TwoDrivers, "two drivers are at one generation of matchmakers"),
+        (Self::DriverReplaced, "a driver dies half-way, and another finishes"),
+        (Self::LateMember, "a matchmaker that missed its beginning is told by others"),
     ];
 
     /// The situation that a call failed like this.
@@ -134,6 +163,18 @@ pub struct Coverage {
     collecting: Option<Round>,
     /// The last attempt of each session.
     attempts: BTreeMap<SessionId, u64>,
+    /// The highest epoch in which each round was asked for, and in which it was collected below.
+    matched_in: BTreeMap<Round, Epoch>,
+    collected_in: BTreeMap<Round, Epoch>,
+    /// Rounds for which a matchmaker answered, and in which epoch.
+    answered: BTreeSet<(Round, Epoch)>,
+    /// The drivers that were at the decree of each epoch.
+    drivers: BTreeMap<Epoch, BTreeSet<NodeId>>,
+    /// The process of the driver that stopped each epoch first, until the next one begins, and whether
+    /// it has died.
+    stoppers: BTreeMap<Epoch, (usize, bool)>,
+    /// Epochs of which a member has begun.
+    begun: BTreeSet<Epoch>,
 }
 
 impl Default for Coverage {
@@ -143,6 +184,12 @@ impl Default for Coverage {
             leads: Vec::new(),
             collecting: None,
             attempts: BTreeMap::new(),
+            matched_in: BTreeMap::new(),
+            collected_in: BTreeMap::new(),
+            answered: BTreeSet::new(),
+            drivers: BTreeMap::new(),
+            stoppers: BTreeMap::new(),
+            begun: BTreeSet::new(),
         }
     }
 }
@@ -178,6 +225,9 @@ impl Coverage {
     /// A process dies.
     pub(crate) fn crash(&mut self, process: usize, has_unsynced: bool) {
         self.meet_if(has_unsynced, Situation::CrashWithUnsyncedRecords);
+        for (stopper, is_dead) in self.stoppers.values_mut() {
+            *is_dead |= *stopper == process;
+        }
         if let Some(lead) = self.leads.get_mut(process)
             && lead.take().is_some()
         {
@@ -217,7 +267,13 @@ impl Coverage {
     }
 
     /// A message leaves; the judge has not seen it yet.
-    pub(crate) fn on_leave(&mut self, message: &Message, ghost: &Ghost) {
+    pub(crate) fn on_leave(
+        &mut self,
+        process: usize,
+        from: NodeId,
+        message: &Message,
+        ghost: &Ghost,
+    ) {
         match message {
             Message::Acceptor(ToAcceptor::Phase2A(m)) => self.on_phase2a(m, ghost),
             Message::Acceptor(ToAcceptor::Phase1A(m)) => self.on_phase1a(m.round, ghost),
@@ -228,12 +284,7 @@ impl Coverage {
                 let is_new = attempt.is_some_and(|before| before < m.attempt);
                 self.meet_if(is_new, Situation::SessionRetried);
             }
-            Message::Matchmaker(ToMatchmaker::MatchA(m)) => match m.configuration.system() {
-                QuorumSystem::Majority => {}
-                QuorumSystem::WriteAll => self.meet(Situation::WriteAllInUse),
-                QuorumSystem::Grid { .. } => self.meet(Situation::GridInUse),
-            },
-            Message::Matchmaker(ToMatchmaker::GarbageA(m)) => self.on_garbage_a(m, ghost),
+            Message::Matchmaker(m) => self.on_to_matchmaker(process, from, m, ghost),
             Message::Replica(ToReplica::FetchB(m)) => {
                 self.meet_if(!m.values.is_empty(), Situation::ValuesFetched);
             }
@@ -253,6 +304,51 @@ impl Coverage {
         self.meet_if(is_adjacent, Situation::AdjacentProposalOfPendingSlot);
         let is_adopted = rounds.keys().any(|round| !is_own(round) && *round < m.round);
         self.meet_if(is_adopted, Situation::AdoptedVote);
+    }
+
+    fn on_to_matchmaker(&mut self, process: usize, from: NodeId, m: &ToMatchmaker, ghost: &Ghost) {
+        match m {
+            ToMatchmaker::MatchA(m) => self.on_match_a(m),
+            ToMatchmaker::GarbageA(m) => {
+                let before = self.collected_in.insert(m.round, m.epoch);
+                let is_again = before.is_some_and(|before| before < m.epoch);
+                self.meet_if(is_again, Situation::CollectionRestarted);
+                self.on_garbage_a(m, ghost);
+            }
+            ToMatchmaker::StopA(m) => {
+                self.stoppers.entry(m.epoch).or_insert((process, false));
+            }
+            ToMatchmaker::DecreeA(m) => {
+                let drivers = self.drivers.entry(m.epoch).or_default();
+                let is_second = drivers.insert(from) && drivers.len() == 2;
+                self.meet_if(is_second, Situation::TwoDrivers);
+            }
+            ToMatchmaker::ActivateA(m) => {
+                let epoch = m.successor.generation.epoch;
+                if self.begun.insert(epoch) {
+                    let stopper = self.stoppers.remove(&Epoch(epoch.0 - 1));
+                    let is_replaced = stopper.is_some_and(|(p, is_dead)| is_dead && p != process);
+                    self.meet_if(is_replaced, Situation::DriverReplaced);
+                    self.meet_if(epoch >= Epoch(3), Situation::ThirdEpoch);
+                }
+            }
+            ToMatchmaker::OriginA(_) => self.meet(Situation::LateMember),
+            ToMatchmaker::NewestA(_) | ToMatchmaker::ReachA(_) | ToMatchmaker::SucceededA(_) => {}
+        }
+    }
+
+    fn on_match_a(&mut self, m: &MatchA) {
+        match m.configuration.system() {
+            QuorumSystem::Majority => {}
+            QuorumSystem::WriteAll => self.meet(Situation::WriteAllInUse),
+            QuorumSystem::Grid { .. } => self.meet(Situation::GridInUse),
+        }
+        let before = self.matched_in.insert(m.round, m.epoch);
+        let Some(before) = before.filter(|before| *before < m.epoch) else { return };
+        self.meet_if(m.round.step > 0, Situation::HandoverInReconfiguration);
+        self.meet_if(m.round.step == 0, Situation::HandoverInLeaderChange);
+        let is_mixed = self.answered.contains(&(m.round, before));
+        self.meet_if(is_mixed, Situation::StoppedInMatchmaking);
     }
 
     fn on_phase1a(&mut self, round: Round, ghost: &Ghost) {
@@ -278,11 +374,14 @@ impl Coverage {
         match m {
             FromMatchmaker::MatchNack(_) => self.meet(Situation::RoundRefused),
             FromMatchmaker::MatchB(m) => {
+                self.answered.insert((m.round, m.epoch));
                 let own = ghost.configuration(m.round).map(|c| c.version());
                 let newest = m.newest.as_ref().map(|(_, c)| c.version());
                 self.meet_if(newest > own, Situation::NewerConfigurationReported);
             }
-            FromMatchmaker::NewestB(_) | FromMatchmaker::GarbageB(_) => {}
+            FromMatchmaker::NewestB(_)
+            | FromMatchmaker::GarbageB(_)
+            | FromMatchmaker::Stopped(_) => {}
         }
     }
 

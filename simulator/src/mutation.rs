@@ -147,7 +147,7 @@ impl Mutation {
         bug(Self::ForgePersistedB, "R22", "one acceptor that was told counts for all", &["A10"]),
         bug(
             Self::ForgeGarbageB,
-            "R43",
+            "R43x",
             "one matchmaker that has collected counts for all",
             &["A11"],
         ),
@@ -165,7 +165,12 @@ impl Mutation {
         ),
         bug(Self::LoseFetchB, "R77x", "replicas get no values from elsewhere", &["L1"]),
         bug(Self::LoseGarbageB, "R83x", "leaders never hear that something is collected", &["L1"]),
-        bug(Self::LoseNewestB, "R81", "candidates never hear of the newest configuration", &["L1"]),
+        bug(
+            Self::LoseNewestB,
+            "R81x",
+            "candidates never hear of the newest configuration",
+            &["L1"],
+        ),
         bug(
             Self::AcknowledgeWholeQueue,
             "R72",

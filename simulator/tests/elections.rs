@@ -145,7 +145,8 @@ fn a_configuration_that_cannot_write_can_be_left() {
 
     let mut rest = Rest::new(1);
     let acceptors = rest.world.places().every(simulator::plan::Role::Acceptor);
-    let wish = |system, acceptors: &[usize]| Wish { system, acceptors: acceptors.to_vec() };
+    let wish =
+        |system, acceptors: &[usize]| Wish::Acceptors { system, acceptors: acceptors.to_vec() };
     let both = rest.world.wish(wish(QuorumSystem::WriteAll, &[0, 2]));
     rest.pass();
     assert!(rest.world.is_active(both));

@@ -117,9 +117,7 @@ fn newcomer(
     };
     let announcement = Announcement::decode(announcement)
         .map_err(|error| refused(format!("what `{name}` says of itself is unreadable: {error}")))?;
-    announcement
-        .member(name, *incarnation, members)
-        .map_err(|error| refused(error.to_string()))
+    announcement.member(name, *incarnation, members).map_err(|error| refused(error.to_string()))
 }
 
 /// An exchange in which `new` comes and the node called `old` leaves the directory.

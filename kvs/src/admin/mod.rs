@@ -21,8 +21,8 @@ use paxos::quorum::QuorumSystem;
 use paxos::runtime::{Candidates, Connections, HostStats, LogStats};
 use serde::Serialize;
 
-use crate::client::{Client, Collection, OperationError};
 use self::exchange::Wish;
+use crate::client::{Client, Collection, OperationError};
 use crate::connection::Admin;
 use crate::deployment::Quorum;
 use crate::local::{OPERATION_TIMEOUT, acceptors_called};
@@ -31,8 +31,8 @@ use crate::process::Process;
 use crate::resp::Reply;
 
 pub use report::{
-    ChangeReport, CollectedReport, LastLeader, LeaderlessStatus, PeerStatus, ProcessStatus, ReconfigureReport,
-    ReplicaStatus, Status,
+    ChangeReport, CollectedReport, LastLeader, LeaderlessStatus, PeerStatus, ProcessStatus,
+    ReconfigureReport, ReplicaStatus, Status,
 };
 
 /// How long a question to the leader may take.

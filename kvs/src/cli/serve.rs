@@ -77,17 +77,17 @@ impl Serve {
             listener,
             runtime::TcpOptions::default(),
         )?;
-        let connections = transport.connections();
+        let (connections, candidates) = (transport.connections(), transport.candidates());
         let limits = store_limits(&file);
         let machine = || Store::new(limits);
         let members = file.members(&roster);
         let (name, timing) = (&node.name, &file.timing);
-        let deployment = file.deployment(&members)?;
+        let (deployment, founders) = (file.deployment(&members)?, Some(members.founders()));
         let mut process =
-            Process::start(&members, name, deployment, timing, transport, log, machine)?;
+            Process::start(&members, name, deployment, founders, timing, transport, log, machine)?;
         announce(node, data.display());
         let client = process.client();
-        let admin = ClusterAdmin::new(&node.name, &process, connections);
+        let admin = ClusterAdmin::new(&node.name, &process, connections, candidates);
         match front {
             Some(front) => front.serve(options(&file), client, admin, process.ended()).await?,
             None => {

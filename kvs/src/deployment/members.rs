@@ -7,6 +7,7 @@ use std::io;
 use matchmaker::change::Actors;
 use matchmaker::leader::Deployment;
 use matchmaker::matchmaker::Matchmaker;
+use matchmaker::message::{Epoch, Generation};
 use matchmaker::node::Node;
 use matchmaker::proposer::Proposer;
 use paxos::acceptor::Acceptor;
@@ -212,6 +213,11 @@ impl Members {
         }))
     }
 
+    /// The matchmakers of a cluster that these have founded.
+    pub fn founders(&self) -> Generation {
+        Generation { epoch: Epoch(0), members: self.matchmakers() }
+    }
+
     /// Who every acceptor is, by name.
     pub fn acceptors(&self) -> BTreeMap<String, NodeId> {
         let all = self.all().flat_map(Member::acceptors);
@@ -240,13 +246,15 @@ impl Members {
     }
 
     /// The actors of the process called `name`, ready to run, with a state machine from `machine` if it is a
-    /// replica. They begin with what `deployment` says of the others.
+    /// replica. They begin with what `deployment` says of the others; its matchmaker serves from the
+    /// start if it is one of `founders`, and else waits until it is activated.
     ///
     /// *Errors*: there is no such process.
     pub fn start<S: StateMachine>(
         &self,
         name: &str,
         deployment: &Deployment,
+        founders: Option<Generation>,
         timing: &Timing,
         machine: impl FnOnce() -> S,
     ) -> Result<Vec<(NodeId, Node<S>)>, DeploymentError> {
@@ -258,7 +266,11 @@ impl Members {
             actors.push((node, Node::Proposer(Box::new(proposer))));
         }
         if let Some(node) = member.matchmaker() {
-            actors.push((node, Node::Matchmaker(Matchmaker::new(deployment.epoch))));
+            let matchmaker = match founders.filter(|founders| founders.members.contains(&node)) {
+                Some(founders) => Matchmaker::new(founders),
+                None => Matchmaker::pending(),
+            };
+            actors.push((node, Node::Matchmaker(matchmaker)));
         }
         for (_, node) in member.acceptors() {
             actors.push((node, Node::Acceptor(Acceptor::new())));
@@ -304,7 +316,7 @@ mod tests {
         let mut seen = BTreeSet::new();
         for member in members.all() {
             let actors = members
-                .start(&member.name, &deployment, &file.timing, crate::store::Store::default)
+                .start(&member.name, &deployment, None, &file.timing, crate::store::Store::default)
                 .expect("a member");
             assert_eq!(actors.len(), 7);
             let seats: Vec<Seat> = member.seats().collect();

@@ -154,6 +154,16 @@ impl Phase2 {
         previous.map_or(&self.configuration, |(_, configuration)| configuration)
     }
 
+    /// The matchmakers are others now: what a minority of the earlier ones has collected need not have
+    /// come over. What a majority has, did.
+    pub(super) fn collect_again(&mut self) {
+        if let Stage::Collecting { answers } = &mut self.garbage.stage
+            && !mutant::is_on(Mutant::CollectionSurvivesHandover)
+        {
+            answers.clear();
+        }
+    }
+
     fn tell(&mut self, watermark: Slot, fx: &mut Fx) {
         self.garbage.sent = watermark;
         let m = ToAcceptor::PersistedA(PersistedA { watermark });
@@ -176,7 +186,7 @@ impl Leader {
     /// Takes every step that is possible now.
     pub(super) fn advance_garbage(&mut self, fx: &mut Fx) {
         let persisted_watermark = self.persisted_watermark();
-        let majority = self.matchmaker_majority();
+        let majority = self.matchmakers.majority();
         let Phase::Phase2(phase2) = &mut self.phase else { return };
         if let Stage::Persisting { is_asked } = phase2.garbage.stage {
             let watermark = phase2.required_watermark();
@@ -193,9 +203,9 @@ impl Leader {
         }
         if phase2.garbage.stage == Stage::Telling && phase2.is_told() {
             phase2.garbage.stage = Stage::Collecting { answers: BTreeSet::new() };
-            let m = GarbageA { epoch: self.deployment.epoch, round: phase2.round };
-            fx.broadcast(&self.deployment.matchmakers, ToMatchmaker::GarbageA(m));
+            self.resend_garbage_a(fx);
         }
+        let Phase::Phase2(phase2) = &mut self.phase else { return };
         if let Stage::Collecting { answers } = &phase2.garbage.stage
             && answers.len() >= majority
         {
@@ -215,7 +225,7 @@ impl Leader {
 
     /// Counts a matchmaker that has forgotten all rounds below the present one.
     pub(super) fn on_garbage_b(&mut self, from: NodeId, m: GarbageB, fx: &mut Fx) {
-        if m.epoch != self.deployment.epoch || !self.deployment.matchmakers.contains(&from) {
+        if !self.is_matchmaker(from, m.epoch) {
             return;
         }
         let Phase::Phase2(phase2) = &mut self.phase else { return };
@@ -224,6 +234,15 @@ impl Leader {
             answers.insert(from);
         }
         self.advance_garbage(fx);
+    }
+
+    /// Asks the matchmakers to forget, if the collection is that far.
+    pub(super) fn resend_garbage_a(&self, fx: &mut Fx) {
+        let Phase::Phase2(phase2) = &self.phase else { return };
+        if matches!(phase2.garbage.stage, Stage::Collecting { .. }) {
+            let m = GarbageA { epoch: self.matchmakers.epoch, round: phase2.round };
+            fx.broadcast(&self.matchmakers.members, ToMatchmaker::GarbageA(m));
+        }
     }
 
     /// Answers at the end of the present collection, now if it has ended.
@@ -254,10 +273,7 @@ impl Leader {
         match &mut phase2.garbage.stage {
             Stage::Persisting { is_asked } => *is_asked = false,
             Stage::Telling => phase2.tell(watermark, fx),
-            Stage::Collecting { .. } => {
-                let m = GarbageA { epoch: self.deployment.epoch, round: phase2.round };
-                fx.broadcast(&self.deployment.matchmakers, ToMatchmaker::GarbageA(m));
-            }
+            Stage::Collecting { .. } => self.resend_garbage_a(fx),
             Stage::Done => return,
         }
         fx.set_timer(LeaderTimer::Garbage, self.options.garbage.clone());

@@ -33,7 +33,7 @@ pub(super) struct Matching {
     /// Its configuration, the same in every retry.
     pub(super) configuration: Configuration,
     /// The answers, by matchmaker.
-    answers: BTreeMap<NodeId, MatchB>,
+    pub(super) answers: BTreeMap<NodeId, MatchB>,
 }
 
 /// What a majority of the matchmakers said together.
@@ -95,15 +95,15 @@ impl Leader {
     /// Asks which configuration is the newest, without campaigning: the acceptors that this proposer
     /// knows may all be gone, and then nobody else tells it of others.
     pub fn inquire(&self, fx: &mut Fx) {
-        let m = NewestA { epoch: self.deployment.epoch };
-        fx.broadcast(&self.deployment.matchmakers, ToMatchmaker::NewestA(m));
+        let m = NewestA { epoch: self.matchmakers.epoch };
+        fx.broadcast(&self.matchmakers.members, ToMatchmaker::NewestA(m));
     }
 
     /// Registers a round once a majority has answered; or gives up if there are newer acceptors than
     /// those it has looked for a leader at.
     pub(super) fn on_newest_b(&mut self, from: NodeId, m: NewestB, fx: &mut Fx) {
-        let majority = self.matchmaker_majority();
-        if m.epoch != self.deployment.epoch || !self.deployment.matchmakers.contains(&from) {
+        let majority = self.matchmakers.majority();
+        if !self.is_matchmaker(from, m.epoch) {
             return;
         }
         if self.phase == Phase::Idle
@@ -143,8 +143,8 @@ impl Leader {
 
     fn send_match_a(&self, round: Round, configuration: &Configuration, fx: &mut Fx) {
         let m =
-            MatchA { epoch: self.deployment.epoch, round, configuration: configuration.clone() };
-        fx.broadcast(&self.deployment.matchmakers, ToMatchmaker::MatchA(m));
+            MatchA { epoch: self.matchmakers.epoch, round, configuration: configuration.clone() };
+        fx.broadcast(&self.matchmakers.members, ToMatchmaker::MatchA(m));
     }
 
     /// Sends `MatchA` again for what is on its way.
@@ -157,7 +157,7 @@ impl Leader {
 
     /// Counts an answer for the round on its way, whichever it is.
     pub(super) fn on_match_b(&mut self, from: NodeId, m: MatchB, fx: &mut Fx) {
-        if m.epoch != self.deployment.epoch || !self.deployment.matchmakers.contains(&from) {
+        if !self.is_matchmaker(from, m.epoch) {
             return;
         }
         let Some(matching) = self.matching_mut() else { return };
@@ -186,7 +186,7 @@ impl Leader {
 
     /// Goes on once a majority of the matchmakers has answered, and, for new acceptors, those as well.
     pub(super) fn finish_matching(&mut self, fx: &mut Fx) {
-        let majority = self.matchmaker_majority();
+        let majority = self.matchmakers.majority();
         let is_enough = self.matching_mut().is_some_and(|matching| {
             let missing = usize::from(mutant::is_on(Mutant::MatchWithMinority));
             matching.answers.len() + missing >= majority
@@ -219,7 +219,7 @@ impl Leader {
     /// found by its Phase 1 or sent again by their sessions. It asks for the newest configuration
     /// first, as in any campaign: whoever has the higher round may have replaced the acceptors.
     pub(super) fn on_match_nack(&mut self, m: MatchNack, fx: &mut Fx) {
-        if m.epoch != self.deployment.epoch {
+        if m.epoch != self.matchmakers.epoch {
             return;
         }
         self.seen = self.seen.max(m.highest);

@@ -15,6 +15,7 @@
 //! *Durable*: a round before the first message of that round, so that no restart uses it again.
 
 mod garbage;
+mod handover;
 mod matching;
 mod phase1;
 mod phase2;
@@ -38,8 +39,8 @@ use paxos::slot::Slot;
 use paxos::wire::{Decode, Encode};
 
 use crate::message::{
-    Epoch, FromMatchmaker, Heartbeat, Message, Progress, ReconfigureB, StatusA, StatusB,
-    ToApplication, ToProposer,
+    Epoch, FromMatchmaker, Generation, Heartbeat, Message, Progress, ReconfigureB, StatusA,
+    StatusB, ToApplication, ToProposer,
 };
 use matching::Matching;
 use phase1::Phase1;
@@ -48,9 +49,9 @@ use phase2::Phase2;
 /// What a proposer starts with. All of it changes later: it is what the cluster was founded with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Deployment {
-    /// The generation of matchmakers.
+    /// The generation of matchmakers that the cluster was founded with.
     pub epoch: Epoch,
-    /// The matchmakers; a majority is a quorum.
+    /// Its members; a majority is a quorum.
     pub matchmakers: BTreeSet<NodeId>,
     /// The acceptors of a cluster that has just been founded, and who else takes part.
     pub initial: Configuration,
@@ -135,6 +136,8 @@ pub enum LeaderRecord {
     /// The newest configuration that this proposer knows of, and the last round that it knows to have
     /// it: where it would look for a leader.
     Newest(Round, Configuration),
+    /// The newest generation of matchmakers that this proposer knows of.
+    Matchmakers(Generation),
 }
 
 /// What a proposer does about leading.
@@ -168,6 +171,9 @@ pub struct Leader {
     used: Round,
     /// The newest configuration known. Durable, but only a hint: matchmakers know better.
     newest: (Round, Configuration),
+    /// The newest generation of matchmakers known. Durable, but only a hint: those that have stopped
+    /// send it on.
+    matchmakers: Generation,
     /// The highest round heard of.
     seen: Round,
     /// What each archive last said.
@@ -182,12 +188,14 @@ impl Leader {
     /// A proposer at `node` that does not lead.
     pub fn new(node: NodeId, deployment: Deployment, options: LeaderOptions) -> Self {
         let newest = (Round::ZERO, deployment.initial.clone());
+        let (epoch, members) = (deployment.epoch, deployment.matchmakers.clone());
         Self {
             node,
             deployment,
             options,
             used: Round::ZERO,
             newest,
+            matchmakers: Generation { epoch, members },
             seen: Round::ZERO,
             archives: BTreeMap::new(),
             phase: Phase::Idle,
@@ -230,6 +238,7 @@ impl Leader {
                 self.seen = self.seen.max(round);
             }
             LeaderRecord::Newest(round, configuration) => self.newest = (round, configuration),
+            LeaderRecord::Matchmakers(generation) => self.matchmakers = generation,
         }
     }
 
@@ -239,7 +248,10 @@ impl Leader {
         let (round, configuration) = &self.newest;
         let newest =
             (*round > Round::ZERO).then(|| LeaderRecord::Newest(*round, configuration.clone()));
-        used.into_iter().chain(newest).collect()
+        let is_founding = self.matchmakers.epoch == self.deployment.epoch;
+        let matchmakers =
+            (!is_founding).then(|| LeaderRecord::Matchmakers(self.matchmakers.clone()));
+        used.into_iter().chain(newest).chain(matchmakers).collect()
     }
 
     /// Takes one message.
@@ -250,6 +262,7 @@ impl Leader {
             ToProposer::Matchmaker(FromMatchmaker::MatchB(m)) => self.on_match_b(from, m, fx),
             ToProposer::Matchmaker(FromMatchmaker::MatchNack(m)) => self.on_match_nack(m, fx),
             ToProposer::Matchmaker(FromMatchmaker::GarbageB(m)) => self.on_garbage_b(from, m, fx),
+            ToProposer::Matchmaker(FromMatchmaker::Stopped(m)) => self.on_stopped(m, fx),
             ToProposer::Session(FromSession::Request(m)) => self.on_request(m),
             ToProposer::Session(FromSession::ReadIndexA(m)) => self.on_read_index_a(from, m),
             ToProposer::ArchivedB(m) => self.on_archived_b(from, m, fx),
@@ -260,6 +273,8 @@ impl Leader {
             ToProposer::CollectedA(m) => self.on_collected_a(from, m, fx),
             ToProposer::TransferA(m) => self.on_transfer_a(m, fx),
             ToProposer::TakeOver(m) => self.on_take_over(from, m, fx),
+            // For the driver of handovers beside it.
+            ToProposer::Reconfigurer(_) => {}
         }
         self.check_invariants();
     }
@@ -297,6 +312,7 @@ impl Leader {
     fn on_heartbeat(&mut self, m: Heartbeat, fx: &mut Fx) {
         self.seen = self.seen.max(m.round);
         self.learn(m.round, &m.configuration, fx);
+        self.follow_matchmakers(m.matchmakers, fx);
         let round = match &self.phase {
             Phase::Idle => return,
             Phase::Asking { .. } => Round::ZERO,
@@ -388,8 +404,8 @@ impl Leader {
             token: m.token,
             round: phase2.round,
             configuration: phase2.configuration.clone(),
-            epoch: self.deployment.epoch,
-            matchmakers: self.deployment.matchmakers.clone(),
+            epoch: self.matchmakers.epoch,
+            matchmakers: self.matchmakers.members.clone(),
             chosen_watermark: phase2.chosen_watermark,
             persisted_watermark: self.persisted_watermark(),
             collected_watermark: phase2.collected_watermark(),
@@ -416,7 +432,8 @@ impl Leader {
         let membership = phase2.configuration.membership();
         let round = phase2.round;
         let (configuration, is_collected) = (phase2.configuration.clone(), phase2.is_collected());
-        let m = Heartbeat { round, configuration, is_collected };
+        let matchmakers = self.matchmakers.clone();
+        let m = Heartbeat { round, configuration, matchmakers, is_collected };
         fx.broadcast(&membership.applications, ToApplication::Heartbeat(m.clone()));
         let others = membership.proposers.iter().filter(|node| **node != self.node);
         fx.broadcast(others, ToProposer::Heartbeat(m));
@@ -453,10 +470,6 @@ impl Leader {
         if (configuration.version(), round) > (known.version(), *known_round) {
             self.write(LeaderRecord::Newest(round, configuration.clone()), fx);
         }
-    }
-
-    fn matchmaker_majority(&self) -> usize {
-        self.deployment.matchmakers.len() / 2 + 1
     }
 
     fn write(&mut self, record: LeaderRecord, fx: &mut Fx) {

@@ -6,9 +6,11 @@ use paxos::message::{
 };
 
 use super::{
-    CollectedA, FromMatchmaker, GarbageA, GarbageB, Heartbeat, MatchA, MatchB, MatchNack, Message,
-    NewestA, NewestB, ReconfigureA, ReconfigureB, StatusA, StatusB, TakeOver, ToApplication,
-    ToMatchmaker, ToProposer, TransferA,
+    ActivateA, ActivateB, AnnounceA, AnnounceB, CollectedA, DecreeA, DecreeB, FromMatchmaker,
+    GarbageA, GarbageB, HandoverA, HandoverB, Heartbeat, MatchA, MatchB, MatchNack, Message,
+    NewestA, NewestB, OriginA, OriginB, Pending, ReachA, ReachB, ReconfigureA, ReconfigureB,
+    StatusA, StatusB, StopA, StopB, Stopped, SucceededA, SucceededB, TakeOver, ToApplication,
+    ToMatchmaker, ToProposer, ToReconfigurer, TransferA,
 };
 
 impl From<NewestA> for ToMatchmaker {
@@ -188,5 +190,119 @@ impl From<FromAcceptor> for Message {
 impl From<FromMatchmaker> for Message {
     fn from(message: FromMatchmaker) -> Self {
         Self::Proposer(ToProposer::Matchmaker(message))
+    }
+}
+
+impl From<ReachA> for ToMatchmaker {
+    fn from(payload: ReachA) -> Self {
+        Self::ReachA(payload)
+    }
+}
+
+impl From<StopA> for ToMatchmaker {
+    fn from(payload: StopA) -> Self {
+        Self::StopA(payload)
+    }
+}
+
+impl From<DecreeA> for ToMatchmaker {
+    fn from(payload: DecreeA) -> Self {
+        Self::DecreeA(payload)
+    }
+}
+
+impl From<ActivateA> for ToMatchmaker {
+    fn from(payload: ActivateA) -> Self {
+        Self::ActivateA(payload)
+    }
+}
+
+impl From<SucceededA> for ToMatchmaker {
+    fn from(payload: SucceededA) -> Self {
+        Self::SucceededA(payload)
+    }
+}
+
+impl From<OriginA> for ToMatchmaker {
+    fn from(payload: OriginA) -> Self {
+        Self::OriginA(payload)
+    }
+}
+
+impl From<Stopped> for FromMatchmaker {
+    fn from(payload: Stopped) -> Self {
+        Self::Stopped(payload)
+    }
+}
+
+impl From<HandoverA> for ToReconfigurer {
+    fn from(payload: HandoverA) -> Self {
+        Self::HandoverA(payload)
+    }
+}
+
+impl From<ReachB> for ToReconfigurer {
+    fn from(payload: ReachB) -> Self {
+        Self::ReachB(payload)
+    }
+}
+
+impl From<StopB> for ToReconfigurer {
+    fn from(payload: StopB) -> Self {
+        Self::StopB(payload)
+    }
+}
+
+impl From<DecreeB> for ToReconfigurer {
+    fn from(payload: DecreeB) -> Self {
+        Self::DecreeB(payload)
+    }
+}
+
+impl From<ActivateB> for ToReconfigurer {
+    fn from(payload: ActivateB) -> Self {
+        Self::ActivateB(payload)
+    }
+}
+
+impl From<SucceededB> for ToReconfigurer {
+    fn from(payload: SucceededB) -> Self {
+        Self::SucceededB(payload)
+    }
+}
+
+impl From<AnnounceA> for ToReconfigurer {
+    fn from(payload: AnnounceA) -> Self {
+        Self::AnnounceA(payload)
+    }
+}
+
+impl From<AnnounceB> for ToReconfigurer {
+    fn from(payload: AnnounceB) -> Self {
+        Self::AnnounceB(payload)
+    }
+}
+
+impl From<Pending> for ToReconfigurer {
+    fn from(payload: Pending) -> Self {
+        Self::Pending(payload)
+    }
+}
+
+impl From<OriginB> for ToReconfigurer {
+    fn from(payload: OriginB) -> Self {
+        Self::OriginB(payload)
+    }
+}
+
+impl From<ToReconfigurer> for ToProposer {
+    fn from(payload: ToReconfigurer) -> Self {
+        Self::Reconfigurer(payload)
+    }
+}
+
+impl From<HandoverB> for ToApplication {
+    fn from(payload: HandoverB) -> Self {
+        Self::HandoverB(payload)
     }
 }

@@ -12,7 +12,8 @@ use super::{NodeRecord, NodeTimer};
 use crate::leader::{LeaderRecord, LeaderTimer};
 use crate::matchmaker::MatchmakerRecord;
 use crate::message::{Message, ToApplication, ToProposer};
-use crate::proposer::ProposerTimer;
+use crate::proposer::{ProposerRecord, ProposerTimer};
+use crate::reconfigurer::ReconfigurerRecord;
 
 impl From<FromReplica> for Message {
     fn from(message: FromReplica) -> Self {
@@ -90,6 +91,21 @@ impl From<MatchmakerRecord> for NodeRecord {
 impl From<LeaderRecord> for NodeRecord {
     fn from(part: LeaderRecord) -> Self {
         Self::Proposer(part)
+    }
+}
+
+impl From<ReconfigurerRecord> for NodeRecord {
+    fn from(part: ReconfigurerRecord) -> Self {
+        Self::Reconfigurer(part)
+    }
+}
+
+impl From<ProposerRecord> for NodeRecord {
+    fn from(part: ProposerRecord) -> Self {
+        match part {
+            ProposerRecord::Leader(record) => record.into(),
+            ProposerRecord::Reconfigurer(record) => record.into(),
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use matchmaker::leader::{Deployment, Leader, LeaderOptions, LeaderRecord, LeaderTimer};
 use matchmaker::matchmaker::Matchmaker;
 use matchmaker::message::{
-    Epoch, FromMatchmaker, MatchA, MatchB, Message, ReconfigureA, ToApplication, ToMatchmaker,
-    ToProposer,
+    Epoch, FromMatchmaker, Generation, MatchA, MatchB, Message, ReconfigureA, ToApplication,
+    ToMatchmaker, ToProposer,
 };
 use matchmaker::node::{Node, NodeRecord};
 use paxos::acceptor::Acceptor;
@@ -41,6 +41,11 @@ pub(crate) const REPLICAS: [NodeId; 3] = [node(51), node(52), node(53)];
 pub(crate) const ARCHIVES: [NodeId; 3] = [node(61), node(62), node(63)];
 pub(crate) const SESSION: NodeId = node(71);
 pub(crate) const OPERATOR: NodeId = node(81);
+
+/// A matchmaker of the cluster's first generation.
+pub(crate) fn founded() -> Matchmaker {
+    Matchmaker::new(Generation { epoch: EPOCH, members: MATCHMAKERS.into() })
+}
 
 pub(crate) const fn node(seat: u32) -> NodeId {
     NodeId::new(Seat(seat), Incarnation(1))
@@ -229,7 +234,7 @@ impl World {
         }
         let place = |nodes: &[NodeId]| nodes.iter().position(|other| *other == node);
         let mut actor = if place(&MATCHMAKERS).is_some() {
-            Node::Matchmaker(Matchmaker::new(EPOCH))
+            Node::Matchmaker(founded())
         } else if place(&ARCHIVES).is_some() {
             Node::Archive(Archive::new([ONE, TWO].into()))
         } else if let Some(place) = place(&REPLICAS) {

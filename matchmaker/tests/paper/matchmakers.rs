@@ -1,7 +1,6 @@
 //! What matchmakers remember, and the newest configuration.
 
 use matchmaker::leader::LeaderTimer;
-use matchmaker::matchmaker::Matchmaker;
 use matchmaker::message::{
     FromMatchmaker, GarbageA, GarbageB, MatchA, MatchB, Message, NewestA, NewestB, ToProposer,
 };
@@ -31,7 +30,7 @@ fn a_repeated_registration_is_answered_again() {
 /// collected, so a history that was told stays complete.
 #[test]
 fn a_history_that_was_told_stays_complete() {
-    let mut matchmaker = Matchmaker::new(EPOCH);
+    let mut matchmaker = founded();
     let register =
         |steps, configuration| MatchA { epoch: EPOCH, round: round(steps), configuration };
     matchmaker_step(&mut matchmaker, register(3, majority(1, A)));
@@ -47,7 +46,7 @@ fn a_history_that_was_told_stays_complete() {
 /// Matchmaker Paxos, Algorithm 1: the answer to a registration shows all lower rounds.
 #[test]
 fn a_registration_is_answered_with_all_lower_rounds() {
-    let mut matchmaker = Matchmaker::new(EPOCH);
+    let mut matchmaker = founded();
     let mut history = Vec::new();
     for (steps, members) in (0..).zip([A, B, C]) {
         let configuration = majority(steps + 1, members);
@@ -64,7 +63,7 @@ fn a_registration_is_answered_with_all_lower_rounds() {
 /// watermark, so that an old leader does not wait for ever.
 #[test]
 fn a_stale_collection_is_answered_with_the_present_watermark() {
-    let mut matchmaker = Matchmaker::new(EPOCH);
+    let mut matchmaker = founded();
     let garbage_a = |steps| GarbageA { epoch: EPOCH, round: round(steps) };
     let answer = FromMatchmaker::GarbageB(GarbageB { epoch: EPOCH, watermark: round(5) });
     assert_eq!(matchmaker_step(&mut matchmaker, garbage_a(5)), answer);
@@ -75,7 +74,7 @@ fn a_stale_collection_is_answered_with_the_present_watermark() {
 /// is, whatever is collected.
 #[test]
 fn the_newest_configuration_survives_garbage_collection() {
-    let mut matchmaker = Matchmaker::new(EPOCH);
+    let mut matchmaker = founded();
     let register =
         |steps, configuration| MatchA { epoch: EPOCH, round: round(steps), configuration };
     matchmaker_step(&mut matchmaker, register(0, majority(4, B)));

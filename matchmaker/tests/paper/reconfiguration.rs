@@ -40,7 +40,8 @@ fn a_reconfiguration_is_one_round_trip_to_the_matchmakers_and_no_message_to_the_
     expected.set_timer(LeaderTimer::Garbage, LeaderOptions::default().garbage);
     let garbage_a = GarbageA { epoch: EPOCH, round: round(1) };
     expected.broadcast(&MATCHMAKERS, ToMatchmaker::GarbageA(garbage_a));
-    let heartbeat = Heartbeat { round: round(1), configuration, is_collected: false };
+    let matchmakers = world.leader(ONE).matchmakers().clone();
+    let heartbeat = Heartbeat { round: round(1), configuration, matchmakers, is_collected: false };
     expected.broadcast(&[TWO], ToProposer::Heartbeat(heartbeat));
     expected.broadcast(&[SESSION], ToSession::Leading(Leading { round: round(1) }));
     let watermark = ChosenWatermark { watermark: Slot(0), archives: ARCHIVES.into() };

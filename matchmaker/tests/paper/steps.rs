@@ -109,7 +109,10 @@ pub(crate) fn matchmaker_step(
     let mut fx = Effects::new();
     matchmaker.on_message(ONE, message.into(), &mut fx);
     assert_eq!((fx.sends.len(), fx.violations.len()), (1, 0));
-    fx.sends.remove(0).1
+    match fx.sends.remove(0).1 {
+        ToProposer::Matchmaker(m) => m,
+        other => panic!("not for a proposer: {other:?}"),
+    }
 }
 
 /// The second proposer in Phase 1 of the returned round over `history`, whose matchmakers answered

@@ -18,7 +18,7 @@ const fn inside(
 }
 
 /// All of them.
-pub(super) const ALL: [Description; 51] = [
+pub(super) const ALL: [Description; 64] = [
     inside(
         Mutant::OneBallot,
         "R04",
@@ -220,6 +220,73 @@ pub(super) const ALL: [Description; 51] = [
         &["D5", "A4"],
     ),
     inside(
+        Mutant::StoppedStillAnswers,
+        "R33",
+        "a stopped matchmaker still answers proposers",
+        &["H3", "H2"],
+    ),
+    inside(
+        Mutant::DecideUnstopped,
+        "R34",
+        "a driver has a successor chosen before any matchmaker has stopped",
+        &["H2", "H6"],
+    ),
+    inside(
+        Mutant::StopMinority,
+        "R35",
+        "a driver merges what fewer than f + 1 stopped matchmakers know",
+        &["H2", "H6"],
+    ),
+    inside(
+        Mutant::MergeOneLog,
+        "R36",
+        "a driver hands over what one stopped matchmaker knows, not the union",
+        &["H2", "H6"],
+    ),
+    inside(Mutant::MergeWithoutLog, "R37a", "a driver hands over no registered rounds", &["H2"]),
+    inside(
+        Mutant::InheritedLogLost,
+        "R37b",
+        "a new matchmaker begins without the rounds that were handed over to it",
+        &["A8", "A9", "D1"],
+    ),
+    inside(
+        Mutant::InheritedRoundsOutdone,
+        "R38",
+        "a new matchmaker registers rounds below those that were handed over to it",
+        &["A9"],
+    ),
+    inside(
+        Mutant::SuccessorWithoutDecree,
+        "R39",
+        "a driver installs the successor it wants without a decree",
+        &["H1", "H7"],
+    ),
+    inside(
+        Mutant::AnswersSurviveHandover,
+        "R40",
+        "answers of the old matchmakers count together with those of the new ones",
+        &["H4", "A7"],
+    ),
+    inside(
+        Mutant::MergeWithoutWatermark,
+        "R41",
+        "a driver hands over the lowest watermark, and what others have collected",
+        &["H2"],
+    ),
+    inside(
+        Mutant::DecreeRoundsRestart,
+        "R42",
+        "a driver that restarts uses the rounds of its decrees again",
+        &["H5", "D2"],
+    ),
+    inside(
+        Mutant::CollectionSurvivesHandover,
+        "R43",
+        "old matchmakers that have collected count together with new ones",
+        &["H4", "A11"],
+    ),
+    inside(
         Mutant::ExecuteEndedLife,
         "R60b",
         "replicas execute commands of a life of a session that has ended",
@@ -303,6 +370,12 @@ pub(super) const ALL: [Description; 51] = [
         "R77",
         "a leader takes and proposes everything, however much waits already",
         &["D3"],
+    ),
+    inside(
+        Mutant::ActivationWaitsForAll,
+        "R81",
+        "a driver waits until all new matchmakers have begun",
+        &["L1"],
     ),
     inside(
         Mutant::CollectBehindTraffic,

@@ -232,23 +232,28 @@ fn wishes(
     while at_us < until {
         let is_burst = random.permille(300);
         at_us += random.within(if is_burst { 100..4 * MS } else { 50 * MS..900 * MS });
-        let pool = Wish::pool(random, places, mortal.is_some(), None);
+        let pool = Wish::pool(random, (places, Role::Acceptor), mortal.is_some(), None);
         wishes.push(Planned { at_us, what: Wish::draw(random, pool) });
+        if random.permille(400) {
+            let at_us = at_us + random.within(if is_burst { 0..4 * MS } else { 0..200 * MS });
+            wishes.push(Planned { at_us, what: Wish::handover(random, places, mortal.is_some()) });
+        }
     }
+    wishes.sort_by_key(|wish| wish.at_us);
     wishes
 }
 
 impl Wish {
-    /// Acceptors to choose from: at most one of each process if a process may be lost for good, so
+    /// Acceptors or matchmakers to choose from: at most one of each process if a process may be lost for good, so
     /// that every choice survives it, and none of the process `lost`.
     pub fn pool(
         random: &mut Random,
-        places: &Places,
+        (places, role): (&Places, Role),
         is_spread: bool,
         lost: Option<usize>,
     ) -> Vec<usize> {
         let mut pool: Vec<(usize, usize)> = Vec::new();
-        for (index, node) in places.every(Role::Acceptor).into_iter().enumerate() {
+        for (index, node) in places.every(role).into_iter().enumerate() {
             let Some(Place { process, .. }) = places.find(node) else { continue };
             let twin = pool.iter_mut().find(|(_, other)| is_spread && *other == process);
             match twin {
@@ -270,6 +275,18 @@ impl Wish {
             _ => (QuorumSystem::Majority, 3.min(pool.len())),
         };
         let acceptors = (0..count).map(|_| pool.remove(random.index(pool.len()))).collect();
-        Self { system, acceptors }
+        Self::Acceptors { system, acceptors }
+    }
+
+    /// Random matchmakers, three or five, and one or two proposers that are asked for them. If a
+    /// process may be lost for good, it may cost each choice one vote.
+    pub fn handover(random: &mut Random, places: &Places, is_spread: bool) -> Self {
+        let mut pool = Self::pool(random, (places, Role::Matchmaker), is_spread, None);
+        let count = if pool.len() >= 5 && random.permille(300) { 5 } else { 3 };
+        let matchmakers = (0..count).map(|_| pool.remove(random.index(pool.len()))).collect();
+        let mut drivers: Vec<usize> = (0..places.every(Role::Proposer).len()).collect();
+        let count = if random.permille(300) { 2 } else { 1 };
+        let drivers = (0..count).map(|_| drivers.remove(random.index(drivers.len()))).collect();
+        Self::Matchmakers { matchmakers, drivers }
     }
 }

@@ -27,12 +27,26 @@ pub enum Moment {
     Telling,
     /// It has configurations collected.
     Collecting,
+    /// It tells matchmakers to stop.
+    Stopping,
+    /// It asks for votes for what comes after them.
+    Deciding,
+    /// It has the next matchmakers begin.
+    Activating,
 }
 
 impl Moment {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Matching, Self::Phase1, Self::Proposing, Self::Telling, Self::Collecting];
+    pub const ALL: [Self; 8] = [
+        Self::Matching,
+        Self::Phase1,
+        Self::Proposing,
+        Self::Telling,
+        Self::Collecting,
+        Self::Stopping,
+        Self::Deciding,
+        Self::Activating,
+    ];
 }
 
 /// One fault. Times are in microseconds.

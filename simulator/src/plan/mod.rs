@@ -31,13 +31,23 @@ pub struct Planned<T> {
     pub what: T,
 }
 
-/// A wish of the operator for other acceptors.
+/// A wish of the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wish {
-    /// How they decide.
-    pub system: QuorumSystem,
-    /// The acceptors, by their number.
-    pub acceptors: Vec<usize>,
+pub enum Wish {
+    /// Other acceptors.
+    Acceptors {
+        /// How they decide.
+        system: QuorumSystem,
+        /// The acceptors, by their number.
+        acceptors: Vec<usize>,
+    },
+    /// Other matchmakers.
+    Matchmakers {
+        /// The matchmakers, by their number.
+        matchmakers: Vec<usize>,
+        /// Which proposers are to drive the handover, by their number.
+        drivers: Vec<usize>,
+    },
 }
 
 /// What actors are told to do how often, and how much they may hold.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use matchmaker::leader::Deployment;
-use matchmaker::message::Epoch;
+use matchmaker::message::{Epoch, Generation};
 use paxos::actor::{Incarnation, NodeId, Seat};
 use paxos::configuration::Configuration;
 use paxos::membership::Membership;
@@ -50,12 +50,12 @@ impl Role {
 /// A kind of cluster. Each survives the loss of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Shape {
-    /// Three processes, each with every role and two acceptors.
+    /// Three processes, each with every role, two acceptors and two matchmakers.
     Three,
     /// Five processes with a matchmaker and an acceptor each, three of them with a proposer and a
     /// replica.
     Five,
-    /// A process for each actor: two proposers, three matchmakers, six acceptors, three replicas.
+    /// A process for each actor: two proposers, six matchmakers, six acceptors, three replicas.
     Apart,
 }
 
@@ -80,11 +80,13 @@ impl Shape {
         let all = [Proposer, Matchmaker, Acceptor, Replica, Archive, Session];
         let replica = [Replica, Archive, Session];
         match self {
-            Self::Three => vec![[&all[..3], &[Acceptor], &all[3..]].concat(); 3],
+            Self::Three => {
+                vec![[&all[..3], &[Acceptor], &all[3..], &[Matchmaker]].concat(); 3]
+            }
             Self::Five => [vec![all.to_vec(); 3], vec![vec![Matchmaker, Acceptor]; 2]].concat(),
             Self::Apart => [
                 vec![vec![Proposer]; 2],
-                vec![vec![Matchmaker]; 3],
+                vec![vec![Matchmaker]; 6],
                 vec![vec![Acceptor]; 6],
                 vec![replica.to_vec(); 3],
             ]
@@ -181,10 +183,23 @@ impl Places {
         format!("p{}.{}{letter}", at.process, role.name())
     }
 
+    /// The matchmakers of the founding. All others are spare.
+    pub fn founders(&self) -> Generation {
+        let all = self.every(Role::Matchmaker);
+        let is_first = |node: &NodeId| {
+            let at = self.find(*node).expect("it sits somewhere");
+            self.in_process(at.process, Role::Matchmaker) == Some(*node)
+        };
+        let first: Vec<NodeId> = all.iter().copied().filter(is_first).collect();
+        // Five processes that have one each are one cluster of five.
+        let count = if first.len() == 5 { 5 } else { 3 };
+        Generation { epoch: Epoch(0), members: first.into_iter().take(count).collect() }
+    }
+
     /// Who plays what.
     pub fn deployment(&self) -> Deployment {
         let every = |role| self.every(role).into_iter().collect();
-        let matchmakers: BTreeSet<NodeId> = every(Role::Matchmaker);
+        let Generation { epoch, members: matchmakers } = self.founders();
         let acceptors = self.every(Role::Acceptor);
 
         // The first acceptor of each process comes first, so that one process is one vote.
@@ -203,7 +218,7 @@ impl Places {
         let initial = Configuration::new(1, QuorumSystem::Majority, members)
             .expect("every shape has as many acceptors as matchmakers");
         let initial = initial.with_membership(membership);
-        Deployment { epoch: Epoch(0), matchmakers, initial }
+        Deployment { epoch, matchmakers, initial }
     }
 
     /// What a trace calls a configuration.

@@ -53,7 +53,7 @@ impl Ghost {
         let adopted = votes.filter(|(_, value)| *value == id).map(|(round, _)| *round).max();
         let nodes = shown.keys().filter(|node| vote_of(node).map(|(round, _)| *round) <= adopted);
         let nodes: Vec<NodeId> = nodes.copied().collect();
-        let watermark = self.collected.values().copied().max().unwrap_or(Round::ZERO).min(round);
+        let watermark = self.highest_collected().min(round);
         for earlier in self.matched.range(watermark..round) {
             let Some(configuration) = self.rounds.get(earlier) else { continue };
             if !configuration.is_phase1(configuration.members_among(&nodes)) {

@@ -69,25 +69,58 @@ impl Ghost {
         let archives = checkpoint.iter().filter(|record| matches!(record, NodeRecord::Archive(_)));
         let has_archived = archives.count() >= archived;
         let missing = self.missing_registration(node, checkpoint);
-        if used && lives && has_archived && missing.is_none() {
+        let handover = self.remembers_handover(node, checkpoint);
+        if used && lives && has_archived && missing.is_none() && handover {
             return Ok(());
         }
         let name = self.name(node);
         let detail = format!(
-            "{name} came back without its round ({}), life ({}), {archived} values ({}) or {missing:?}",
-            !used, !lives, !has_archived
+            "{name} came back without its round ({}), life ({}), {archived} values ({}), handover \
+             ({}) or {missing:?}",
+            !used, !lives, !has_archived, !handover
         );
         fail(PROPERTY, detail)
     }
 
+    /// Whether it has the rounds of its decrees, the generation that it knew of, and that it had
+    /// stopped in that.
+    fn remembers_handover(&self, node: NodeId, checkpoint: &[NodeRecord]) -> bool {
+        let generations = &self.generations;
+        let used = generations.used.get(&node).is_none_or(|used| {
+            checkpoint.iter().any(
+                |record| matches!(record, NodeRecord::Reconfigurer(record) if record.used >= *used),
+            )
+        });
+        let known = generations.known.get(&node).is_none_or(|known| {
+            checkpoint.iter().any(|record| match record {
+                NodeRecord::Matchmaker(
+                    MatchmakerRecord::Activated(s) | MatchmakerRecord::Succeeded(s),
+                ) => s.generation.epoch >= *known,
+                _ => false,
+            })
+        });
+        let serving = generations.serving.get(&node);
+        let stopped = serving.is_none_or(|epoch| {
+            !generations.stopped.contains(&(*epoch, node))
+                || checkpoint.iter().any(|record| {
+                    matches!(record, NodeRecord::Matchmaker(MatchmakerRecord::Stopped(_)))
+                })
+        });
+        used && known && stopped
+    }
+
     /// A round that a matchmaker has registered and not collected, and that it does not have.
     fn missing_registration(&self, node: NodeId, checkpoint: &[NodeRecord]) -> Option<Round> {
-        let collected = self.collected.get(&node).copied().unwrap_or(Round::ZERO);
-        let mut registered =
-            self.registered.get(&node)?.range(collected..).map(|(round, _)| *round);
+        let registry = self.registry(node)?;
+        let collected = registry.watermark.unwrap_or(Round::ZERO);
+        let mut registered = registry.rounds.range(collected..).map(|(round, _)| *round);
         registered.find(|round| {
-            !checkpoint.iter().any(|record| {
-                matches!(record, NodeRecord::Matchmaker(MatchmakerRecord::Registered(r, _)) if r == round)
+            !checkpoint.iter().any(|record| match record {
+                NodeRecord::Matchmaker(MatchmakerRecord::Registered(other, _)) => other == round,
+                NodeRecord::Matchmaker(MatchmakerRecord::Activated(successor)) => {
+                    successor.log.contains_key(round)
+                }
+                _ => false,
             })
         })
     }

@@ -7,9 +7,11 @@
 //! | module | every role, `paxos::runtime::host` |
 //! | model | - |
 
-use matchmaker::message::{FromMatchmaker, Message, ToMatchmaker, ToProposer};
+use matchmaker::message::{
+    DecreeB, FromMatchmaker, Message, ToMatchmaker, ToProposer, ToReconfigurer,
+};
 use paxos::actor::NodeId;
-use paxos::message::{FromAcceptor, FromSession, ToAcceptor};
+use paxos::message::{FromAcceptor, FromSession, Phase1A, Phase2A, ToAcceptor};
 use paxos::round::Round;
 
 use super::{Ghost, Property, Verdict, fail};
@@ -39,7 +41,11 @@ impl Ghost {
                 let is_durable = self.lives.get(&from) >= Some(&session.life);
                 self.durable(is_durable, from, || format!("commands of {session:?}"))
             }
+            Message::Proposer(ToProposer::Reconfigurer(m)) => self.check_handover(from, m),
             Message::Matchmaker(ToMatchmaker::MatchA(m)) => self.check_used(from, m.round),
+            Message::Matchmaker(ToMatchmaker::DecreeA(m)) => {
+                self.check_decree_used(from, &m.message)
+            }
             Message::Acceptor(ToAcceptor::Phase1A(m)) => self.check_used(from, m.round),
             Message::Acceptor(ToAcceptor::Phase2A(m)) => self.check_used(from, m.round),
             _ => Ok(()),
@@ -85,18 +91,71 @@ impl Ghost {
     }
 
     fn check_matchmaker(&self, from: NodeId, m: &FromMatchmaker) -> Verdict {
-        let collected = self.collected.get(&from).copied().unwrap_or(Round::ZERO);
+        let has_collected = |epoch, watermark| {
+            let registry = self.generations.registries.get(&(epoch, from));
+            let collected = registry.and_then(|registry| registry.watermark);
+            watermark <= collected.unwrap_or(Round::ZERO)
+        };
         match m {
             FromMatchmaker::MatchB(m) => {
-                let registry = self.registered.get(&from);
-                let is_registered = registry.is_some_and(|all| all.contains_key(&m.round));
-                let is_durable = is_registered && m.watermark <= collected;
+                let registry = self.generations.registries.get(&(m.epoch, from));
+                let is_registered = registry.is_some_and(|all| all.rounds.contains_key(&m.round));
+                let is_durable = is_registered && has_collected(m.epoch, m.watermark);
                 self.durable(is_durable, from, || format!("{m:?}"))
             }
             FromMatchmaker::GarbageB(m) => {
-                self.durable(m.watermark <= collected, from, || format!("{m:?}"))
+                self.durable(has_collected(m.epoch, m.watermark), from, || format!("{m:?}"))
+            }
+            FromMatchmaker::Stopped(m) => {
+                let is_durable = match &m.successor {
+                    Some(successor) => self.knows(from, successor.generation.epoch),
+                    None => self.generations.stopped.contains(&(m.epoch, from)),
+                };
+                self.durable(is_durable, from, || format!("{m:?}"))
             }
             FromMatchmaker::NewestB(_) | FromMatchmaker::MatchNack(_) => Ok(()),
+        }
+    }
+
+    fn check_decree_used(&self, from: NodeId, m: &ToAcceptor) -> Verdict {
+        let (ToAcceptor::Phase1A(Phase1A { round, .. })
+        | ToAcceptor::Phase2A(Phase2A { round, .. })) = m
+        else {
+            return Ok(());
+        };
+        let is_durable = self.generations.used.get(&from) >= Some(round);
+        self.durable(is_durable, from, || format!("that it uses {round} in a decree"))
+    }
+
+    fn check_handover(&self, from: NodeId, m: &ToReconfigurer) -> Verdict {
+        let is_durable = match m {
+            ToReconfigurer::StopB(m) => self.generations.stopped.contains(&(m.epoch, from)),
+            ToReconfigurer::DecreeB(m) => self.has_voted(from, m),
+            ToReconfigurer::ActivateB(m) => self.knows(from, m.epoch),
+            ToReconfigurer::SucceededB(m) => self.knows(from, m.epoch),
+            ToReconfigurer::AnnounceB(m) => self.generations.followed.get(&from) >= Some(&m.epoch),
+            ToReconfigurer::OriginB(m) => self.knows(from, m.successor.generation.epoch),
+            ToReconfigurer::HandoverA(_)
+            | ToReconfigurer::ReachB(_)
+            | ToReconfigurer::AnnounceA(_)
+            | ToReconfigurer::Pending(_) => true,
+        };
+        self.durable(is_durable, from, || format!("{m:?}"))
+    }
+
+    fn has_voted(&self, from: NodeId, DecreeB { epoch, message }: &DecreeB) -> bool {
+        match message {
+            FromAcceptor::Phase1B(m) => {
+                self.generations.promised.get(&(*epoch, from)) >= Some(&m.round)
+            }
+            FromAcceptor::Phase2B(m) => {
+                let votes = self.generations.votes.get(&(*epoch, m.round));
+                votes.is_some_and(|votes| votes.contains(&from))
+            }
+            FromAcceptor::Nack(_)
+            | FromAcceptor::ReadB(_)
+            | FromAcceptor::PersistedB(_)
+            | FromAcceptor::ProbeB(_) => true,
         }
     }
 }

@@ -34,10 +34,11 @@ impl Ghost {
     /// Something is proposed in `round`: its matchmaking is complete, and every earlier round that was
     /// not collected is shut.
     pub(super) fn check_licence(&self, round: Round) -> Verdict {
+        self.check_unmixed(round)?;
         if !self.matched.contains(&round) {
             return fail(PROPERTY, format!("{round} is not registered by a majority"));
         }
-        let watermark = self.collected.values().copied().max().unwrap_or(Round::ZERO).min(round);
+        let watermark = self.highest_collected().min(round);
         let entered = Round { step: 0, ..round };
         for earlier in self.matched.range(watermark..round) {
             let is_same_leadership = (earlier.number, earlier.owner) == (round.number, round.owner);

@@ -24,7 +24,7 @@ pub(super) const PROPERTY: Property = Property {
 impl Ghost {
     /// A matchmaker shows its registry: all of it from the watermark on.
     pub(super) fn check_match_b(&mut self, node: NodeId, m: &MatchB) -> Verdict {
-        let registry = self.registered.entry(node).or_default();
+        let registry = &self.generations.registries.entry((m.epoch, node)).or_default().rounds;
         if !registry.contains_key(&m.round) {
             let detail = format!("{} answers {} before it has it", self.places.name(node), m.round);
             return fail(PROPERTY, detail);

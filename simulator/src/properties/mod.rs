@@ -6,11 +6,15 @@
 
 mod adoption;
 mod agreement;
+mod chain;
 mod chosen_slot;
 mod chosen_truth;
 mod collection;
+mod decree;
 mod exactly_once;
 mod fold;
+mod generations;
+mod handed_over;
 mod ledger;
 mod licence;
 mod limits;
@@ -18,9 +22,11 @@ mod linearizability;
 mod liveness;
 mod log_prefix;
 mod match_completeness;
+mod newest;
 mod no_violation;
 mod one_configuration;
 mod one_outcome;
+mod one_successor;
 mod one_value;
 mod persisted;
 mod promise;
@@ -29,17 +35,21 @@ mod read_licence;
 mod registry;
 mod retirement;
 mod slot_discipline;
+mod stopped;
 #[cfg(test)]
 mod tests;
+mod unmixed;
 mod vote_validity;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use matchmaker::leader::{Deployment, LeaderRecord};
-use matchmaker::matchmaker::MatchmakerRecord;
-use matchmaker::message::{FromMatchmaker, Message, ToApplication, ToMatchmaker, ToProposer};
+use matchmaker::message::{
+    FromMatchmaker, Message, ToApplication, ToMatchmaker, ToProposer, ToReconfigurer,
+};
 use matchmaker::node::NodeRecord;
+use matchmaker::reconfigurer::ReconfigurerRecord;
 use paxos::acceptor::AcceptorRecord;
 use paxos::actor::NodeId;
 use paxos::command::Value;
@@ -81,7 +91,7 @@ impl fmt::Display for Property {
 }
 
 /// All properties, in the order of the catalogue.
-pub const ALL: [Property; 26] = [
+pub const ALL: [Property; 33] = [
     agreement::PROPERTY,
     chosen_slot::PROPERTY,
     one_value::PROPERTY,
@@ -102,6 +112,13 @@ pub const ALL: [Property; 26] = [
     reachability::PROPERTY,
     read_licence::PROPERTY,
     adoption::PROPERTY,
+    one_successor::PROPERTY,
+    handed_over::PROPERTY,
+    stopped::PROPERTY,
+    unmixed::PROPERTY,
+    decree::PROPERTY,
+    newest::PROPERTY,
+    chain::PROPERTY,
     ledger::PROPERTY,
     fold::PROPERTY,
     limits::PROPERTY,
@@ -163,14 +180,10 @@ pub struct Ghost {
     persisted: BTreeMap<NodeId, Slot>,
     /// Durable length of each archive.
     archived: BTreeMap<NodeId, Slot>,
-    /// Every round that each matchmaker has ever durably registered.
-    registered: BTreeMap<NodeId, BTreeMap<Round, Configuration>>,
-    /// Rounds that a majority of the matchmakers has durably registered.
+    /// The generations of matchmakers.
+    generations: generations::Generations,
+    /// Rounds that a majority of one generation of matchmakers has durably registered.
     matched: BTreeSet<Round>,
-    /// The durable watermark of each matchmaker.
-    collected: BTreeMap<NodeId, Round>,
-    /// The last watermark that each matchmaker told.
-    told_collected: BTreeMap<NodeId, Round>,
     /// Rounds for which `GarbageA` has left.
     garbage_rounds: BTreeSet<Round>,
     /// The durable round of each proposer.
@@ -196,7 +209,7 @@ pub struct Ghost {
 impl Ghost {
     /// Nothing has happened yet.
     pub fn new(places: Places, pipeline_max: u64) -> Self {
-        Self {
+        let mut ghost = Self {
             deployment: places.deployment(),
             places,
             values: HashMap::new(),
@@ -209,10 +222,8 @@ impl Ghost {
             told: BTreeMap::new(),
             persisted: BTreeMap::new(),
             archived: BTreeMap::new(),
-            registered: BTreeMap::new(),
+            generations: generations::Generations::default(),
             matched: BTreeSet::new(),
-            collected: BTreeMap::new(),
-            told_collected: BTreeMap::new(),
             garbage_rounds: BTreeSet::new(),
             used: BTreeMap::new(),
             lives: BTreeMap::new(),
@@ -223,7 +234,9 @@ impl Ghost {
             pipeline_max,
             active: BTreeMap::new(),
             retired: BTreeMap::new(),
-        }
+        };
+        ghost.found();
+        ghost
     }
 
     /// A record of the actor at `node` became durable.
@@ -243,13 +256,15 @@ impl Ghost {
                 *persisted = (*persisted).max(*slot);
                 Ok(())
             }
-            NodeRecord::Matchmaker(MatchmakerRecord::Registered(round, configuration)) => {
-                self.check_registration(node, *round, configuration)?;
-                self.register(node, *round, configuration)
+            NodeRecord::Matchmaker(record) => self.on_matchmaker(node, record),
+            NodeRecord::Reconfigurer(ReconfigurerRecord { used }) => {
+                let known = self.generations.used.entry(node).or_insert(*used);
+                *known = (*used).max(*known);
+                Ok(())
             }
-            NodeRecord::Matchmaker(MatchmakerRecord::Collected(round)) => {
-                self.collect(node, *round)?;
-                self.check_reachability()
+            NodeRecord::Proposer(LeaderRecord::Matchmakers(generation)) => {
+                self.generations.followed.insert(node, generation.epoch);
+                Ok(())
             }
             NodeRecord::Archive(record) => self.archive(node, record),
             NodeRecord::Proposer(LeaderRecord::Used(round)) => {
@@ -262,8 +277,7 @@ impl Ghost {
                 *known = (*known).max(*life);
                 Ok(())
             }
-            NodeRecord::Matchmaker(MatchmakerRecord::Newest(..))
-            | NodeRecord::Proposer(LeaderRecord::Newest(..)) => Ok(()),
+            NodeRecord::Proposer(LeaderRecord::Newest(..)) => Ok(()),
         }
     }
 
@@ -289,12 +303,15 @@ impl Ghost {
             {
                 self.check_answer(from, m.round)
             }
-            Message::Proposer(ToProposer::Matchmaker(FromMatchmaker::MatchB(m))) => {
-                self.check_told_watermark(from, m.watermark)?;
-                self.check_match_b(from, m)
+            Message::Proposer(ToProposer::Matchmaker(m)) => self.on_leave_matchmaker(from, m),
+            Message::Proposer(ToProposer::Reconfigurer(ToReconfigurer::StopB(m))) => {
+                self.note_stop_b(from, m.epoch);
+                self.check_newest(from, m.newest.as_ref())
             }
-            Message::Matchmaker(ToMatchmaker::MatchA(m)) => self.on_match_a(m),
-            Message::Matchmaker(ToMatchmaker::GarbageA(m)) => self.check_collection(m.round),
+            Message::Proposer(ToProposer::Reconfigurer(ToReconfigurer::AnnounceA(m))) => {
+                self.check_announced(from, &m.generation)
+            }
+            Message::Matchmaker(m) => self.on_leave_to_matchmaker(from, m),
             Message::Application(ToApplication::ReconfigureB(m)) => self.check_progress(from, m),
             Message::Replica(ToReplica::Chosen(m)) => self.check_chosen(m.slot, &m.value),
             Message::Replica(ToReplica::FetchB(m)) => {
@@ -307,9 +324,40 @@ impl Ghost {
         }
     }
 
+    fn on_leave_to_matchmaker(&mut self, from: NodeId, message: &ToMatchmaker) -> Verdict {
+        match message {
+            ToMatchmaker::MatchA(m) => self.on_match_a(m),
+            ToMatchmaker::GarbageA(m) => self.check_collection(m.round),
+            ToMatchmaker::DecreeA(m) => self.check_decree(m),
+            ToMatchmaker::SucceededA(m) => self.check_announced(from, &m.successor.generation),
+            ToMatchmaker::NewestA(_)
+            | ToMatchmaker::ReachA(_)
+            | ToMatchmaker::StopA(_)
+            | ToMatchmaker::ActivateA(_)
+            | ToMatchmaker::OriginA(_) => Ok(()),
+        }
+    }
+
+    fn on_leave_matchmaker(&mut self, from: NodeId, m: &FromMatchmaker) -> Verdict {
+        self.check_not_stopped(from, m)?;
+        match m {
+            FromMatchmaker::MatchB(m) => {
+                self.note_match_b(from, m);
+                self.check_newest(from, m.newest.as_ref())?;
+                self.check_told_watermark(m.epoch, from, m.watermark)?;
+                self.check_match_b(from, m)
+            }
+            FromMatchmaker::NewestB(m) => self.check_newest(from, m.newest.as_ref()),
+            FromMatchmaker::GarbageB(m) => self.check_told_watermark(m.epoch, from, m.watermark),
+            FromMatchmaker::Stopped(m) => self.check_sent_on(from, m),
+            FromMatchmaker::MatchNack(_) => Ok(()),
+        }
+    }
+
     fn on_leave_to_acceptor(&mut self, to: NodeId, message: &ToAcceptor) -> Verdict {
         match message {
             ToAcceptor::Phase1A(m) => {
+                self.check_unmixed(m.round)?;
                 self.check_phase1(m.round)?;
                 self.check_asked(m.round, to)
             }
@@ -375,17 +423,6 @@ impl Ghost {
             Some(id) => *id,
             None => *self.values.entry(value.clone()).or_insert(next),
         }
-    }
-
-    fn is_majority(&self, count: usize) -> bool {
-        count > self.deployment.matchmakers.len() / 2
-    }
-
-    /// Rounds below are durably collected by a majority of the matchmakers.
-    pub fn collected_watermark(&self) -> Round {
-        let mut watermarks: Vec<Round> = self.collected.values().copied().collect();
-        watermarks.sort_unstable_by(|one, two| two.cmp(one));
-        watermarks.get(self.deployment.matchmakers.len() / 2).copied().unwrap_or(Round::ZERO)
     }
 
     /// All slots below are durable on f + 1 archives.

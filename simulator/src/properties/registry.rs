@@ -7,6 +7,7 @@
 //! | module | `matchmaker::matchmaker` |
 //! | model | `registry` |
 
+use matchmaker::message::Epoch;
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
 use paxos::round::Round;
@@ -26,47 +27,62 @@ impl Ghost {
     /// A registration became durable.
     pub(super) fn register(
         &mut self,
+        epoch: Epoch,
         node: NodeId,
         round: Round,
         configuration: &Configuration,
     ) -> Verdict {
-        let registry = self.registered.entry(node).or_default();
-        let highest = registry.last_key_value().map(|(highest, _)| *highest);
-        if registry.contains_key(&round) {
+        let registry = self.generations.registries.entry((epoch, node)).or_default();
+        let highest = registry.rounds.last_key_value().map(|(highest, _)| *highest);
+        if registry.rounds.contains_key(&round) {
             return Ok(());
         }
-        if highest > Some(round) || self.collected.get(&node) > Some(&round) {
+        if highest > Some(round) || registry.watermark > Some(round) {
             let name = self.name(node);
             return fail(PROPERTY, format!("{name} registers {round} after {highest:?}"));
         }
-        registry.insert(round, configuration.clone());
-        let registries = self.registered.values();
-        let count = registries.filter(|registry| registry.contains_key(&round)).count();
-        if self.is_majority(count) {
+        registry.rounds.insert(round, configuration.clone());
+        self.check_late_registration(epoch, round)?;
+        self.note_matched(epoch, round, configuration)
+    }
+
+    /// A round may be registered by a majority now.
+    pub(super) fn note_matched(
+        &mut self,
+        epoch: Epoch,
+        round: Round,
+        configuration: &Configuration,
+    ) -> Verdict {
+        if self.is_majority(epoch, self.registered_count(epoch, round)) {
             self.matched.insert(round);
         }
         self.check_retired(round, configuration)
     }
 
     /// A watermark became durable.
-    pub(super) fn collect(&mut self, node: NodeId, round: Round) -> Verdict {
-        let collected = self.collected.entry(node).or_insert(round);
-        if round < *collected {
-            let detail = format!("{} collects {round} after {collected}", self.places.name(node));
-            return fail(PROPERTY, detail);
+    pub(super) fn collect(&mut self, epoch: Epoch, node: NodeId, round: Round) -> Verdict {
+        let registry = self.generations.registries.entry((epoch, node)).or_default();
+        if Some(round) < registry.watermark {
+            let (name, collected) = (self.places.name(node), registry.watermark);
+            return fail(PROPERTY, format!("{name} collects {round} after {collected:?}"));
         }
-        *collected = round;
-        Ok(())
+        registry.watermark = Some(round);
+        self.check_late_collection(epoch)
     }
 
     /// A matchmaker tells its watermark.
-    pub(super) fn check_told_watermark(&mut self, node: NodeId, watermark: Round) -> Verdict {
-        let told = self.told_collected.entry(node).or_insert(watermark);
-        if watermark < *told {
-            let detail = format!("{} tells {watermark} after {told}", self.places.name(node));
-            return fail(PROPERTY, detail);
+    pub(super) fn check_told_watermark(
+        &mut self,
+        epoch: Epoch,
+        node: NodeId,
+        watermark: Round,
+    ) -> Verdict {
+        let registry = self.generations.registries.entry((epoch, node)).or_default();
+        if Some(watermark) < registry.told {
+            let (name, told) = (self.places.name(node), registry.told);
+            return fail(PROPERTY, format!("{name} tells {watermark} after {told:?}"));
         }
-        *told = watermark;
+        registry.told = Some(watermark);
         Ok(())
     }
 }

@@ -79,6 +79,7 @@ impl Ghost {
                 format!("#{} active in {active:?}, told collected below {watermark}", m.token);
             return fail(PROPERTY, detail);
         }
+        self.check_unmixed_collection(watermark)?;
         let truth = self.collected_watermark();
         if truth < watermark {
             return fail(PROPERTY, format!("told collected below {watermark}, in truth {truth}"));

@@ -44,7 +44,7 @@ impl Bench {
         self.record(round.owner, used).unwrap();
         let m = MatchA { epoch, round, configuration: initial.clone() };
         let message = Message::Matchmaker(ToMatchmaker::MatchA(m));
-        for matchmaker in self.every(Role::Matchmaker) {
+        for matchmaker in self.ghost.places.founders().members {
             self.ghost.on_leave(round.owner, matchmaker, &message).unwrap();
             let record = MatchmakerRecord::Registered(round, initial.clone());
             self.record(matchmaker, NodeRecord::Matchmaker(record)).unwrap();
@@ -143,7 +143,8 @@ fn what_was_chosen_is_collected_before_it_is_persisted() {
     bench.propose(bench.round, value("x")).unwrap();
     bench.vote(bench.round, &value("x")).unwrap();
     let collected = NodeRecord::Matchmaker(MatchmakerRecord::Collected(bench.round.adjacent()));
-    let [one, two, _] = bench.every(Role::Matchmaker)[..] else { panic!("there are three") };
+    let founders = Vec::from_iter(bench.ghost.places.founders().members);
+    let [one, two, _] = founders[..] else { panic!("there are three") };
     bench.record(one, collected.clone()).unwrap();
     assert_eq!(broken(bench.record(two, collected.clone())), "A19");
     let kept = ArchiveRecord { slot: Slot(0), value: value("x") };

@@ -45,6 +45,9 @@ impl Ambushes {
         match message {
             Message::Matchmaker(ToMatchmaker::MatchA(_)) => Some(Moment::Matching),
             Message::Matchmaker(ToMatchmaker::GarbageA(_)) => Some(Moment::Collecting),
+            Message::Matchmaker(ToMatchmaker::StopA(_)) => Some(Moment::Stopping),
+            Message::Matchmaker(ToMatchmaker::DecreeA(_)) => Some(Moment::Deciding),
+            Message::Matchmaker(ToMatchmaker::ActivateA(_)) => Some(Moment::Activating),
             Message::Acceptor(ToAcceptor::Phase1A(_)) => Some(Moment::Phase1),
             Message::Acceptor(ToAcceptor::PersistedA(_)) => Some(Moment::Telling),
             Message::Acceptor(ToAcceptor::Phase2A(m)) => {

@@ -3,12 +3,14 @@
 //! ```text
 //!   0 s  everything restarts, the network works; calls go on
 //!   1 s  one last reconfiguration, repeated until it is collected; what it retires is switched off
+//!        one more handover as well, repeated until it is finished
 //!   3 s  from here on every new call succeeds, and the leader stays
 //!   6 s  the reconfiguration is active and collected; then the leader crashes, for a while
 //!  10 s  from here on every new call succeeds again
 //!  12 s  calls stop
-//!  12.5  one more reconfiguration, which must be collected without any traffic
-//!  15 s  every call has returned, replicas are equal, the last acceptors are in place, alone
+//!  12.5  one more of each, which must end without any traffic
+//!  15 s  every call has returned, replicas are equal, the last acceptors are in place, alone, and so
+//!        are the last matchmakers
 //! ```
 
 use matchmaker::node::Node;
@@ -26,6 +28,8 @@ pub(super) enum Step {
     Heal,
     Reconfigure,
     Repeat(u64),
+    HandOver,
+    RepeatHandover(u64),
     Strict,
     LoseLeader,
     StrictAgain,
@@ -35,12 +39,14 @@ pub(super) enum Step {
 }
 
 /// When each step comes, in milliseconds after the faults stop.
-const TIMETABLE: [(u64, Step); 8] = [
+const TIMETABLE: [(u64, Step); 10] = [
     (1_000, Step::Reconfigure),
+    (1_000, Step::HandOver),
     (3_000, Step::Strict),
     (6_000, Step::LoseLeader),
     (10_000, Step::StrictAgain),
     (12_000, Step::Quiet),
+    (12_500, Step::HandOver),
     (12_500, Step::Reconfigure),
     (14_500, Step::Ask),
     (15_000, Step::End),
@@ -48,6 +54,9 @@ const TIMETABLE: [(u64, Step); 8] = [
 
 /// How often the last request is repeated.
 const REPEAT_US: u64 = 400 * MS;
+
+/// The same for handovers: longer than a driver waits before it helps another.
+const REPEAT_HANDOVER_US: u64 = 900 * MS;
 
 /// For how long the leader is down at most.
 const LEADER_DOWN_US: u64 = 1500 * MS;
@@ -58,12 +67,10 @@ impl<W: Workload> World<W> {
         match step {
             Step::Heal => self.stop_faults(),
             Step::Reconfigure => {
-                let lost = self
-                    .processes
-                    .iter()
-                    .position(|process| matches!(process.status, Status::Lost(_)));
+                let lost = self.lost();
                 let random = &mut self.operator.random;
-                let pool = Wish::pool(random, &self.places, lost.is_some(), lost);
+                let from = (&self.places, Role::Acceptor);
+                let pool = Wish::pool(random, from, lost.is_some(), lost);
                 let wish = Wish::draw(random, pool);
                 let token = self.wish(wish);
                 self.push(REPEAT_US, Event::Heal(Step::Repeat(token)));
@@ -72,6 +79,19 @@ impl<W: Workload> World<W> {
                 if !self.operator.collected.contains(&token) {
                     self.send_request(token);
                     self.push(REPEAT_US, Event::Heal(Step::Repeat(token)));
+                }
+            }
+            Step::HandOver => {
+                let is_spread = self.lost().is_some();
+                let wish = Wish::handover(&mut self.operator.random, &self.places, is_spread);
+                let token = self.wish(wish);
+                self.push(REPEAT_HANDOVER_US, Event::Heal(Step::RepeatHandover(token)));
+            }
+            Step::RepeatHandover(token) => {
+                if !self.is_handed_over(token) {
+                    self.change_driver(token);
+                    self.send_handover(token);
+                    self.push(REPEAT_HANDOVER_US, Event::Heal(Step::RepeatHandover(token)));
                 }
             }
             Step::Strict => {
@@ -107,10 +127,17 @@ impl<W: Workload> World<W> {
         }
     }
 
+    fn lost(&self) -> Option<usize> {
+        self.processes.iter().position(|process| matches!(process.status, Status::Lost(_)))
+    }
+
     fn lose_leader(&mut self) -> Verdict {
         let token = self.operator.requests.len() as u64;
         if !self.operator.active.contains(&token) || !self.operator.collected.contains(&token) {
             return late(format!("request {token} is not active and collected in time"));
+        }
+        if !self.is_last_handed_over() {
+            return late("the handover is not finished in time".into());
         }
         let number = self.ghost.highest_number();
         if number > self.settled_number {
@@ -140,7 +167,25 @@ impl<W: Workload> World<W> {
             }
         }
         self.check_acceptors_in_place()?;
+        self.check_matchmakers_in_place()?;
         crate::properties::check_history(&self.workload, self.calls.records())
+    }
+
+    /// The last matchmakers that were asked for serve, and the leader knows.
+    fn check_matchmakers_in_place(&self) -> Verdict {
+        let (epoch, members) = (self.ghost.newest_epoch(), self.ghost.newest_members());
+        let Some(status) = &self.operator.status else {
+            return late("nobody answers for the status".into());
+        };
+        let is_known = (status.epoch, &status.matchmakers) == (epoch, members);
+        if is_known && Some(members) == self.wanted_matchmakers() {
+            return Ok(());
+        }
+        let wanted = self.wanted_matchmakers();
+        late(format!(
+            "matchmakers are {members:?} of {epoch:?}, wanted {wanted:?}, the leader knows {:?}",
+            status.epoch
+        ))
     }
 
     fn check_acceptors_in_place(&self) -> Verdict {

@@ -10,6 +10,7 @@
 //! | `network` | links that are late, lossy, repeating, or cut |
 //! | `clients` | calls, one at a time for each client |
 //! | `operator` | reconfigurations, and what is switched off after them |
+//! | `handovers` | other matchmakers |
 //! | `faults`, `ambush` | what strikes, at a time or at a moment |
 //! | `healing` | the end of a run, in which all must become well |
 
@@ -17,6 +18,7 @@ mod ambush;
 mod clients;
 mod disk;
 mod faults;
+mod handovers;
 mod healing;
 mod messages;
 mod network;
@@ -43,6 +45,7 @@ use crate::workload::Workload;
 
 use ambush::Ambushes;
 use clients::Client;
+use handovers::Handovers;
 use network::Network;
 use operator::Operator;
 pub use process::{Envelope, Seated};
@@ -92,6 +95,7 @@ pub struct World<W: Workload> {
     calls: Calls,
     clients: Vec<Client>,
     operator: Operator,
+    handovers: Handovers,
     /// Commands that the replica of each process has executed and the judge has seen.
     seen: Vec<usize>,
     /// The longest sync of each process, and until when it is as long as that.
@@ -130,6 +134,7 @@ impl<W: Workload> World<W> {
                 .collect(),
             clients: clients::clients(&plan, &places),
             operator: Operator::new(&plan),
+            handovers: Handovers::default(),
             ghost: Ghost::new(places.clone(), plan.options.leader.pipeline_max),
             ledger: Ledger::default(),
             calls: Calls::default(),

@@ -6,6 +6,7 @@ use matchmaker::message::{
     Message, Progress, ReconfigureA, ReconfigureB, StatusA, StatusB, ToApplication, ToProposer,
 };
 use paxos::actor::NodeId;
+use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
 
 use super::process::Envelope;
@@ -46,8 +47,16 @@ impl Operator {
 }
 
 impl<W: Workload> World<W> {
-    /// Asks for other acceptors. Returns the token of the request.
-    pub fn wish(&mut self, Wish { system, acceptors }: Wish) -> u64 {
+    /// Asks for other acceptors or matchmakers. Returns the token of the request; the two are counted
+    /// apart.
+    pub fn wish(&mut self, wish: Wish) -> u64 {
+        match wish {
+            Wish::Acceptors { system, acceptors } => self.wish_acceptors(system, &acceptors),
+            Wish::Matchmakers { matchmakers, drivers } => self.hand_over(&matchmakers, drivers),
+        }
+    }
+
+    fn wish_acceptors(&mut self, system: QuorumSystem, acceptors: &[usize]) -> u64 {
         let all = self.places.every(Role::Acceptor);
         let members: BTreeSet<NodeId> = acceptors.iter().map(|index| all[*index]).collect();
         let token = self.operator.requests.len() as u64 + 1;
@@ -109,14 +118,18 @@ impl<W: Workload> World<W> {
 
     fn tell_proposers(&mut self, m: &ToProposer) {
         for to in self.places.every(Role::Proposer) {
-            let envelope = Envelope { from: OPERATOR, to, message: Message::Proposer(m.clone()) };
-            if let Some(delay) = self.network.operator_delay(&mut self.operator.random) {
-                let number = match &mut self.recorder {
-                    Some(recorder) => recorder.message(self.now, &envelope, [Some(delay), None]),
-                    None => 0,
-                };
-                self.push(delay, Event::Deliver(envelope, number));
-            }
+            self.tell_proposer(to, m);
+        }
+    }
+
+    pub(super) fn tell_proposer(&mut self, to: NodeId, m: &ToProposer) {
+        let envelope = Envelope { from: OPERATOR, to, message: Message::Proposer(m.clone()) };
+        if let Some(delay) = self.network.operator_delay(&mut self.operator.random) {
+            let number = match &mut self.recorder {
+                Some(recorder) => recorder.message(self.now, &envelope, [Some(delay), None]),
+                None => 0,
+            };
+            self.push(delay, Event::Deliver(envelope, number));
         }
     }
 
@@ -124,6 +137,7 @@ impl<W: Workload> World<W> {
     pub(super) fn hear(&mut self, message: Message) {
         match message {
             Message::Application(ToApplication::ReconfigureB(m)) => self.hear_progress(m),
+            Message::Application(ToApplication::HandoverB(m)) => self.hear_handover(m),
             Message::Application(ToApplication::StatusB(m)) => {
                 let known = self.operator.status.as_ref().map(|status| status.round);
                 if known < Some(m.round) {

@@ -1,7 +1,6 @@
 //! The processes of a world, and how one starts.
 
 use matchmaker::matchmaker::Matchmaker;
-use matchmaker::message::Epoch;
 use matchmaker::node::{Node, NodeRecord};
 use matchmaker::proposer::Proposer;
 use paxos::acceptor::Acceptor;
@@ -59,7 +58,14 @@ impl<W: Workload> World<W> {
                 options.election.clone(),
                 options.leader.clone(),
             ))),
-            Role::Matchmaker => Node::Matchmaker(Matchmaker::new(Epoch(0))),
+            Role::Matchmaker => {
+                let founders = self.places.founders();
+                let is_founder = founders.members.contains(&node);
+                Node::Matchmaker(match is_founder {
+                    true => Matchmaker::new(founders),
+                    false => Matchmaker::pending(),
+                })
+            }
             Role::Acceptor => Node::Acceptor(Acceptor::new()),
             Role::Replica => {
                 let archive = beside(Role::Archive);

@@ -1,0 +1,112 @@
+//! The operator, when matchmakers are to be replaced.
+
+use std::collections::BTreeSet;
+
+use matchmaker::message::{
+    Generation, HandoverA, HandoverB, HandoverProgress, ToProposer, ToReconfigurer,
+};
+use paxos::actor::NodeId;
+
+use super::{Role, Workload, World};
+use crate::coverage::Situation;
+use crate::trace::Kind;
+
+/// What the operator remembers of them.
+#[derive(Debug, Default)]
+pub(super) struct Handovers {
+    /// Every request, by its token less one, and the proposers that were asked.
+    requests: Vec<(HandoverA, Vec<usize>)>,
+    /// Tokens of which the end was reported.
+    finished: BTreeSet<u64>,
+}
+
+impl<W: Workload> World<W> {
+    /// Asks some proposers for other matchmakers. Returns the token of the request.
+    pub(super) fn hand_over(&mut self, matchmakers: &[usize], drivers: Vec<usize>) -> u64 {
+        let all = self.places.every(Role::Matchmaker);
+        let members: BTreeSet<NodeId> = matchmakers.iter().map(|index| all[*index]).collect();
+        let token = self.handovers.requests.len() as u64 + 1;
+        if self.recorder.is_some() {
+            let text = format!("handover {token}: to {}", self.names(&members));
+            self.note(None, Kind::Wish, text);
+        }
+        self.handovers.requests.push((HandoverA { token, members }, drivers));
+        self.send_handover(token);
+        token
+    }
+
+    /// Sends the request of `token`, for the first time or again.
+    pub fn send_handover(&mut self, token: u64) {
+        let (m, drivers) = self.handovers.requests[token as usize - 1].clone();
+        let all = self.places.every(Role::Proposer);
+        for driver in drivers {
+            let m = ToProposer::Reconfigurer(ToReconfigurer::HandoverA(m.clone()));
+            self.tell_proposer(all[driver], &m);
+        }
+    }
+
+    /// Has other proposers drive the handover from the next repeat on.
+    pub(super) fn change_driver(&mut self, token: u64) {
+        let count = self.places.every(Role::Proposer).len();
+        for driver in &mut self.handovers.requests[token as usize - 1].1 {
+            *driver = (*driver + 1) % count;
+        }
+    }
+
+    /// Whether the end of the handover of `token` was reported.
+    pub fn is_handed_over(&self, token: u64) -> bool {
+        self.handovers.finished.contains(&token)
+    }
+
+    /// The same for the last request.
+    pub(super) fn is_last_handed_over(&self) -> bool {
+        self.is_handed_over(self.handovers.requests.len() as u64)
+    }
+
+    /// Whom the last request was for.
+    pub(super) fn wanted_matchmakers(&self) -> Option<&BTreeSet<NodeId>> {
+        self.handovers.requests.last().map(|(m, _)| &m.members)
+    }
+
+    fn names(&self, nodes: &BTreeSet<NodeId>) -> String {
+        let names: Vec<String> = nodes.iter().map(|node| self.places.name(*node)).collect();
+        names.join(" ")
+    }
+
+    fn show_generation(&self, generation: &Generation) -> String {
+        format!("epoch {}, {}", generation.epoch.0, self.names(&generation.members))
+    }
+
+    /// Hears how a handover goes on.
+    pub(super) fn hear_handover(&mut self, m: HandoverB) {
+        let token = m.token;
+        let (situation, text) = match m.progress {
+            HandoverProgress::Active { generation } => {
+                let shown = self.show_generation(&generation);
+                (Situation::HandoverActive, format!("is active: {shown}"))
+            }
+            HandoverProgress::Finished { generation, unaware, .. } => {
+                self.handovers.finished.insert(token);
+                let shown = self.show_generation(&generation);
+                let text = match unaware.is_empty() {
+                    true => format!("is finished: {shown}"),
+                    false => format!("is finished: {shown}; unaware: {}", self.names(&unaware)),
+                };
+                (Situation::HandoverFinished, text)
+            }
+            HandoverProgress::Superseded { generation } => {
+                let shown = self.show_generation(&generation);
+                (Situation::HandoverSuperseded, format!("is superseded: {shown}"))
+            }
+            HandoverProgress::Refused { reason } => {
+                (Situation::HandoverRefused, format!("is refused: {reason}"))
+            }
+            HandoverProgress::Unreachable { silent } => {
+                let text = format!("is refused: {} do not answer", self.names(&silent));
+                (Situation::NewMatchmakersSilent, text)
+            }
+        };
+        self.summary.coverage.meet(situation);
+        self.note(None, Kind::Collection, format!("handover {token} {text}"));
+    }
+}
