@@ -234,9 +234,10 @@ impl Client {
         }
     }
 
-    /// Has the matchmakers replaced by `members`, and returns when everyone finds the new ones.
+    /// Has the matchmakers replaced by `members`, and returns when everyone finds the new ones, or
+    /// those of another handover that was faster: the status tells.
     ///
-    /// *Errors*: they do not answer, another handover was faster, or no end within `timeout`.
+    /// *Errors*: they do not answer, or no end within `timeout`.
     pub async fn hand_over(
         &self,
         members: BTreeSet<NodeId>,
@@ -248,10 +249,8 @@ impl Client {
         let outcome = question.answer(timeout, |answer| match answer {
             ToApplication::HandoverB(m) => match m.progress {
                 HandoverProgress::Active { .. } => None,
-                HandoverProgress::Finished { .. } => Some(Ok(())),
-                HandoverProgress::Superseded { .. } => {
-                    let text = "another handover was faster: look at the status, and ask again";
-                    Some(Err(OperationError::Refused(text.into())))
+                HandoverProgress::Finished { .. } | HandoverProgress::Superseded { .. } => {
+                    Some(Ok(()))
                 }
                 HandoverProgress::Refused { reason } => Some(Err(OperationError::Refused(reason))),
                 HandoverProgress::Unreachable { silent } => {
@@ -313,11 +312,10 @@ impl Question {
         mut take: impl FnMut(ToApplication) -> Option<O>,
     ) -> Result<O, OperationError> {
         loop {
-            let known = self.client.outlook.known();
-            for proposer in &known.configuration().membership().proposers {
+            for proposer in self.audience() {
                 let message = Message::Proposer(self.message.clone());
                 let from = self.client.application.node;
-                let sent = self.client.handle.send(from, *proposer, message).await;
+                let sent = self.client.handle.send(from, proposer, message).await;
                 sent.map_err(|_| OperationError::Stopped)?;
             }
             let again = tokio::time::sleep(ASK_AGAIN);
@@ -332,6 +330,18 @@ impl Question {
                     () = &mut again => break,
                 }
             }
+        }
+    }
+
+    /// Who is asked: all proposers, of which only a leader answers; or the leader alone, if any of them
+    /// would do what is asked.
+    fn audience(&self) -> Vec<NodeId> {
+        let outlook = &self.client.outlook;
+        let all = outlook.known().configuration().membership().proposers.clone();
+        let leader = outlook.last_leader().map(|(round, _)| round.owner);
+        match (&self.message, leader) {
+            (ToProposer::Reconfigurer(_), Some(leader)) if all.contains(&leader) => vec![leader],
+            _ => all.into_iter().collect(),
         }
     }
 

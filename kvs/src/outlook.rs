@@ -51,6 +51,11 @@ impl Known {
         Ok(Self { heartbeat, members: Arc::new(members) })
     }
 
+    /// Whether `other` was said later.
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        rank(&self.heartbeat) < rank(&other.heartbeat)
+    }
+
     /// What actors start with.
     pub fn deployment(&self) -> Deployment {
         let Generation { epoch, members } = self.heartbeat.matchmakers.clone();
@@ -91,6 +96,13 @@ impl Outlook {
     /// The round of the leader, and how long ago it was heard.
     pub(crate) fn last_leader(&self) -> Option<(Round, Duration)> {
         lock(&self.last_leader).map(|(round, heard)| (round, heard.elapsed()))
+    }
+
+    /// Adopts what another process knows, if that is newer.
+    pub(crate) fn adopt(&self, known: Known) {
+        if self.known().is_older_than(&known) {
+            self.known.send_replace(Arc::new(known));
+        }
     }
 
     /// Hears a leader. One that was deposed and does not know it is not noted.

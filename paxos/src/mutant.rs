@@ -101,6 +101,8 @@ pub enum Mutant {
     InheritedLogLost,
     /// R38: A new matchmaker registers rounds below those that were handed over to it.
     InheritedRoundsOutdone,
+    /// R38b: A new matchmaker answers rounds that were handed over below a higher one.
+    OutdoneRoundsAnswered,
     /// R39: A driver installs the successor it wants without a decree.
     SuccessorWithoutDecree,
     /// R40: Answers of the old matchmakers count together with those of the new ones.
@@ -203,6 +205,7 @@ impl Mutant {
         Self::MergeWithoutLog,
         Self::InheritedLogLost,
         Self::InheritedRoundsOutdone,
+        Self::OutdoneRoundsAnswered,
         Self::SuccessorWithoutDecree,
         Self::AnswersSurviveHandover,
         Self::MergeWithoutWatermark,
@@ -277,6 +280,7 @@ impl Mutant {
             Self::MergeWithoutLog => "R37a",
             Self::InheritedLogLost => "R37b",
             Self::InheritedRoundsOutdone => "R38",
+            Self::OutdoneRoundsAnswered => "R38b",
             Self::SuccessorWithoutDecree => "R39",
             Self::AnswersSurviveHandover => "R40",
             Self::MergeWithoutWatermark => "R41",

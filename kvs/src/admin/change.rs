@@ -8,6 +8,7 @@ use std::time::Duration;
 use matchmaker::change::Step;
 use matchmaker::message::StatusB;
 use paxos::actor::NodeId;
+use tokio::time::timeout;
 
 use super::exchange::{Wish, exchange};
 use super::report::ChangeReport;
@@ -18,6 +19,9 @@ use crate::local::OPERATION_TIMEOUT;
 
 /// How long one step waits for something to happen before it says how things are.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a node that is told to stop tries to hand the leadership on.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a proposer may take to take over.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -145,6 +149,17 @@ impl Inner {
         }
         let text = format!("{} leads and no other proposer takes over", self.node);
         Err(OperationError::Refused(text))
+    }
+
+    /// Hands the leadership on before the process stops, if it has it and another one takes it.
+    pub(super) async fn leave(&self) {
+        let is_leader = self
+            .outlook
+            .last_leader()
+            .is_some_and(|(round, _)| self.name(round.owner) == self.node);
+        if is_leader && !matches!(timeout(LEAVE_TIMEOUT, self.drain()).await, Ok(Ok(_))) {
+            tracing::warn!("nobody takes over the leadership before this node stops");
+        }
     }
 
     async fn transfer_to(&self, to: NodeId, status: &StatusB) -> Result<String, OperationError> {

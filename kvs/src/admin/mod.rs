@@ -79,6 +79,13 @@ impl ClusterAdmin {
     }
 }
 
+impl ClusterAdmin {
+    /// Hands the leadership on before the process stops, if it has it and another one takes it.
+    pub async fn leave(&self) {
+        self.0.leave().await;
+    }
+}
+
 impl Admin for ClusterAdmin {
     fn call(&self, arguments: Vec<Bytes>) -> impl Future<Output = Reply> + Send + 'static {
         let inner = Arc::clone(&self.0);

@@ -85,6 +85,9 @@ impl fmt::Display for Quorum {
     }
 }
 
+/// The topic of the charter that has the longest value.
+const VALUE_BYTES_MAX: &str = "`clients.value_bytes_max`";
+
 /// A cluster file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -234,11 +237,21 @@ impl ClusterFile {
         voting.sort_unstable();
         let shared = [
             ("`acceptors` and `quorum`", format!("{} by {}", voting.join(", "), self.quorum)),
-            ("`clients.value_bytes_max`", self.clients.value_bytes_max.to_string()),
+            (VALUE_BYTES_MAX, self.clients.value_bytes_max.to_string()),
         ];
         let shared = shared.into_iter().map(|(topic, text)| (topic.to_owned(), text));
         let nodes = self.nodes.iter().map(|node| (format!("node {}", node.name), node.charter()));
         Charter(shared.chain(nodes).collect())
+    }
+
+    /// The longest value that the replicas of a cluster with `charter` accept, in bytes.
+    ///
+    /// *Errors*: the charter does not say so: another program founded the cluster.
+    pub fn value_bytes_max(charter: &Charter) -> Result<usize, DeploymentError> {
+        let text = charter.0.get(VALUE_BYTES_MAX).and_then(|text| text.parse().ok());
+        text.ok_or_else(|| {
+            DeploymentError(format!("the cluster's charter lacks {VALUE_BYTES_MAX}"))
+        })
     }
 
     /// All acceptors of the file, with the nodes that host them.

@@ -18,7 +18,7 @@ const fn inside(
 }
 
 /// All of them.
-pub(super) const ALL: [Description; 64] = [
+pub(super) const ALL: [Description; 65] = [
     inside(
         Mutant::OneBallot,
         "R04",
@@ -255,6 +255,12 @@ pub(super) const ALL: [Description; 64] = [
         "R38",
         "a new matchmaker registers rounds below those that were handed over to it",
         &["A9"],
+    ),
+    inside(
+        Mutant::OutdoneRoundsAnswered,
+        "R38b",
+        "a new matchmaker answers rounds that were handed over below a higher one",
+        &["A2", "A7", "A8", "A21"],
     ),
     inside(
         Mutant::SuccessorWithoutDecree,

@@ -189,7 +189,8 @@ impl Ghost {
             told: None,
         };
         self.generations.registries.insert((epoch, node), registry);
-        for (round, configuration) in &successor.log {
+        // One below a higher one may have been registered by a minority, and stays incomplete then.
+        if let Some((round, configuration)) = successor.log.last_key_value() {
             self.note_matched(epoch, *round, configuration)?;
         }
         self.check_reachability()
