@@ -32,7 +32,8 @@ pub struct Removed {
     pub reason: String,
 }
 
-/// Follows the cluster that `outlook` shows for as long as this process is a member.
+/// Follows the cluster that `outlook` shows for as long as this process is a member. `on_leaving` is
+/// called as soon as it shall serve no new clients.
 ///
 /// *Durable*: who the members are, soon after it is known; on return, that this process was removed.
 ///
@@ -41,6 +42,7 @@ pub async fn follow(
     outlook: Outlook,
     directory: DirectoryHandle,
     data_dir: DataDir,
+    on_leaving: impl Fn(),
 ) -> io::Result<Removed> {
     let identity = data_dir.identity().clone();
     let data_dir = Arc::new(Mutex::new(data_dir));
@@ -56,6 +58,21 @@ pub async fn follow(
                 if known.members != kept.members || known.matchmakers() != kept.matchmakers() {
                     let bytes = known.encode();
                     on_disk(&data_dir, move |data_dir| data_dir.set_members(bytes)).await?;
+                }
+                let own = known.members.member(&identity.node).ok();
+                if own.is_some_and(|own| own.is_leaving && own.incarnation == identity.incarnation)
+                {
+                    on_leaving();
+                    if known.is_collected() {
+                        let version = known.configuration().version();
+                        let reason = format!(
+                            "it has no part in version {version} of the configuration, and all before \
+                             it is collected"
+                        );
+                        let retired = reason.clone();
+                        on_disk(&data_dir, move |data_dir| data_dir.retire(&retired)).await?;
+                        return Ok(Removed { reason });
+                    }
                 }
                 kept = known;
             }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use matchmaker::change::Step;
+use matchmaker::change::{Stage, Step};
 use matchmaker::message::StatusB;
 use paxos::actor::NodeId;
 use tokio::time::timeout;
@@ -48,7 +48,12 @@ impl Inner {
             version: status.configuration.version(),
         };
         match step {
-            Step::Reconfigure { is_switch, system, members, change } => {
+            Step::Reconfigure { stage: Stage::Leave, .. } if self.is_connected_to(wish.goes()) => {
+                tokio::time::sleep(PAUSE).await;
+                let name = wish.goes().unwrap_or_default();
+                Ok(report("leave", format!("{name} finishes what its clients have begun")))
+            }
+            Step::Reconfigure { stage, system, members, change } => {
                 let voting = self.all_named(&members).join(" ");
                 let asked =
                     self.client.reconfigure(system, members, Some(change), OPERATION_TIMEOUT);
@@ -61,11 +66,15 @@ impl Inner {
                     Err(error) => return Err(error),
                 };
                 let version = active.configuration.version();
-                let text = match is_switch {
-                    true => format!("{voting} vote, and the members are as wished"),
-                    false => "all members know the new one; its replica catches up".into(),
+                let (step, text) = match stage {
+                    Stage::Admit => {
+                        ("admit", "all members know the new one; its replica catches up".into())
+                    }
+                    Stage::Switch => {
+                        ("switch", format!("{voting} vote, and the roles are as wished"))
+                    }
+                    Stage::Leave => ("leave", "the members are as wished".into()),
                 };
-                let step = if is_switch { "switch" } else { "admit" };
                 Ok(ChangeReport { version, ..report(step, text) })
             }
             Step::CatchUp { persisted_watermark, required_watermark } => {
@@ -113,6 +122,10 @@ impl Inner {
                 Ok(ChangeReport { is_done, ..report("done", text) })
             }
         }
+    }
+
+    fn is_connected_to(&self, name: Option<&str>) -> bool {
+        name.is_some_and(|name| self.connections.connected().get(name) == Some(&true))
     }
 
     /// Hands the leadership on to the node called `to`.

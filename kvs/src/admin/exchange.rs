@@ -23,6 +23,17 @@ pub(super) enum Wish<'a> {
     Move(&'a str, &'a str),
 }
 
+impl<'a> Wish<'a> {
+    /// The node that goes, if one does.
+    pub(super) fn goes(self) -> Option<&'a str> {
+        match self {
+            Wish::Replace(old, new) => (old != new).then_some(old),
+            Wish::Remove(name) => Some(name),
+            Wish::Add(_) | Wish::Move(..) => None,
+        }
+    }
+}
+
 /// The exchange that fulfils a wish, in a cluster of that status with those who want to join.
 ///
 /// *Errors*: it cannot be fulfilled; the text says why and what to do.
@@ -125,8 +136,10 @@ fn between(members: &Members, new: Member, remove: Actors, old: Option<&str>) ->
     let add = new.actors();
     let both = members.clone().with(new);
     let directory_between = both.encode();
+    let leaving = old.map_or(both.clone(), |old| both.clone().with_leaving(old));
     let after = old.map_or(both.clone(), |old| both.without(old));
-    Exchange { add, remove, directory_between, directory_after: after.encode() }
+    let (directory_leaving, directory_after) = (leaving.encode(), after.encode());
+    Exchange { add, remove, directory_between, directory_leaving, directory_after }
 }
 
 fn without(members: &Members, member: &Member) -> Exchange {
@@ -134,6 +147,7 @@ fn without(members: &Members, member: &Member) -> Exchange {
         add: Actors::default(),
         remove: member.actors(),
         directory_between: members.encode(),
+        directory_leaving: members.clone().with_leaving(&member.name).encode(),
         directory_after: members.clone().without(&member.name).encode(),
     }
 }

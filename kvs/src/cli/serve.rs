@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use kvs::admin::ClusterAdmin;
@@ -192,6 +193,9 @@ fn addresses(known: &[u8]) -> Vec<String> {
     known.iter().flat_map(|k| k.members.all()).map(|member| member.peer.clone()).collect()
 }
 
+/// How long clients may take to take their replies when the node stops.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Who is who for a node that starts.
 struct Cast {
     name: String,
@@ -237,27 +241,43 @@ impl Start {
         announce(member, data_dir.path().display());
         let client = process.client();
         let admin = ClusterAdmin::new(&name, &process, connections, candidates);
-        let following = follow(process.outlook(), directory, data_dir);
+        let server = Arc::new(Server::new(options, client.clone(), admin.clone()));
+        let leaving = || server.close();
+        let following = follow(process.outlook(), directory, data_dir, leaving);
         let serving = async {
             match front {
-                Some(front) => front.serve(options, client, admin.clone()).await,
+                Some(front) => front.serve(Arc::clone(&server), client).await,
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            () = serving => {}
-            outcome = process.ended() => outcome?,
-            removed = following => {
-                let reason = removed?.reason;
-                tell(format_args!(
-                    "{name} is not a member any more: {reason}. Its data directory may be deleted"
-                ));
+        tokio::pin!(serving, following);
+        let mut is_serving = true;
+        let is_told = loop {
+            tokio::select! {
+                // A node that leaves has no clients any more, and still must follow.
+                () = &mut serving, if is_serving => is_serving = false,
+                outcome = process.ended() => return Ok(outcome?),
+                removed = &mut following => {
+                    let reason = removed?.reason;
+                    tell(format_args!(
+                        "{name} is not a member any more: {reason}. Its data directory may be deleted"
+                    ));
+                    break false;
+                }
+                interrupt = tokio::signal::ctrl_c() => {
+                    interrupt?;
+                    break true;
+                }
+                _ = terminate.recv() => break true,
             }
-            interrupt = tokio::signal::ctrl_c() => {
-                interrupt?;
-                admin.leave().await;
-            }
-            _ = terminate.recv() => admin.leave().await,
+        };
+        if is_told {
+            admin.leave().await;
+        }
+        server.close();
+        if is_serving {
+            // Clients that do not take their replies are left.
+            let _ = tokio::time::timeout(CLOSE_TIMEOUT, serving).await;
         }
         tracing::info!("stopping: what was acknowledged is on disk");
         Ok(process.stop().await?)
@@ -329,15 +349,9 @@ impl Front {
         self.address
     }
 
-    /// Serves clients for ever.
-    pub(super) async fn serve<L: ReplicatedLog, A: Admin>(
-        self,
-        options: Options,
-        log: L,
-        admin: A,
-    ) {
-        let clock = options.clock;
-        let server = Arc::new(Server::new(options, log.clone(), admin));
+    /// Serves clients until the server is closed and all of them are gone.
+    pub(super) async fn serve<L: ReplicatedLog, A: Admin>(self, server: Arc<Server<L, A>>, log: L) {
+        let clock = server.clock();
         tokio::select! {
             () = connection::serve(self.listener, server) => {}
             () = connection::run_ticker(log, clock) => {}

@@ -42,6 +42,8 @@ pub struct Member {
     pub roles: BTreeSet<Role>,
     /// The names of the acceptors that it hosts. Their order is a part of who they are.
     pub acceptors: Vec<String>,
+    /// Whether it only finishes what its clients have begun, and is no member after that.
+    pub is_leaving: bool,
 }
 
 /// All processes of a cluster. A configuration carries them as its directory.
@@ -162,6 +164,14 @@ impl Members {
     pub fn with(mut self, member: Member) -> Self {
         self.id_max = self.id_max.max(member.id);
         self.by_name.insert(member.name.clone(), member);
+        self
+    }
+
+    /// These, of which the one called `name` is about to leave.
+    pub fn with_leaving(mut self, name: &str) -> Self {
+        if let Some(member) = self.by_name.get_mut(name) {
+            member.is_leaving = true;
+        }
         self
     }
 

@@ -283,6 +283,7 @@ impl ClusterFile {
                 client: node.client.map(|address| address.to_string()),
                 roles: node.roles.iter().copied().collect(),
                 acceptors: node.acceptors.clone(),
+                is_leaving: false,
             })
         }))
     }
