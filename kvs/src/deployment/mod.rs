@@ -345,11 +345,15 @@ impl ClusterFile {
             let proposer = Proposer::new(id, deployment.clone(), election, leader);
             actors.push((id, Node::Proposer(Box::new(proposer))));
         }
-        if node.roles.contains(&Role::Matchmaker) {
-            let (epoch, members) = (deployment.epoch, deployment.matchmakers.clone());
-            let matchmaker = Matchmaker::new(Generation { epoch, members });
-            actors.push((place(Role::Matchmaker as u32)?, Node::Matchmaker(matchmaker)));
-        }
+        // Each node has a matchmaker; those that the cluster is not founded with wait to be needed.
+        let (epoch, members) = (deployment.epoch, deployment.matchmakers.clone());
+        let matchmaker = if node.roles.contains(&Role::Matchmaker) {
+            Matchmaker::new(Generation { epoch, members })
+        } else {
+            Matchmaker::pending()
+        };
+        let matchmaker = Node::Matchmaker(Box::new(matchmaker));
+        actors.push((place(Role::Matchmaker as u32)?, matchmaker));
         for (seat, _) in (ACCEPTOR..).zip(&node.acceptors) {
             actors.push((place(seat)?, Node::Acceptor(Acceptor::new())));
         }
