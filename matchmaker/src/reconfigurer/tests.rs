@@ -214,8 +214,10 @@ fn the_old_ones_and_the_proposers_are_told_once_a_majority_of_the_new_ones_serve
     let fx = step(&mut driver, 2, AnnounceB { epoch: Epoch(1) });
     let (retirable, unaware) = (nodes([11, 12]), [].into());
     let finished = HandoverProgress::Finished { generation, retirable, unaware };
-    assert_eq!(fx.sends, [told(7, finished)]);
+    assert_eq!(fx.sends, [told(7, finished.clone())]);
     assert!(!driver.is_busy());
+    let fx = step(&mut driver, 90, handover(7, 13..16));
+    assert_eq!(fx.sends, [told(7, finished)], "a repeat is no other handover");
 }
 
 #[test]
