@@ -1,12 +1,15 @@
 //! A handle on a running process: propose, read, reconfigure, ask how things are.
 
+mod handover;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use matchmaker::message::{
-    CollectedA, Message, Progress, ReconfigureA, StatusA, StatusB, ToApplication, ToProposer,
+    CollectedA, Generation, Message, Progress, ReconfigureA, StatusA, StatusB, ToApplication,
+    ToProposer,
 };
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
@@ -20,6 +23,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::deployment::Application;
 use crate::log::{ReplicatedLog, RequestError};
+
+pub use handover::HandedOver;
 
 /// How long an operator's question waits for an answer before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
@@ -80,9 +85,12 @@ pub enum OperationError {
     /// The leader refused; the text says why.
     #[error("{0}")]
     Refused(String),
-    /// These new acceptors do not answer, so the old ones stay.
-    #[error("{0:?} do not answer: start them, or name others; the acceptors were not replaced")]
+    /// These new acceptors or matchmakers do not answer, so the old ones stay.
+    #[error("{0:?} do not answer: start them, or name others; nothing was replaced")]
     Unreachable(BTreeSet<NodeId>),
+    /// Another operator was faster: these are the matchmakers now.
+    #[error("another handover was faster, to {:?}: ask again if that is not to stay", .0.members)]
+    Superseded(Generation),
     /// No leader answered in time. The change may still happen; asking again is harmless.
     #[error(
         "no leader answered in time: see by KVS.STATUS which nodes are missing, start them, and ask \
@@ -211,7 +219,9 @@ impl Client {
         waiting.token += 1;
         let token = waiting.token;
         waiting.operators.insert(token, sender);
-        Question { client: self.clone(), token, message: message(token), answers }
+        let asked = self.proposers.to_vec();
+        let (client, patience, message) = (self.clone(), None, message(token));
+        Question { client, asked, patience, token, message, answers }
     }
 
     /// Ends the process behind this client, after what it did so far is durable.
@@ -231,13 +241,18 @@ impl Client {
 /// A question to the leader, whoever that is. Forgotten when dropped.
 struct Question {
     client: Client,
+    /// The proposers that are asked.
+    asked: Vec<NodeId>,
+    /// After how many questions without an answer it is the turn of the next of them; all are asked at
+    /// once if there is no such number.
+    patience: Option<usize>,
     token: u64,
     message: ToProposer,
     answers: mpsc::Receiver<ToApplication>,
 }
 
 impl Question {
-    /// Asks all proposers, again and again, until `take` has what it wants. Only a leader answers.
+    /// Asks proposers, again and again, until `take` has what it wants.
     async fn answer<O>(
         &mut self,
         timeout: Duration,
@@ -251,8 +266,11 @@ impl Question {
         &mut self,
         mut take: impl FnMut(ToApplication) -> Option<O>,
     ) -> Result<O, OperationError> {
+        let mut count = 0;
         loop {
-            for proposer in self.client.proposers.iter() {
+            let turn = self.patience.map(|patience| count / patience % self.asked.len().max(1));
+            let asked = self.asked.iter().enumerate();
+            for (_, proposer) in asked.filter(|(place, _)| turn.is_none_or(|t| t == *place)) {
                 let message = Message::Proposer(self.message.clone());
                 let from = self.client.application.node;
                 let sent = self.client.handle.send(from, *proposer, message).await;
@@ -270,6 +288,7 @@ impl Question {
                     () = &mut again => break,
                 }
             }
+            count += 1;
         }
     }
 

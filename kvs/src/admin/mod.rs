@@ -1,8 +1,10 @@
-//! The commands of the cluster itself: `KVS.STATUS`, `KVS.RECONFIGURE` and `KVS.COLLECTED`.
+//! The commands of the cluster itself: `KVS.STATUS`, `KVS.RECONFIGURE`, `KVS.COLLECTED` and
+//! `KVS.MATCHMAKERS`.
 //!
-//! They travel as Redis commands, so any Redis client can operate the cluster; `kvs status` and
-//! `kvs reconfigure` are such clients.
+//! They travel as Redis commands, so any Redis client can operate the cluster; `kvs status`,
+//! `kvs reconfigure` and `kvs handover` are such clients.
 
+mod matchmakers;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,8 +30,8 @@ use crate::process::Process;
 use crate::resp::Reply;
 
 pub use report::{
-    CollectedReport, LastLeader, LeaderlessStatus, PeerStatus, ProcessStatus, ReconfigureReport,
-    ReplicaStatus, Status,
+    CollectedReport, HandoverReport, LastLeader, LeaderlessStatus, PeerStatus, ProcessStatus,
+    ReconfigureReport, ReplicaStatus, Status,
 };
 
 /// How long a question to the leader may take.
@@ -46,6 +48,7 @@ struct Inner {
     node: String,
     client: Client,
     acceptors: BTreeMap<String, NodeId>,
+    matchmakers: BTreeMap<String, NodeId>,
     names: BTreeMap<NodeId, String>,
     /// The archives of all replicas, with the names of their nodes.
     replicas: BTreeMap<NodeId, String>,
@@ -73,6 +76,7 @@ impl ClusterAdmin {
             node: name.to_owned(),
             client: process.client(),
             acceptors: file.acceptors(roster),
+            matchmakers: file.matchmakers(roster),
             names: file.names(roster),
             replicas: file.replicas(roster),
             peers: peers.map(|node| (node.name.clone(), node.plays())).collect(),
@@ -102,15 +106,17 @@ impl Inner {
         let rest: Vec<&str> =
             arguments.iter().skip(1).filter_map(|text| std::str::from_utf8(text).ok()).collect();
         if rest.len() + 1 < arguments.len() {
-            return Reply::Error("ERR names of acceptors are text".into());
+            return Reply::Error("ERR names are text".into());
         }
         let outcome = match (&name[..], &rest[..]) {
             (b"KVS.STATUS", []) => self.status().await,
             (b"KVS.RECONFIGURE", [_, ..]) => self.reconfigure(&rest).await,
             (b"KVS.COLLECTED", [version]) => self.collected(version).await,
+            (b"KVS.MATCHMAKERS", [_, ..]) => self.hand_over(&rest).await,
             _ => {
                 let usage = "ERR usage: KVS.STATUS | KVS.RECONFIGURE acceptor [acceptor ...] \
-                             [majority|write-all|grid:COLUMNS] | KVS.COLLECTED version";
+                             [majority|write-all|grid:COLUMNS] | KVS.COLLECTED version | \
+                             KVS.MATCHMAKERS node [node ...]";
                 return Reply::Error(usage.into());
             }
         };

@@ -1,6 +1,7 @@
 //! The commands of the program, and what each needs.
 
 mod demo;
+mod handover;
 mod init;
 mod operate;
 mod output;
@@ -47,6 +48,7 @@ enum Command {
     Init(init::Init),
     Status(operate::StatusCommand),
     Reconfigure(operate::ReconfigureCommand),
+    Handover(handover::HandoverCommand),
 }
 
 impl Arguments {
@@ -58,6 +60,7 @@ impl Arguments {
             Some(Command::Init(init)) => init.run(),
             Some(Command::Status(status)) => status.run(),
             Some(Command::Reconfigure(reconfigure)) => reconfigure.run(),
+            Some(Command::Handover(handover)) => handover.run(),
         }
     }
 }

@@ -275,6 +275,13 @@ impl ClusterFile {
             .collect()
     }
 
+    /// The matchmakers of all nodes, by the name of the node.
+    pub fn matchmakers(&self, roster: &Roster) -> BTreeMap<String, NodeId> {
+        let place = Role::Matchmaker as u32;
+        let nodes = self.nodes.iter();
+        nodes.filter_map(|node| Some((node.name.clone(), node.identity(place, roster)?))).collect()
+    }
+
     /// Who every actor is that an operator may hear of, with a name for each.
     pub fn names(&self, roster: &Roster) -> BTreeMap<NodeId, String> {
         let acceptors = self.acceptors(roster).into_iter().map(|(name, node)| (node, name));
