@@ -25,7 +25,7 @@ use crate::reconfigurer::ReconfigurerRecord;
 #[allow(missing_docs)]
 pub enum Node<S> {
     Acceptor(Acceptor),
-    Matchmaker(Matchmaker),
+    Matchmaker(Box<Matchmaker>),
     Proposer(Box<Proposer>),
     Replica(Box<Replica<S>>),
     Archive(Archive),

@@ -75,11 +75,12 @@ pub enum Situation {
     TwoDrivers,
     DriverReplaced,
     LateMember,
+    MatchmakerRetired,
 }
 
 impl Situation {
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 55] = [
+    pub const ALL: [(Self, &str); 56] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -135,6 +136,7 @@ impl Situation {
         (Self::TwoDrivers, "two drivers are at one generation of matchmakers"),
         (Self::DriverReplaced, "a driver dies half-way, and another finishes"),
         (Self::LateMember, "a matchmaker that missed its beginning is told by others"),
+        (Self::MatchmakerRetired, "a matchmaker is switched off"),
     ];
 
     /// The situation that a call failed like this.

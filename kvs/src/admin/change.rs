@@ -93,8 +93,18 @@ impl Inner {
             }
             Step::Handover(matchmakers) => {
                 let names = self.all_named(&matchmakers).join(" ");
-                self.client.hand_over(matchmakers, OPERATION_TIMEOUT).await?;
-                Ok(report("hand over", format!("the matchmakers are {names}")))
+                match self.client.hand_over(matchmakers, OPERATION_TIMEOUT).await {
+                    Ok(_) => Ok(report("hand over", format!("the matchmakers are {names}"))),
+                    Err(OperationError::Superseded(_)) => {
+                        Ok(report("wait", "another handover was faster".into()))
+                    }
+                    Err(OperationError::Unreachable(silent)) => {
+                        let silent = self.all_named(&silent).join(" ");
+                        let text = format!("{silent} do not answer; the matchmakers are as before");
+                        Err(OperationError::Refused(text))
+                    }
+                    Err(error) => Err(error),
+                }
             }
             Step::Collect => {
                 tokio::time::sleep(PAUSE).await;

@@ -1,10 +1,12 @@
-//! The commands of the cluster itself: `KVS.STATUS`, `KVS.RECONFIGURE` and `KVS.COLLECTED`.
+//! The commands of the cluster itself: `KVS.STATUS`, `KVS.RECONFIGURE`, `KVS.COLLECTED` and
+//! `KVS.MATCHMAKERS`.
 //!
-//! They travel as Redis commands, so any Redis client can operate the cluster; `kvs status` and
-//! `kvs reconfigure` are such clients.
+//! They travel as Redis commands, so any Redis client can operate the cluster; `kvs status`,
+//! `kvs reconfigure` and `kvs handover` are such clients.
 
 mod change;
 mod exchange;
+mod matchmakers;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,8 +33,8 @@ use crate::process::Process;
 use crate::resp::Reply;
 
 pub use report::{
-    ChangeReport, CollectedReport, LastLeader, LeaderlessStatus, PeerStatus, ProcessStatus,
-    ReconfigureReport, ReplicaStatus, Status,
+    ChangeReport, CollectedReport, HandoverReport, LastLeader, LeaderlessStatus, PeerStatus,
+    ProcessStatus, ReconfigureReport, ReplicaStatus, Status,
 };
 
 /// How long a question to the leader may take.
@@ -103,12 +105,13 @@ impl Inner {
         let rest: Vec<&str> =
             arguments.iter().skip(1).filter_map(|text| std::str::from_utf8(text).ok()).collect();
         if rest.len() + 1 < arguments.len() {
-            return Reply::Error("ERR names of acceptors are text".into());
+            return Reply::Error("ERR names are text".into());
         }
         let outcome = match (&name[..], &rest[..]) {
             (b"KVS.STATUS", []) => self.status().await,
             (b"KVS.RECONFIGURE", [_, ..]) => self.reconfigure(&rest).await,
             (b"KVS.COLLECTED", [version]) => self.collected(version).await,
+            (b"KVS.MATCHMAKERS", [_, ..]) => self.hand_over(&rest).await,
             (b"KVS.ADD", [name]) => self.change(Wish::Add(name)).await,
             (b"KVS.REPLACE", [old, new]) => self.change(Wish::Replace(old, new)).await,
             (b"KVS.REMOVE", [name]) => self.change(Wish::Remove(name)).await,
@@ -117,7 +120,8 @@ impl Inner {
             (b"KVS.DRAIN", []) => self.drain().await,
             _ => {
                 let usage = "ERR usage: KVS.STATUS | KVS.RECONFIGURE acceptor [acceptor ...] \
-                             [majority|write-all|grid:COLUMNS] | KVS.COLLECTED version | KVS.ADD \
+                             [majority|write-all|grid:COLUMNS] | KVS.COLLECTED version | \
+                             KVS.MATCHMAKERS node [node ...] | KVS.ADD \
                              node | KVS.REPLACE node node | KVS.REMOVE node | KVS.MOVE node \
                              address | KVS.TRANSFER node | KVS.DRAIN; a change of members takes \
                              one step for each call, until it says that it is done";

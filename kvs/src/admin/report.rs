@@ -142,6 +142,24 @@ pub struct CollectedReport {
     pub collected_after_us: u64,
 }
 
+/// What `KVS.MATCHMAKERS` returns, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandoverReport {
+    /// The nodes whose matchmakers serve now.
+    pub matchmakers: Vec<String>,
+    /// Their generation.
+    pub epoch: u64,
+    /// Whether they can work while any one of them is down.
+    pub tolerates_failure: bool,
+    /// Nodes whose matchmakers are not needed any more.
+    pub retirable: Vec<String>,
+    /// Nodes whose proposers have not confirmed that they know the new ones; until they do nothing is
+    /// retirable.
+    pub unaware: Vec<String>,
+    /// From the command to the end of the handover.
+    pub finished_after_us: u64,
+}
+
 impl ProcessStatus {
     pub(super) fn info(&self) -> String {
         let Self { fdatasyncs, records, log_bytes, violations } = self;

@@ -1,6 +1,7 @@
 //! The commands of the program, and what each needs.
 
 mod demo;
+mod handover;
 mod init;
 mod members;
 mod operate;
@@ -48,6 +49,7 @@ enum Command {
     Init(init::Init),
     Status(operate::StatusCommand),
     Reconfigure(operate::ReconfigureCommand),
+    Handover(handover::HandoverCommand),
     Add(members::Add),
     Replace(members::Replace),
     Remove(members::Remove),
@@ -65,6 +67,7 @@ impl Arguments {
             Some(Command::Init(init)) => init.run(),
             Some(Command::Status(status)) => status.run(),
             Some(Command::Reconfigure(reconfigure)) => reconfigure.run(),
+            Some(Command::Handover(handover)) => handover.run(),
             Some(Command::Add(add)) => add.run(),
             Some(Command::Replace(replace)) => replace.run(),
             Some(Command::Remove(remove)) => remove.run(),

@@ -38,7 +38,7 @@ impl StatusCommand {
 }
 
 /// The error when no leader answers any node.
-fn no_leader(
+pub(super) fn no_leader(
     leaderless: &[(LeaderlessStatus, String)],
     failures: &[(SocketAddr, Failure)],
 ) -> String {
@@ -51,7 +51,7 @@ fn no_leader(
     }
 }
 
-fn leaderless_table(status: &LeaderlessStatus) -> String {
+pub(super) fn leaderless_table(status: &LeaderlessStatus) -> String {
     let mut text = format!(
         "{}: no leader answered within {} ms\nlast heard    ",
         status.asked, status.waited_ms
@@ -185,6 +185,6 @@ impl ReconfigureCommand {
 }
 
 #[allow(clippy::cast_precision_loss)] // For the eye: microseconds of an operation fit.
-fn ms(us: u64) -> f64 {
+pub(super) fn ms(us: u64) -> f64 {
     us as f64 / 1000.0
 }

@@ -15,10 +15,8 @@ use kvs::deployment::{Announcement, Clients, ClusterFile, Member, Members, Role,
 use kvs::following::follow;
 use kvs::log::ReplicatedLog;
 use kvs::outlook::Known;
-use kvs::process::Process;
+use kvs::process::{Cast, Process};
 use kvs::store::{Store, StoreLimits};
-use matchmaker::leader::Deployment;
-use matchmaker::message::Generation;
 use matchmaker::node::NodeRecord;
 use paxos::actor::Incarnation;
 use paxos::runtime::{
@@ -123,8 +121,8 @@ impl Serve {
         let founders = Some(matchmakers);
         let (name, options, limits) = (node.name.clone(), options(&file.clients), file.clients);
         let limits = store_limits(limits.value_bytes_max);
-        let cast = Cast { name, charter, roster, members, deployment, founders };
-        Ok(Start { cast, timing: file.timing, options, limits, data_dir, log, listener, front })
+        let cast = Cast { name, members, deployment, founders, timing: file.timing };
+        Ok(Start { cast, charter, roster, options, limits, data_dir, log, listener, front })
     }
 
     /// Joins a cluster, or starts again as the member that it became.
@@ -173,9 +171,9 @@ impl Serve {
         let clients = Clients { value_bytes_max, ..clients };
         let (members, deployment) = (Members::clone(&known.members), known.deployment());
         let name = self.node.clone();
-        let cast = Cast { name, charter, roster, members, deployment, founders: None };
+        let cast = Cast { name, members, deployment, founders: None, timing };
         let (options, limits) = (options(&clients), store_limits(value_bytes_max));
-        Ok(Start { cast, timing, options, limits, data_dir, log, listener, front })
+        Ok(Start { cast, charter, roster, options, limits, data_dir, log, listener, front })
     }
 }
 
@@ -196,20 +194,11 @@ fn addresses(known: &[u8]) -> Vec<String> {
 /// How long clients may take to take their replies when the node stops.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Who is who for a node that starts.
-struct Cast {
-    name: String,
-    charter: Charter,
-    roster: Roster,
-    members: Members,
-    deployment: Deployment,
-    founders: Option<Generation>,
-}
-
 /// A node that is about to start.
 struct Start {
     cast: Cast,
-    timing: Timing,
+    charter: Charter,
+    roster: Roster,
     options: Options,
     limits: StoreLimits,
     data_dir: DataDir,
@@ -221,23 +210,21 @@ struct Start {
 impl Start {
     /// Runs the node until it is told to stop, fails, or is not a member any more.
     async fn run(self, mut terminate: Signal) -> Outcome<()> {
-        let Self { cast, timing, options, limits, data_dir, log, listener, front } = self;
-        let Cast { name, charter, roster, members, deployment, founders } = cast;
-        let member = members.member(&name)?;
+        let Self { cast, charter, roster, options, limits, data_dir, log, listener, front } = self;
+        let name = cast.name.clone();
+        let member = cast.members.member(&name)?;
         let transport = TcpTransport::start(
             data_dir.identity().clone(),
             charter,
             roster,
-            members.directory()?,
+            cast.members.directory()?,
             listener,
             runtime::TcpOptions::default(),
         )?;
         let (connections, candidates) = (transport.connections(), transport.candidates());
         let directory = transport.directory();
         let machine = || Store::new(limits);
-        let mut process = Process::start(
-            &members, &name, deployment, founders, &timing, transport, log, machine,
-        )?;
+        let mut process = Process::start(&cast, transport, log, machine)?;
         announce(member, data_dir.path().display());
         let client = process.client();
         let admin = ClusterAdmin::new(&name, &process, connections, candidates);

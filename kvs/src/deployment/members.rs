@@ -264,7 +264,7 @@ impl Members {
         &self,
         name: &str,
         deployment: &Deployment,
-        founders: Option<Generation>,
+        founders: Option<&Generation>,
         timing: &Timing,
         machine: impl FnOnce() -> S,
     ) -> Result<Vec<(NodeId, Node<S>)>, DeploymentError> {
@@ -277,10 +277,10 @@ impl Members {
         }
         if let Some(node) = member.matchmaker() {
             let matchmaker = match founders.filter(|founders| founders.members.contains(&node)) {
-                Some(founders) => Matchmaker::new(founders),
+                Some(founders) => Matchmaker::new(founders.clone()),
                 None => Matchmaker::pending(),
             };
-            actors.push((node, Node::Matchmaker(matchmaker)));
+            actors.push((node, Node::Matchmaker(Box::new(matchmaker))));
         }
         for (_, node) in member.acceptors() {
             actors.push((node, Node::Acceptor(Acceptor::new())));

@@ -234,7 +234,7 @@ impl World {
         }
         let place = |nodes: &[NodeId]| nodes.iter().position(|other| *other == node);
         let mut actor = if place(&MATCHMAKERS).is_some() {
-            Node::Matchmaker(founded())
+            Node::Matchmaker(Box::new(founded()))
         } else if place(&ARCHIVES).is_some() {
             Node::Archive(Archive::new([ONE, TWO].into()))
         } else if let Some(place) = place(&REPLICAS) {

@@ -244,8 +244,8 @@ fn wishes(
 }
 
 impl Wish {
-    /// Acceptors or matchmakers to choose from: at most one of each process if a process may be lost for good, so
-    /// that every choice survives it, and none of the process `lost`.
+    /// Acceptors or matchmakers to choose from: at most one of each process if a process may be lost for
+    /// good, so that every choice survives it, and none of the process `lost`.
     pub fn pool(
         random: &mut Random,
         (places, role): (&Places, Role),

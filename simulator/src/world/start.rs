@@ -61,10 +61,9 @@ impl<W: Workload> World<W> {
             Role::Matchmaker => {
                 let founders = self.places.founders();
                 let is_founder = founders.members.contains(&node);
-                Node::Matchmaker(match is_founder {
-                    true => Matchmaker::new(founders),
-                    false => Matchmaker::pending(),
-                })
+                let matchmaker =
+                    if is_founder { Matchmaker::new(founders) } else { Matchmaker::pending() };
+                Node::Matchmaker(Box::new(matchmaker))
             }
             Role::Acceptor => Node::Acceptor(Acceptor::new()),
             Role::Replica => {
