@@ -5,5 +5,6 @@ mod faults;
 mod harness;
 mod inputs;
 mod interop;
+mod members;
 mod operations;
 mod workload;

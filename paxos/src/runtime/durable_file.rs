@@ -72,8 +72,8 @@ pub(super) fn read<V: Decode<Frame>>(path: &Path, magic: &[u8; 8]) -> io::Result
 
 /// What to do about a directory whose memory cannot be trusted.
 pub(super) const DAMAGED: &str = "a node that may have forgotten a promise must not take part \
-     again: leave it stopped, and replace its acceptors by those of other nodes; only the undamaged \
-     bytes bring it back, as nothing admits a node with an empty directory yet";
+     again: set the directory aside, start the node to join with an empty one, and have the cluster \
+     replace the node by itself";
 
 /// The error for a file that holds what it must not hold.
 pub(super) fn invalid(path: &Path, cause: &str, cure: &str) -> io::Error {
