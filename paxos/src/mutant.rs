@@ -87,6 +87,8 @@ pub enum Mutant {
     TellOldOnly,
     /// R32: A retry registers the founding configuration for the round.
     RetryOtherConfiguration,
+    /// R59: Snapshots do not hold what was executed for whom.
+    SessionsOutsideSnapshot,
     /// R60a: Replicas keep only the last reply of each session.
     ForgetReplies,
     /// R60b: Replicas execute commands of a life of a session that has ended.
@@ -105,6 +107,16 @@ pub enum Mutant {
     ReadByPhase1Quorum,
     /// R63e: Members of the configuration before a switch confirm reads in the places of new ones.
     ConfirmationsSurviveSwitch,
+    /// R65a: A replica installs a snapshot though it has executed more by then.
+    InstallOlderSnapshot,
+    /// R65b: What a snapshot covers goes from the disk when the snapshot begins.
+    ForgetBeforeSnapshotEnds,
+    /// R65c: A snapshot counts that lacks slots before the checkpoint of the log.
+    SnapshotBelowCheckpoint,
+    /// R65d: What commands change while a snapshot is read is not kept as it was.
+    ChangeUnderSnapshot,
+    /// R65e: A replica takes any later chunk of a snapshot for the next one.
+    TakeAnyChunk,
     /// R73: A leader counts votes by message, not by member.
     CountMessages,
     /// R74a: A promise of an earlier round counts in Phase 1.
@@ -170,6 +182,7 @@ impl Mutant {
         Self::CollectUntoldAfterSwitch,
         Self::TellOldOnly,
         Self::RetryOtherConfiguration,
+        Self::SessionsOutsideSnapshot,
         Self::ForgetReplies,
         Self::ExecuteEndedLife,
         Self::OneNumberingForAll,
@@ -179,6 +192,11 @@ impl Mutant {
         Self::ReadBeforeSettled,
         Self::ReadByPhase1Quorum,
         Self::ConfirmationsSurviveSwitch,
+        Self::InstallOlderSnapshot,
+        Self::ForgetBeforeSnapshotEnds,
+        Self::SnapshotBelowCheckpoint,
+        Self::ChangeUnderSnapshot,
+        Self::TakeAnyChunk,
         Self::CountMessages,
         Self::EarlierPromiseCounts,
         Self::EarlierVoteCounts,
@@ -231,6 +249,7 @@ impl Mutant {
             Self::CollectUntoldAfterSwitch => "R30m",
             Self::TellOldOnly => "R30n",
             Self::RetryOtherConfiguration => "R32",
+            Self::SessionsOutsideSnapshot => "R59",
             Self::ForgetReplies => "R60a",
             Self::ExecuteEndedLife => "R60b",
             Self::OneNumberingForAll => "R60c",
@@ -240,6 +259,11 @@ impl Mutant {
             Self::ReadBeforeSettled => "R63c",
             Self::ReadByPhase1Quorum => "R63d",
             Self::ConfirmationsSurviveSwitch => "R63e",
+            Self::InstallOlderSnapshot => "R65a",
+            Self::ForgetBeforeSnapshotEnds => "R65b",
+            Self::SnapshotBelowCheckpoint => "R65c",
+            Self::ChangeUnderSnapshot => "R65d",
+            Self::TakeAnyChunk => "R65e",
             Self::CountMessages => "R73",
             Self::EarlierPromiseCounts => "R74a",
             Self::EarlierVoteCounts => "R74b",

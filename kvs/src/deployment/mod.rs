@@ -25,6 +25,7 @@ use paxos::quorum::QuorumSystem;
 use paxos::replica::{Replica, Surroundings};
 use paxos::runtime::{Charter, Roster};
 use paxos::session::Session;
+use paxos::snapshot::SnapshotOptions;
 use paxos::state_machine::StateMachine;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -365,8 +366,10 @@ impl ClusterFile {
             let surroundings = Surroundings { archive, session, peers: peers.collect() };
             let options = self.timing.session();
             let served = Session::new(session, replica, application?, options);
-            actors.push((replica, Node::Replica(Box::new(Replica::new(surroundings, machine())))));
-            actors.push((archive, Node::Archive(Archive::new(deployment.proposers.clone()))));
+            let snapshots = SnapshotOptions::default();
+            let executing = Replica::new(surroundings, machine(), snapshots.clone());
+            actors.push((replica, Node::Replica(Box::new(executing))));
+            actors.push((archive, Node::Archive(Archive::new(replica, snapshots))));
             actors.push((session, Node::Session(Box::new(served))));
         }
         Ok(actors)

@@ -29,6 +29,7 @@ mod read_licence;
 mod registry;
 mod retirement;
 mod slot_discipline;
+mod snapshot_truth;
 #[cfg(test)]
 mod tests;
 mod vote_validity;
@@ -48,16 +49,18 @@ use paxos::message::{FromAcceptor, FromSession, ToAcceptor, ToReplica, ToSession
 use paxos::round::Round;
 use paxos::session::SessionRecord;
 use paxos::slot::Slot;
+use paxos::snapshot::Sequence;
 
 use crate::plan::Places;
 
 pub use fold::{check_checkpoint, check_refusal, check_restart};
-pub use limits::{check_leader, check_limits, check_session};
+pub use limits::{check_archive, check_leader, check_log, check_limits, check_session};
 pub use linearizability::check_history;
 pub use liveness::late;
 pub use log_prefix::Ledger;
 pub use no_violation::violated;
 pub use one_outcome::Calls;
+pub use snapshot_truth::{check_left, check_machines};
 
 /// A property of every run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +84,7 @@ impl fmt::Display for Property {
 }
 
 /// All properties, in the order of the catalogue.
-pub const ALL: [Property; 26] = [
+pub const ALL: [Property; 27] = [
     agreement::PROPERTY,
     chosen_slot::PROPERTY,
     one_value::PROPERTY,
@@ -102,6 +105,7 @@ pub const ALL: [Property; 26] = [
     reachability::PROPERTY,
     read_licence::PROPERTY,
     adoption::PROPERTY,
+    snapshot_truth::PROPERTY,
     ledger::PROPERTY,
     fold::PROPERTY,
     limits::PROPERTY,
@@ -163,6 +167,10 @@ pub struct Ghost {
     persisted: BTreeMap<NodeId, Slot>,
     /// Durable length of each archive.
     archived: BTreeMap<NodeId, Slot>,
+    /// The snapshot that each archive has begun to write down.
+    partial: BTreeMap<NodeId, Sequence>,
+    /// The digest of each snapshot that was written down, by its slot.
+    snapshots: BTreeMap<Slot, u64>,
     /// Every round that each matchmaker has ever durably registered.
     registered: BTreeMap<NodeId, BTreeMap<Round, Configuration>>,
     /// Rounds that a majority of the matchmakers has durably registered.
@@ -209,6 +217,8 @@ impl Ghost {
             told: BTreeMap::new(),
             persisted: BTreeMap::new(),
             archived: BTreeMap::new(),
+            partial: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
             registered: BTreeMap::new(),
             matched: BTreeSet::new(),
             collected: BTreeMap::new(),
