@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use matchmaker::message::Message;
 use matchmaker::node::{Node, NodeRecord};
-use paxos::runtime::{FileLog, Host, HostOptions, HostStats, LogStats, Roster};
+use paxos::runtime::{FileLog, Host, HostStats, LogStats, Roster};
 use paxos::state_machine::StateMachine;
 use paxos::transport::Transport;
 use tokio::task::JoinHandle;
@@ -57,7 +57,7 @@ impl Process {
         let log_stats = log.stats();
         let overheard = Overheard::default();
         let transport = Overhearing { transport, overheard: overheard.clone() };
-        let mut host: Host<Node<S>, _> = Host::new(actors, transport, log, HostOptions::default())?;
+        let mut host: Host<Node<S>, _> = Host::new(actors, transport, log, file.storage.host())?;
         let proposers = deployment.proposers.into_iter().collect();
         let (client, port) = Client::new(host.handle(), application, proposers);
         let Application { node, .. } = application;

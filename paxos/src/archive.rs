@@ -160,6 +160,11 @@ impl Archive {
         self.base
     }
 
+    /// Chunks of a snapshot that are recorded, and that do not make a whole one yet.
+    pub fn chunk_count(&self) -> u64 {
+        self.partial.as_ref().map_or(0, Sequence::next)
+    }
+
     /// Size of the values in memory, and of those of them above the snapshot, in bytes.
     pub fn values_bytes(&self) -> (usize, usize) {
         let covered = self.values.iter().take(self.first.until(self.base) as usize);
@@ -284,7 +289,7 @@ impl Archive {
             persisted_watermark: self.persisted_watermark,
             executed_watermark: self.end(),
             base: self.base,
-            chunk_count: self.partial.as_ref().map_or(0, Sequence::next),
+            chunk_count: self.chunk_count(),
         }
     }
 
@@ -354,7 +359,7 @@ impl Archive {
             self.compaction = match self.compaction {
                 Compaction::Done => Compaction::Done,
                 Compaction::Wanted(watermark) | Compaction::Running(watermark, _)
-                    if slot >= watermark || mutant::is_on(Mutant::SnapshotBelowCheckpoint) =>
+                    if slot >= watermark =>
                 {
                     Compaction::Running(watermark, slot)
                 }

@@ -111,11 +111,9 @@ pub enum Mutant {
     InstallOlderSnapshot,
     /// R65b: What a snapshot covers goes from the disk when the snapshot begins.
     ForgetBeforeSnapshotEnds,
-    /// R65c: A snapshot counts that lacks slots before the checkpoint of the log.
-    SnapshotBelowCheckpoint,
-    /// R65d: What commands change while a snapshot is read is not kept as it was.
+    /// R65c: What commands change while a snapshot is read is not kept as it was.
     ChangeUnderSnapshot,
-    /// R65e: A replica takes any later chunk of a snapshot for the next one.
+    /// R65d: A replica takes any later chunk of a snapshot for the next one.
     TakeAnyChunk,
     /// R73: A leader counts votes by message, not by member.
     CountMessages,
@@ -194,7 +192,6 @@ impl Mutant {
         Self::ConfirmationsSurviveSwitch,
         Self::InstallOlderSnapshot,
         Self::ForgetBeforeSnapshotEnds,
-        Self::SnapshotBelowCheckpoint,
         Self::ChangeUnderSnapshot,
         Self::TakeAnyChunk,
         Self::CountMessages,
@@ -261,9 +258,8 @@ impl Mutant {
             Self::ConfirmationsSurviveSwitch => "R63e",
             Self::InstallOlderSnapshot => "R65a",
             Self::ForgetBeforeSnapshotEnds => "R65b",
-            Self::SnapshotBelowCheckpoint => "R65c",
-            Self::ChangeUnderSnapshot => "R65d",
-            Self::TakeAnyChunk => "R65e",
+            Self::ChangeUnderSnapshot => "R65c",
+            Self::TakeAnyChunk => "R65d",
             Self::CountMessages => "R73",
             Self::EarlierPromiseCounts => "R74a",
             Self::EarlierVoteCounts => "R74b",

@@ -162,9 +162,7 @@ mod tests {
     fn chunks(slot: u64, texts: &[&'static str]) -> Vec<Chunk> {
         let mut sequence = Sequence::new(Slot(slot));
         let texts = texts.iter().enumerate();
-        texts
-            .map(|(at, text)| sequence.cut(Payload::new(text.as_bytes()), at + 1 == 3))
-            .collect()
+        texts.map(|(at, text)| sequence.cut(Payload::new(text.as_bytes()), at + 1 == 3)).collect()
     }
 
     #[test]

@@ -166,8 +166,10 @@ fn a_checkpoint_that_is_not_followed_by_forgetting_changes_nothing() {
     let mut log = open(directory.path()).unwrap();
     log.load().unwrap();
     for round in 0..4 {
-        let (appended, checkpoint) =
-            (records(round * 100..round * 100 + 9, 90), records(round * 100 + 50..round * 100 + 53, 9));
+        let (appended, checkpoint) = (
+            records(round * 100..round * 100 + 9, 90),
+            records(round * 100 + 50..round * 100 + 53, 9),
+        );
         log.append(&appended).unwrap();
         log.checkpoint(&checkpoint).unwrap();
         expected.extend([appended, checkpoint].concat());
@@ -198,10 +200,8 @@ fn a_crash_at_any_step_of_forgetting_leaves_all_records_or_those_since_the_check
     drop(log);
     let after = files(directory.path());
     let manifest = directory.path().join("log/manifest");
-    let gone: Vec<_> = before
-        .iter()
-        .filter(|(path, _)| after.iter().all(|(other, _)| other != path))
-        .collect();
+    let gone: Vec<_> =
+        before.iter().filter(|(path, _)| after.iter().all(|(other, _)| other != path)).collect();
     assert!(gone.len() > 3, "{gone:?}");
     // The manifest was replaced, and any of the segments before are still there.
     for left in 0..=gone.len() {

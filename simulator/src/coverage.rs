@@ -2,16 +2,20 @@
 //!
 //! Situations are told from messages, records and what the world does; no role knows of them.
 
+mod snapshots;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use matchmaker::message::{FromMatchmaker, GarbageA, Message, Progress, ToMatchmaker, ToProposer};
+use paxos::actor::NodeId;
 use paxos::command::{SessionId, Value};
 use paxos::message::{FromAcceptor, FromSession, Phase2A, RequestError, ToAcceptor, ToReplica};
 use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
 
 use crate::properties::Ghost;
+use snapshots::Snapshots;
 
 /// A situation that a run can meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,11 +63,19 @@ pub enum Situation {
     MessageToDeadProcess,
     AmbushSprung,
     NewAcceptorsSilent,
+    SnapshotTaken,
+    SnapshotInstalled,
+    SnapshotRestored,
+    SnapshotDuringReconfiguration,
+    SessionHitAfterSnapshot,
+    CrashWithinSnapshot,
+    TransferResumed,
+    TransferStartedOver,
 }
 
 impl Situation {
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 42] = [
+    pub const ALL: [(Self, &str); 50] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -106,6 +118,14 @@ impl Situation {
         (Self::MessageToDeadProcess, "a message finds its process dead"),
         (Self::AmbushSprung, "a process is cut off and dies in the middle of something"),
         (Self::NewAcceptorsSilent, "new acceptors do not answer, and are not used"),
+        (Self::SnapshotTaken, "a replica writes a snapshot down"),
+        (Self::SnapshotInstalled, "a replica gets a snapshot from another one"),
+        (Self::SnapshotRestored, "a replica restarts from its snapshot"),
+        (Self::SnapshotDuringReconfiguration, "a snapshot ends within a reconfiguration"),
+        (Self::SessionHitAfterSnapshot, "a command is known to be executed from a snapshot"),
+        (Self::CrashWithinSnapshot, "a process dies within a snapshot"),
+        (Self::TransferResumed, "a replica asks again for a chunk"),
+        (Self::TransferStartedOver, "a replica gets a snapshot from the start again"),
     ];
 
     /// The situation that a call failed like this.
@@ -134,6 +154,8 @@ pub struct Coverage {
     collecting: Option<Round>,
     /// The last attempt of each session.
     attempts: BTreeMap<SessionId, u64>,
+    /// Snapshots on their way.
+    snapshots: Snapshots,
 }
 
 impl Default for Coverage {
@@ -143,6 +165,7 @@ impl Default for Coverage {
             leads: Vec::new(),
             collecting: None,
             attempts: BTreeMap::new(),
+            snapshots: Snapshots::default(),
         }
     }
 }
@@ -217,7 +240,13 @@ impl Coverage {
     }
 
     /// A message leaves; the judge has not seen it yet.
-    pub(crate) fn on_leave(&mut self, message: &Message, ghost: &Ghost) {
+    pub(crate) fn on_leave(
+        &mut self,
+        (from, to): (NodeId, NodeId),
+        message: &Message,
+        ghost: &Ghost,
+    ) {
+        self.on_snapshot((from, to), message, ghost);
         match message {
             Message::Acceptor(ToAcceptor::Phase2A(m)) => self.on_phase2a(m, ghost),
             Message::Acceptor(ToAcceptor::Phase1A(m)) => self.on_phase1a(m.round, ghost),

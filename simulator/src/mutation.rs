@@ -188,12 +188,7 @@ impl Mutation {
             "a checkpoint is not synced when what is before it goes",
             &["D2"],
         ),
-        bug(
-            Self::ForgetAtOnce,
-            "R65x",
-            "what is before a checkpoint goes at once",
-            &["A22", "D2"],
-        ),
+        bug(Self::ForgetAtOnce, "R65x", "what is before a checkpoint goes at once", &["A22", "D2"]),
         bug(
             Self::ForgetChunks,
             "R66",

@@ -25,7 +25,6 @@ use paxos::quorum::QuorumSystem;
 use paxos::replica::{Replica, Surroundings};
 use paxos::runtime::{Charter, Roster};
 use paxos::session::Session;
-use paxos::snapshot::SnapshotOptions;
 use paxos::state_machine::StateMachine;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -35,7 +34,7 @@ mod options;
 
 use node::{ACCEPTOR, Part, all_roles};
 pub use node::{Application, NodeFile, Role};
-pub use options::{Clients, Timing};
+pub use options::{Clients, StorageSection, Timing};
 
 /// What is wrong with a cluster file.
 #[derive(Debug, Error)]
@@ -108,6 +107,9 @@ pub struct ClusterFile {
     /// Limits of clients; each has a default.
     #[serde(default)]
     pub clients: Clients,
+    /// Sizes of the log; each has a default.
+    #[serde(default)]
+    pub storage: StorageSection,
     /// The processes.
     #[serde(rename = "node")]
     pub nodes: Vec<NodeFile>,
@@ -154,6 +156,7 @@ impl ClusterFile {
             quorum: Quorum::Majority,
             timing: Timing::default(),
             clients: Clients::default(),
+            storage: StorageSection::default(),
             nodes: nodes.collect(),
         };
         file.validated()
@@ -224,6 +227,7 @@ impl ClusterFile {
         }
         self.timing.check()?;
         self.clients.check()?;
+        self.storage.check()?;
         let roster =
             Roster(self.nodes.iter().map(|node| (node.name.clone(), Incarnation(1))).collect());
         self.initial(&roster)?;
@@ -366,7 +370,7 @@ impl ClusterFile {
             let surroundings = Surroundings { archive, session, peers: peers.collect() };
             let options = self.timing.session();
             let served = Session::new(session, replica, application?, options);
-            let snapshots = SnapshotOptions::default();
+            let snapshots = self.storage.snapshots();
             let executing = Replica::new(surroundings, machine(), snapshots.clone());
             actors.push((replica, Node::Replica(Box::new(executing))));
             actors.push((archive, Node::Archive(Archive::new(replica, snapshots))));
@@ -449,6 +453,7 @@ mod tests {
         assert!(!differs(|file| file.nodes[0].data = None));
         assert!(!differs(|file| file.timing.probe_ms = [1, 2]));
         assert!(!differs(|file| file.clients.connections_max = 7));
+        assert!(!differs(|file| file.storage.compact_above_bytes *= 2));
     }
 
     #[test]
@@ -467,6 +472,7 @@ mod tests {
         assert!(refused(|file| file.nodes[1].acceptors.push("majority".into())).contains("quorum"));
         assert!(refused(|file| file.clients.connections_max = 0).contains("connections_max"));
         assert!(refused(|file| file.timing.heartbeat_ms = [35, 60]).contains("3 times"));
+        assert!(refused(|file| file.storage.compact_above_bytes = 9).contains("compact_above"));
         let no_matchmaker = refused(|file| {
             file.nodes.iter_mut().for_each(|node| node.roles.retain(|r| *r != Role::Matchmaker));
         });

@@ -175,7 +175,10 @@ mod tests {
             assert_eq!(installed(&world.store, &chunks), frozen, "seed {seed}");
             let mut quiet = frozen.clone();
             let undisturbed = read_all(&mut quiet, 1 + seed as usize * 7 % 300);
-            assert_eq!(chunks, undisturbed, "seed {seed}: chunks follow from the frozen state alone");
+            assert_eq!(
+                chunks, undisturbed,
+                "seed {seed}: chunks follow from the frozen state alone"
+            );
             assert_eq!(quiet, frozen, "a snapshot leaves no trace");
         }
     }

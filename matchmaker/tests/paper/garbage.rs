@@ -16,7 +16,12 @@ use crate::steps::*;
 /// with command "x" chosen in slot 0, and the adjacent round just entered. Nothing is persisted.
 fn archived_b(watermark: Slot) -> ArchivedB {
     let base = Slot::ZERO;
-    ArchivedB { persisted_watermark: watermark, executed_watermark: watermark, base, chunk_count: 0 }
+    ArchivedB {
+        persisted_watermark: watermark,
+        executed_watermark: watermark,
+        base,
+        chunk_count: 0,
+    }
 }
 
 fn switched_after_one_slot() -> (World, Fx) {

@@ -120,12 +120,17 @@ fn compact(archive: &mut Archive) -> Fx {
 /// The chunks of a snapshot.
 fn chunks(slot: u64) -> Vec<Chunk> {
     let mut sequence = Sequence::new(Slot(slot));
-    ["one", "two", ""].map(|text| sequence.cut(Payload::new(text.as_bytes()), text.is_empty())).into()
+    ["one", "two", ""]
+        .map(|text| sequence.cut(Payload::new(text.as_bytes()), text.is_empty()))
+        .into()
 }
 
 /// All of a snapshot is kept; the records of that.
 fn keep(archive: &mut Archive, slot: u64) -> Vec<ArchiveRecord> {
-    chunks(slot).into_iter().flat_map(|chunk| step(archive, REPLICA, Keep { chunk }).records).collect()
+    chunks(slot)
+        .into_iter()
+        .flat_map(|chunk| step(archive, REPLICA, Keep { chunk }).records)
+        .collect()
 }
 
 fn fold(records: impl IntoIterator<Item = ArchiveRecord>) -> Archive {

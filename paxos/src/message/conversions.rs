@@ -2,9 +2,10 @@
 
 use super::{
     Answered, ArchivedA, Chosen, ChosenWatermark, Cut, Executed, FetchA, FetchB, FromAcceptor,
-    FromSession, Invoke, Keep, Kept, Leading, Nack, PersistedA, PersistedB, Phase1A, Phase1B, Phase2A, Phase2B,
-    ProbeA, ProbeB, Query, ReadA, ReadB, ReadIndexA, ReadIndexB, Request, RestoreA, SnapshotA, SnapshotB, SnapshotWanted, Store, ToAcceptor,
-    ToArchive, ToReplica, ToSession,
+    FromSession, Invoke, Keep, Kept, Leading, Nack, PersistedA, PersistedB, Phase1A, Phase1B,
+    Phase2A, Phase2B, ProbeA, ProbeB, Query, ReadA, ReadB, ReadIndexA, ReadIndexB, Request,
+    RestoreA, SnapshotA, SnapshotB, SnapshotWanted, Store, ToAcceptor, ToArchive, ToReplica,
+    ToSession,
 };
 
 impl From<Phase1A> for ToAcceptor {

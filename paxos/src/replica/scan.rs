@@ -73,8 +73,7 @@ impl<S: StateMachine> Replica<S> {
     /// it waits: if they are gone everywhere, a later snapshot of another replica is on its way.
     pub(super) fn start_wanted_scan(&mut self, fx: &mut Fx) {
         let Some(wanted) = self.wanted else { return };
-        let is_reached = wanted <= self.executed_watermark
-            || mutant::is_on(Mutant::SnapshotBelowCheckpoint);
+        let is_reached = wanted <= self.executed_watermark;
         let is_free = !self.is_fetching && self.scan.is_none() && self.incoming.is_none();
         if is_reached && is_free {
             self.wanted = None;

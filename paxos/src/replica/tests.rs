@@ -1,6 +1,6 @@
 use super::*;
-use crate::actor::{Incarnation, Seat};
 use crate::actor::TimerChange;
+use crate::actor::{Incarnation, Seat};
 use crate::command::{SessionId, Submission};
 use crate::message::{Cut, Kept, SnapshotWanted};
 use crate::snapshot::Chunk;
@@ -240,7 +240,7 @@ fn a_replica_that_lags_installs_the_snapshot_of_another_one_and_goes_on() {
         let m = SnapshotB { chunk: chunk.clone() };
         assert!(step_from(node(8), &mut replica, m.clone()).is_empty(), "it was not asked");
         let fx = step_from(PEER, &mut replica, m.clone());
-        assert_eq!(kept(&fx), [chunk.clone()]);
+        assert_eq!(kept(&fx), std::slice::from_ref(chunk));
         assert!(step_from(PEER, &mut replica, m).is_empty(), "a repeat");
         let fx = step_from(ARCHIVE, &mut replica, Kept { slot: Slot(3), number: chunk.number });
         let next = ask(1, Some(3), chunk.number + 1);
@@ -339,7 +339,8 @@ fn a_foreign_chunk_is_reported_and_changes_nothing() {
     let chunks = snapshot(&mut source);
     let mut replica = replica();
     step_from(node(3), &mut replica, cut(0, 1));
-    let outcomes = chunks.into_iter().map(|chunk| step_from(PEER, &mut replica, SnapshotB { chunk }));
+    let outcomes =
+        chunks.into_iter().map(|chunk| step_from(PEER, &mut replica, SnapshotB { chunk }));
     let violations: Vec<_> = outcomes.flat_map(|fx| fx.violations).collect();
     assert_eq!((violations.len(), violations[0].invariant), (1, "A22 snapshot truth"));
     assert_eq!(replica.machine(), &Journal::default());

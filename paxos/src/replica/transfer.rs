@@ -149,10 +149,7 @@ impl<S: StateMachine> Replica<S> {
             }
             return self.finish_transfer(slot, fx);
         }
-        fx.set_timer(
-            ReplicaTimer::Fetch,
-            if from == archive { NEXT_TURN } else { ANSWER_DELAY },
-        );
+        fx.set_timer(ReplicaTimer::Fetch, if from == archive { NEXT_TURN } else { ANSWER_DELAY });
     }
 
     /// A chunk of another replica is durable here: there is room for the next one.

@@ -161,7 +161,9 @@ mod tests {
     fn another_format_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
-        for (format, cure) in [(1, "does not convert it"), (2, "does not convert it"), (9, "or a newer one")] {
+        for (format, cure) in
+            [(1, "does not convert it"), (2, "does not convert it"), (9, "or a newer one")]
+        {
             replace(&path, MAGIC, &1_u64).unwrap();
             let mut bytes = fs::read(&path).unwrap();
             bytes[8] = format;

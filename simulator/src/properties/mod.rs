@@ -54,7 +54,7 @@ use paxos::snapshot::Sequence;
 use crate::plan::Places;
 
 pub use fold::{check_checkpoint, check_refusal, check_restart};
-pub use limits::{check_archive, check_leader, check_log, check_limits, check_session};
+pub use limits::{check_archive, check_leader, check_limits, check_log, check_session};
 pub use linearizability::check_history;
 pub use liveness::late;
 pub use log_prefix::Ledger;

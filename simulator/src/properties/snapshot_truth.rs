@@ -35,7 +35,9 @@ pub fn check_machines(one: &str, other: &str, are_equal: bool) -> Verdict {
 pub fn check_left(process: &str, refusal: Option<String>) -> Verdict {
     match refusal {
         None => Ok(()),
-        Some(cause) => fail(PROPERTY, format!("{process} could not start from what is left: {cause}")),
+        Some(cause) => {
+            fail(PROPERTY, format!("{process} could not start from what is left: {cause}"))
+        }
     }
 }
 
@@ -48,9 +50,8 @@ impl Ghost {
             _ => self.partial.entry(node).or_insert_with(|| Sequence::new(chunk.slot)),
         };
         if !sequence.takes(chunk) {
-            let detail = format!(
-                "{name} keeps chunk {} of {} after {sequence:?}", chunk.number, chunk.slot
-            );
+            let detail =
+                format!("{name} keeps chunk {} of {} after {sequence:?}", chunk.number, chunk.slot);
             return fail(PROPERTY, detail);
         }
         if !chunk.is_last {
@@ -74,7 +75,11 @@ impl Ghost {
     /// Exclusive; in all slots below a value was chosen.
     fn chosen_prefix(&self) -> Slot {
         let slots = self.chosen.keys().zip((0..).map(Slot));
-        slots.take_while(|(slot, expected)| *slot == expected).count().try_into().map_or(Slot::ZERO, Slot)
+        slots
+            .take_while(|(slot, expected)| *slot == expected)
+            .count()
+            .try_into()
+            .map_or(Slot::ZERO, Slot)
     }
 }
 

@@ -350,7 +350,10 @@ impl Disk {
         }
         records.extend(scan.records);
         Ok(Loaded {
-            records: records.into_iter().map(|tagged| (tagged.seat.0 as usize, tagged.record)).collect(),
+            records: records
+                .into_iter()
+                .map(|tagged| (tagged.seat.0 as usize, tagged.record))
+                .collect(),
             survivors: survivors as usize,
             torn_bytes,
         })

@@ -402,11 +402,7 @@ impl<W: Workload> World<W> {
                     machine.stop_snapshot();
                     machine
                 });
-                properties::check_machines(
-                    &format!("p{index}"),
-                    &format!("p{other}"),
-                    one == two,
-                )?;
+                properties::check_machines(&format!("p{index}"), &format!("p{other}"), one == two)?;
             }
         }
         Ok(())

@@ -174,6 +174,14 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
         })
     }
 
+    /// Whether its archive has begun to write a snapshot down.
+    pub(super) fn is_within_snapshot(&self) -> bool {
+        self.actors.iter().any(|actor| match actor {
+            Node::Archive(archive) => archive.chunk_count() > 0,
+            _ => false,
+        })
+    }
+
     /// Loses everything but the disk.
     pub(super) fn crash(&mut self) {
         self.status = Status::Down;

@@ -176,6 +176,7 @@ where
     ) -> io::Result<Self> {
         let (handle, (inputs, stopped)) = HostHandle::new(options.queue_max);
         let records = storage.load()?;
+        let log_bytes = storage.size_bytes();
         let mut host = Self {
             actors: Vec::with_capacity(actors.len()),
             ports: Vec::new(),
@@ -196,7 +197,7 @@ where
             unsynced_records: 0,
             compaction: Compaction::Above(options.compact_above_bytes),
             options,
-            counts: Counts::default(),
+            counts: Counts { log_bytes, ..Counts::default() },
             stats: Arc::new(HostStats::default()),
         };
         for (node, actor) in actors {
