@@ -273,10 +273,14 @@ impl Archive {
         match timer {
             ArchiveTimer::Flush => {
                 self.write_down(fx);
-                let m = self.progress();
-                fx.sends.extend(self.asker.map(|node| (node, FromArchive::ArchivedB(m))));
+                self.report(fx);
             }
         }
+    }
+
+    fn report(&self, fx: &mut Fx) {
+        let m = self.progress();
+        fx.sends.extend(self.asker.map(|node| (node, FromArchive::ArchivedB(m))));
     }
 
     /// The slot of the next value.
@@ -376,6 +380,7 @@ impl Archive {
         if is_last {
             self.raise_base(slot);
             self.trim();
+            self.report(fx);
         }
     }
 

@@ -279,6 +279,22 @@ fn a_gap_between_the_snapshot_and_the_values_is_refused() {
 }
 
 #[test]
+fn the_leader_hears_when_a_snapshot_is_complete() {
+    let mut archive = asked_archive();
+    store(&mut archive, 0, "a");
+    flush(&mut archive);
+    let outcomes = chunks(1).into_iter().map(|chunk| step(&mut archive, REPLICA, Keep { chunk }));
+    let reports: Vec<_> = outcomes
+        .flat_map(|fx| fx.sends)
+        .filter_map(|(to, message)| match message {
+            FromArchive::ArchivedB(m) => Some((to, m.base, m.chunk_count)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(reports, [(PROPOSER, Slot(1), 0)]);
+}
+
+#[test]
 fn an_empty_archive_needs_no_snapshot() {
     let mut archive = archive();
     assert!(compact(&mut archive).is_empty());

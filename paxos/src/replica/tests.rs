@@ -361,3 +361,28 @@ fn a_replica_that_lags_leaves_its_own_snapshot_for_a_better_one() {
     replica.on_timer(ReplicaTimer::Fetch, &mut fx);
     assert_eq!(kept(&fx)[0].number, 0);
 }
+
+#[test]
+fn a_snapshot_of_another_replica_serves_the_archive_as_well() {
+    let mut source = after(&["abc", "d"]);
+    let chunks = snapshot(&mut source);
+    for is_asked_before in [true, false] {
+        let mut replica = after(&["abc"]);
+        step(&mut replica, ChosenWatermark { watermark: Slot(2) });
+        step_from(node(3), &mut replica, cut(1, 2));
+        if is_asked_before {
+            step_from(ARCHIVE, &mut replica, wanted(1));
+        }
+        step_from(PEER, &mut replica, SnapshotB { chunk: chunks[0].clone() });
+        if !is_asked_before {
+            step_from(ARCHIVE, &mut replica, wanted(1));
+        }
+        for chunk in &chunks[1..] {
+            step_from(PEER, &mut replica, SnapshotB { chunk: chunk.clone() });
+        }
+        assert_eq!(replica.executed_watermark(), Slot(2));
+        let mut fx = Fx::new();
+        replica.on_timer(ReplicaTimer::Fetch, &mut fx);
+        assert_eq!(kept(&fx).is_empty(), is_asked_before, "one that began before does not count");
+    }
+}

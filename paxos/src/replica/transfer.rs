@@ -40,6 +40,8 @@ pub(super) struct Incoming<S> {
     machine: S,
     /// Questions without an answer.
     silence_count: u32,
+    /// Whether it is also the snapshot that the archive wants: it began after the archive said so.
+    is_wanted: bool,
 }
 
 impl<S: StateMachine> Replica<S> {
@@ -61,6 +63,7 @@ impl<S: StateMachine> Replica<S> {
             sessions: SessionTableBuilder::default(),
             machine: self.machine.empty(),
             silence_count: 0,
+            is_wanted: false,
         });
         self.is_fetching = true;
         self.ask_for_chunk(fx);
@@ -141,6 +144,10 @@ impl<S: StateMachine> Replica<S> {
         if from != archive {
             fx.sends.push((archive, FromReplica::Keep(Keep { chunk })));
         }
+        let is_enough = from != archive && self.wanted.is_some_and(|wanted| wanted <= slot);
+        if let Some(incoming) = self.incoming.as_mut().filter(|_| number == 0) {
+            incoming.is_wanted = is_enough;
+        }
         if is_last {
             if from != archive {
                 let (executed_watermark, next) = (self.executed_watermark, number + 1);
@@ -168,6 +175,9 @@ impl<S: StateMachine> Replica<S> {
         let Some(incoming) = self.incoming.take() else { return };
         self.stop_scan();
         let is_own = incoming.source == self.surroundings.archive;
+        if incoming.is_wanted {
+            self.wanted = None;
+        }
         self.machine = incoming.machine;
         self.sessions = incoming.sessions.finish();
         self.executed_watermark = slot;
