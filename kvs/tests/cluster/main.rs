@@ -6,4 +6,5 @@ mod harness;
 mod inputs;
 mod interop;
 mod operations;
+mod snapshots;
 mod workload;

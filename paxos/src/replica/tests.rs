@@ -386,3 +386,21 @@ fn a_snapshot_of_another_replica_serves_the_archive_as_well() {
         assert_eq!(kept(&fx).is_empty(), is_asked_before, "one that began before does not count");
     }
 }
+
+#[test]
+fn chunks_may_come_in_another_order_and_from_the_past() {
+    let (mut early, mut late) = (after(&["ab"]), after(&["ab", "cdef"]));
+    let (old, new) = (snapshot(&mut early), snapshot(&mut late));
+    let mut replica = after(&["ab"]);
+    step_from(node(3), &mut replica, cut(1, 2));
+    // Of a view that ended before: it is of no use, and no reason to give up.
+    assert!(step_from(PEER, &mut replica, SnapshotB { chunk: old[0].clone() }).is_empty());
+    let mut order: Vec<Chunk> = new.clone();
+    order.chunks_mut(2).for_each(<[Chunk]>::reverse);
+    let mut passed_on = Vec::new();
+    for chunk in order {
+        passed_on.extend(kept(&step_from(PEER, &mut replica, SnapshotB { chunk })));
+    }
+    assert_eq!(passed_on, new, "in their order");
+    assert_eq!((&replica.machine().0[..], replica.executed_watermark()), (&b"abcdef"[..], Slot(2)));
+}

@@ -103,8 +103,8 @@ impl<S: StateMachine> Replica<S> {
 
     /// Adds the next chunk.
     ///
-    /// *Repeat*: a chunk before the next one is ignored; one after it waits for its turn. A first chunk of a
-    /// later snapshot starts over: its source did.
+    /// *Repeat*: a chunk before the next one is ignored, and one after it waits for its turn. A first
+    /// chunk of a later snapshot starts over: its source did.
     pub(super) fn on_snapshot_b(&mut self, from: NodeId, m: SnapshotB, fx: &mut Fx) {
         let SnapshotB { chunk } = m;
         let Some(incoming) = self.incoming.as_mut().filter(|incoming| incoming.source == from)
@@ -116,10 +116,13 @@ impl<S: StateMachine> Replica<S> {
             return;
         }
         if chunk.slot <= self.executed_watermark && !mutant::is_on(Mutant::InstallOlderSnapshot) {
-            // What was missing came in another way.
-            return self.give_up_transfer(fx);
+            if known.is_some() {
+                // What was missing came in another way.
+                self.give_up_transfer(fx);
+            }
+            return;
         }
-        if chunk.number == 0 && known < Some(chunk.slot) {
+        if known.is_none() || chunk.number == 0 && known < Some(chunk.slot) {
             incoming.sequence = Some(Sequence::new(chunk.slot));
             incoming.early.clear();
             incoming.sessions = SessionTableBuilder::default();

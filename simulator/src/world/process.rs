@@ -48,7 +48,7 @@ enum Input {
 /// Where the compaction of the log stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Compaction {
-    /// The log may grow to so many bytes.
+    /// The log may grow to so many bytes. After a restart that is sooner than at a real host.
     Above(u64),
     /// The checkpoints were handed over; what is before them goes when every actor is compact.
     Begun,

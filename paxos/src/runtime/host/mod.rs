@@ -66,8 +66,8 @@ pub struct HostOptions {
     pub queue_max: usize,
     /// Records that may wait for the disk; above it the host takes no inputs.
     pub unsynced_records_max: usize,
-    /// The log is compacted when it has grown by more than this many bytes, and by more than half of
-    /// what the last compaction left.
+    /// The log is compacted when it has grown by more than this many bytes since the start or the last
+    /// compaction, and by more than half of what that left.
     pub compact_above_bytes: u64,
 }
 
@@ -195,7 +195,7 @@ where
             batch: 1,
             durable_batch: 0,
             unsynced_records: 0,
-            compaction: Compaction::Above(options.compact_above_bytes),
+            compaction: Compaction::Above(log_bytes.saturating_add(options.compact_above_bytes)),
             options,
             counts: Counts { log_bytes, ..Counts::default() },
             stats: Arc::new(HostStats::default()),
