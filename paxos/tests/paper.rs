@@ -476,6 +476,39 @@ fn an_archive_reports_what_is_durable_and_nothing_else() {
     assert_eq!(restarted.persisted_watermark(), Slot(1));
 }
 
+/// Matchmaker Paxos, section 4.5: what f + 1 replicas were counted for must stay there, also when a
+/// snapshot takes the place of the values, and across a crash at any record of it.
+#[test]
+fn what_an_archive_has_reported_it_has_after_any_crash_within_a_snapshot() {
+    let mut archive = Archive::new(REPLICA, SnapshotOptions::default());
+    let mut log = Vec::new();
+    let mut replica = replica();
+    for slot in 0..3 {
+        let m = chosen(slot, vec![submission(slot, "x")]);
+        archive.on_message(REPLICA, Store::from(m.clone()).into(), &mut Effects::new());
+        replica_step(&mut replica, m);
+    }
+    let mut fx = Effects::new();
+    archive.on_message(ONE, ArchivedA { watermark: Slot(3) }.into(), &mut fx);
+    log.append(&mut fx.records);
+    let mut sends = replica_step(&mut replica, SnapshotWanted { watermark: Slot(3) }).sends;
+    while !sends.is_empty() {
+        let (_, FromReplica::Keep(keep)) = sends.remove(0) else { panic!("only chunks are sent") };
+        let kept = Kept { slot: keep.chunk.slot, number: keep.chunk.number };
+        sends.append(&mut replica_step(&mut replica, kept).sends);
+        let mut fx = Effects::new();
+        archive.on_message(REPLICA, keep.into(), &mut fx);
+        log.append(&mut fx.records);
+        for crash in 3..=log.len() {
+            let mut restarted = Archive::new(REPLICA, SnapshotOptions::default());
+            log[..crash].iter().for_each(|record| restarted.restore(record.clone()));
+            assert_eq!(restarted.check_restored(), Ok(()));
+            assert_eq!(restarted.persisted_watermark(), Slot(3));
+        }
+    }
+    assert_eq!((archive.base(), log.len()), (Slot(3), 3 + 5), "sessions, three commands, the end");
+}
+
 type SessionFx = Effects<ToOthers, SessionTimer, SessionRecord>;
 
 fn session_step(session: &mut Session, from: NodeId, message: impl Into<ToSession>) -> SessionFx {
