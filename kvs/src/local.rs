@@ -32,7 +32,7 @@ pub struct LocalCluster {
 
 impl LocalCluster {
     /// Starts the cluster in `directory`, or starts it again with what it finds there. Every replica
-    /// begins with a state machine from `machine` and executes the whole log.
+    /// begins with a state machine from `machine`, and installs and executes what its log holds.
     ///
     /// *Errors*: the directory cannot be used, or holds something else, or a part of it was wiped;
     /// another program has it; a log in it is damaged. The text names the file.
@@ -65,7 +65,7 @@ impl LocalCluster {
                 members: members.clone(),
                 deployment: deployment.clone(),
                 founders: Some(members.founders()),
-                timing: file.timing.clone(),
+                settings: file.settings(),
             };
             let process = Process::start(&cast, endpoint, log, &machine)?;
             processes.push(process);

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use matchmaker::leader::Deployment;
 use matchmaker::message::{Generation, Message};
 use matchmaker::node::{Node, NodeRecord};
-use paxos::runtime::{FileLog, Host, HostOptions, HostStats, LogStats};
+use paxos::runtime::{FileLog, Host, HostStats, LogStats};
 use paxos::state_machine::StateMachine;
 use paxos::transport::Transport;
 use tokio::task::JoinHandle;
 
 use crate::client::Client;
-use crate::deployment::{Application, Members, Timing};
+use crate::deployment::{Application, Members, Settings};
 use crate::outlook::Outlook;
 
 /// A state machine that a process can run.
@@ -33,8 +33,8 @@ pub struct Cast {
     pub deployment: Deployment,
     /// The matchmakers of the founding, if it was a part of that.
     pub founders: Option<Generation>,
-    /// Its periods.
-    pub timing: Timing,
+    /// Its periods, and the sizes of its log.
+    pub settings: Settings,
 }
 
 /// A process that runs.
@@ -62,14 +62,15 @@ impl Process {
         S: Machine,
         T: Transport<Message> + Send + 'static,
     {
-        let Cast { name, members, deployment, founders, timing } = cast;
+        let Cast { name, members, deployment, founders, settings } = cast;
         let application = members.member(name).map_err(io::Error::other)?.application();
         let actors = members
-            .start(name, deployment, founders.as_ref(), timing, machine)
+            .start(name, deployment, founders.as_ref(), settings, machine)
             .map_err(io::Error::other)?;
         let log_stats = log.stats();
         let outlook = Outlook::new(deployment.clone(), members.clone());
-        let mut host: Host<Node<S>, _> = Host::new(actors, transport, log, HostOptions::default())?;
+        let mut host: Host<Node<S>, _> =
+            Host::new(actors, transport, log, settings.storage.host())?;
         let (client, port) = Client::new(host.handle(), application, outlook.clone());
         let Application { node, .. } = application;
         host.add_port(node, port)?;

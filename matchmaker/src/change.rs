@@ -291,6 +291,15 @@ mod tests {
         processes.into_iter().map(|process| node(process, place)).collect()
     }
 
+    fn archived(watermark: Slot) -> ArchivedB {
+        ArchivedB {
+            persisted_watermark: watermark,
+            executed_watermark: watermark,
+            base: Slot::ZERO,
+            chunk_count: 0,
+        }
+    }
+
     /// A cluster of these processes, of which the first leads.
     fn status(processes: [u32; 3]) -> StatusB {
         let membership = Membership {
@@ -301,8 +310,7 @@ mod tests {
             archives: every(processes, 5),
             ..Membership::default()
         };
-        let archived =
-            ArchivedB { persisted_watermark: Slot(9000), executed_watermark: Slot(9000) };
+        let archived = archived(Slot(9000));
         let configuration = Configuration::new(1, QuorumSystem::Majority, every(processes, 6));
         StatusB {
             token: 0,
@@ -343,10 +351,7 @@ mod tests {
                 }
             }
             Step::CatchUp { required_watermark, .. } => {
-                let caught = ArchivedB {
-                    persisted_watermark: required_watermark,
-                    executed_watermark: required_watermark,
-                };
+                let caught = archived(required_watermark);
                 let joining = status.configuration.membership().joining.clone();
                 status.archives.extend(joining.into_iter().map(|node| (node, caught.clone())));
                 "catch up"

@@ -113,6 +113,8 @@ pub enum Mutant {
     DecreeRoundsRestart,
     /// R43: Old matchmakers that have collected count together with new ones.
     CollectionSurvivesHandover,
+    /// R59: Snapshots do not hold what was executed for whom.
+    SessionsOutsideSnapshot,
     /// R60a: Replicas keep only the last reply of each session.
     ForgetReplies,
     /// R60b: Replicas execute commands of a life of a session that has ended.
@@ -131,6 +133,14 @@ pub enum Mutant {
     ReadByPhase1Quorum,
     /// R63e: Members of the configuration before a switch confirm reads in the places of new ones.
     ConfirmationsSurviveSwitch,
+    /// R65a: A replica installs a snapshot though it has executed more by then.
+    InstallOlderSnapshot,
+    /// R65b: What a snapshot covers goes from the disk when the snapshot begins.
+    ForgetBeforeSnapshotEnds,
+    /// R65c: What commands change while a snapshot is read is not kept as it was.
+    ChangeUnderSnapshot,
+    /// R65d: A replica takes any later chunk of a snapshot for the next one.
+    TakeAnyChunk,
     /// R73: A leader counts votes by message, not by member.
     CountMessages,
     /// R74a: A promise of an earlier round counts in Phase 1.
@@ -211,6 +221,7 @@ impl Mutant {
         Self::MergeWithoutWatermark,
         Self::DecreeRoundsRestart,
         Self::CollectionSurvivesHandover,
+        Self::SessionsOutsideSnapshot,
         Self::ForgetReplies,
         Self::ExecuteEndedLife,
         Self::OneNumberingForAll,
@@ -220,6 +231,10 @@ impl Mutant {
         Self::ReadBeforeSettled,
         Self::ReadByPhase1Quorum,
         Self::ConfirmationsSurviveSwitch,
+        Self::InstallOlderSnapshot,
+        Self::ForgetBeforeSnapshotEnds,
+        Self::ChangeUnderSnapshot,
+        Self::TakeAnyChunk,
         Self::CountMessages,
         Self::EarlierPromiseCounts,
         Self::EarlierVoteCounts,
@@ -286,6 +301,7 @@ impl Mutant {
             Self::MergeWithoutWatermark => "R41",
             Self::DecreeRoundsRestart => "R42",
             Self::CollectionSurvivesHandover => "R43",
+            Self::SessionsOutsideSnapshot => "R59",
             Self::ForgetReplies => "R60a",
             Self::ExecuteEndedLife => "R60b",
             Self::OneNumberingForAll => "R60c",
@@ -295,6 +311,10 @@ impl Mutant {
             Self::ReadBeforeSettled => "R63c",
             Self::ReadByPhase1Quorum => "R63d",
             Self::ConfirmationsSurviveSwitch => "R63e",
+            Self::InstallOlderSnapshot => "R65a",
+            Self::ForgetBeforeSnapshotEnds => "R65b",
+            Self::ChangeUnderSnapshot => "R65c",
+            Self::TakeAnyChunk => "R65d",
             Self::CountMessages => "R73",
             Self::EarlierPromiseCounts => "R74a",
             Self::EarlierVoteCounts => "R74b",

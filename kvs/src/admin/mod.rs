@@ -245,6 +245,8 @@ impl Inner {
             fdatasyncs: self.log_stats.syncs.load(Ordering::Relaxed),
             records: self.log_stats.records.load(Ordering::Relaxed),
             log_bytes: self.log_stats.bytes.load(Ordering::Relaxed),
+            log_size_bytes: self.host_stats.log_bytes.load(Ordering::Relaxed),
+            log_compactions: self.host_stats.compactions.load(Ordering::Relaxed),
             violations: self.host_stats.violations.load(Ordering::Relaxed),
         }
     }
@@ -301,6 +303,8 @@ fn replica_status(archive: &ArchivedB) -> ReplicaStatus {
     ReplicaStatus {
         executed_watermark: archive.executed_watermark.0,
         persisted_watermark: archive.persisted_watermark.0,
+        snapshot_watermark: archive.base.0,
+        snapshot_chunks: archive.chunk_count,
     }
 }
 

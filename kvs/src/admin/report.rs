@@ -84,6 +84,10 @@ pub struct ReplicaStatus {
     pub executed_watermark: u64,
     /// All slots below are durable here.
     pub persisted_watermark: u64,
+    /// All slots below are in its snapshot; their values are gone.
+    pub snapshot_watermark: u64,
+    /// Chunks of a later snapshot that it has written down so far; zero if it is not writing one.
+    pub snapshot_chunks: u64,
 }
 
 /// What a process has done since it started.
@@ -95,6 +99,10 @@ pub struct ProcessStatus {
     pub records: u64,
     /// Bytes written to its log.
     pub log_bytes: u64,
+    /// Size of its log, as of the last write.
+    pub log_size_bytes: u64,
+    /// Times that its log was compacted.
+    pub log_compactions: u64,
     /// Impossible messages that were dropped.
     pub violations: u64,
 }
@@ -162,9 +170,11 @@ pub struct HandoverReport {
 
 impl ProcessStatus {
     pub(super) fn info(&self) -> String {
-        let Self { fdatasyncs, records, log_bytes, violations } = self;
+        let Self { fdatasyncs, records, log_bytes, log_size_bytes, log_compactions, violations } =
+            self;
         format!(
             "fdatasyncs:{fdatasyncs}\r\nlog_records:{records}\r\nlog_bytes:{log_bytes}\r\n\
+             log_size_bytes:{log_size_bytes}\r\nlog_compactions:{log_compactions}\r\n\
              violations:{violations}\r\n"
         )
     }

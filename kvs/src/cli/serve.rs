@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use kvs::admin::ClusterAdmin;
 use kvs::connection::{self, Admin, Options, Server};
-use kvs::deployment::{Announcement, Clients, ClusterFile, Member, Members, Role, Timing};
+use kvs::deployment::{Announcement, Clients, ClusterFile, Member, Members, Role, Settings};
 use kvs::following::follow;
 use kvs::log::ReplicatedLog;
 use kvs::outlook::Known;
@@ -119,20 +119,21 @@ impl Serve {
             None => (members.clone(), file.deployment(&members)?),
         };
         let founders = Some(matchmakers);
+        let settings = file.settings();
         let (name, options, limits) = (node.name.clone(), options(&file.clients), file.clients);
         let limits = store_limits(limits.value_bytes_max);
-        let cast = Cast { name, members, deployment, founders, timing: file.timing };
+        let cast = Cast { name, members, deployment, founders, settings };
         Ok(Start { cast, charter, roster, options, limits, data_dir, log, listener, front })
     }
 
     /// Joins a cluster, or starts again as the member that it became.
     async fn join(&self) -> Outcome<Start> {
-        let (timing, clients) = match &self.config {
+        let (settings, clients) = match &self.config {
             Some(path) => {
-                let ClusterFile { timing, clients, .. } = ClusterFile::read(path)?;
-                (timing, clients)
+                let file = ClusterFile::read(path)?;
+                (file.settings(), file.clients)
             }
-            None => (Timing::default(), Clients::default()),
+            None => (Settings::default(), Clients::default()),
         };
         let (Some(data), Some(peer)) = (&self.data, self.peer) else {
             return Err("a node that joins needs --data and --peer".into());
@@ -171,7 +172,7 @@ impl Serve {
         let clients = Clients { value_bytes_max, ..clients };
         let (members, deployment) = (Members::clone(&known.members), known.deployment());
         let name = self.node.clone();
-        let cast = Cast { name, members, deployment, founders: None, timing };
+        let cast = Cast { name, members, deployment, founders: None, settings };
         let (options, limits) = (options(&clients), store_limits(value_bytes_max));
         Ok(Start { cast, charter, roster, options, limits, data_dir, log, listener, front })
     }

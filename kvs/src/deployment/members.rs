@@ -21,7 +21,7 @@ use paxos::state_machine::StateMachine;
 use paxos::wire::{self, Decode, Encode, WireError};
 
 use super::node::{ACCEPTOR, Part, SEATS};
-use super::{Application, DeploymentError, Role, Timing};
+use super::{Application, DeploymentError, Role, Settings};
 
 /// A process of a cluster, as all others know it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
@@ -265,10 +265,11 @@ impl Members {
         name: &str,
         deployment: &Deployment,
         founders: Option<&Generation>,
-        timing: &Timing,
+        settings: &Settings,
         machine: impl FnOnce() -> S,
     ) -> Result<Vec<(NodeId, Node<S>)>, DeploymentError> {
         let member = self.member(name)?;
+        let Settings { timing, storage } = settings;
         let mut actors = Vec::new();
         if let Some(node) = member.proposer() {
             let (election, leader) = (timing.election(), timing.leader());
@@ -293,9 +294,10 @@ impl Members {
             let surroundings = Surroundings { archive, session, peers: peers.collect() };
             let application = member.application().node;
             let served = Session::new(session, replica, application, timing.session());
-            actors.push((replica, Node::Replica(Box::new(Replica::new(surroundings, machine())))));
-            let proposers = membership.proposers.clone();
-            actors.push((archive, Node::Archive(Archive::new(proposers))));
+            let snapshots = storage.snapshots();
+            let executing = Replica::new(surroundings, machine(), snapshots.clone());
+            actors.push((replica, Node::Replica(Box::new(executing))));
+            actors.push((archive, Node::Archive(Archive::new(replica, snapshots))));
             actors.push((session, Node::Session(Box::new(served))));
         }
         Ok(actors)
@@ -326,7 +328,13 @@ mod tests {
         let mut seen = BTreeSet::new();
         for member in members.all() {
             let actors = members
-                .start(&member.name, &deployment, None, &file.timing, crate::store::Store::default)
+                .start(
+                    &member.name,
+                    &deployment,
+                    None,
+                    &file.settings(),
+                    crate::store::Store::default,
+                )
                 .expect("a member");
             assert_eq!(actors.len(), 7);
             let seats: Vec<Seat> = member.seats().collect();

@@ -30,7 +30,7 @@ pub use announcement::Announcement;
 pub use members::{Member, Members};
 use node::all_roles;
 pub use node::{Application, NodeFile, Role};
-pub use options::{Clients, Timing};
+pub use options::{Clients, Settings, StorageSection, Timing};
 
 /// What is wrong with a cluster file.
 #[derive(Debug, Error)]
@@ -106,6 +106,9 @@ pub struct ClusterFile {
     /// Limits of clients; each has a default.
     #[serde(default)]
     pub clients: Clients,
+    /// Sizes of the log; each has a default.
+    #[serde(default)]
+    pub storage: StorageSection,
     /// The processes.
     #[serde(rename = "node")]
     pub nodes: Vec<NodeFile>,
@@ -152,6 +155,7 @@ impl ClusterFile {
             quorum: Quorum::Majority,
             timing: Timing::default(),
             clients: Clients::default(),
+            storage: StorageSection::default(),
             nodes: nodes.collect(),
         };
         file.validated()
@@ -222,6 +226,7 @@ impl ClusterFile {
         }
         self.timing.check()?;
         self.clients.check()?;
+        self.storage.check()?;
         let roster =
             Roster(self.nodes.iter().map(|node| (node.name.clone(), Incarnation(1))).collect());
         self.deployment(&self.members(&roster))?;
@@ -252,6 +257,11 @@ impl ClusterFile {
         text.ok_or_else(|| {
             DeploymentError(format!("the cluster's charter lacks {VALUE_BYTES_MAX}"))
         })
+    }
+
+    /// What a node needs to know of the file to run.
+    pub fn settings(&self) -> Settings {
+        Settings { timing: self.timing.clone(), storage: self.storage.clone() }
     }
 
     /// All acceptors of the file, with the nodes that host them.
@@ -351,6 +361,7 @@ mod tests {
         assert!(!differs(|file| file.nodes[0].data = None));
         assert!(!differs(|file| file.timing.probe_ms = [1, 2]));
         assert!(!differs(|file| file.clients.connections_max = 7));
+        assert!(!differs(|file| file.storage.compact_above_bytes *= 2));
     }
 
     #[test]
@@ -369,6 +380,7 @@ mod tests {
         assert!(refused(|file| file.nodes[1].acceptors.push("majority".into())).contains("quorum"));
         assert!(refused(|file| file.clients.connections_max = 0).contains("connections_max"));
         assert!(refused(|file| file.timing.heartbeat_ms = [35, 60]).contains("3 times"));
+        assert!(refused(|file| file.storage.compact_above_bytes = 9).contains("compact_above"));
         let no_matchmaker = refused(|file| {
             file.nodes.iter_mut().for_each(|node| node.roles.retain(|r| *r != Role::Matchmaker));
         });

@@ -69,7 +69,7 @@ impl Cluster {
         Self::start(file)
     }
 
-    fn start(mut file: ClusterFile) -> Self {
+    pub(crate) fn start(mut file: ClusterFile) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let count = file.nodes.len() * 2;
         let mut addresses = free_addresses(count).into_iter();

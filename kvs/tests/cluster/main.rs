@@ -7,4 +7,5 @@ mod inputs;
 mod interop;
 mod members;
 mod operations;
+mod snapshots;
 mod workload;

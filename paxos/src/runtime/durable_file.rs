@@ -13,8 +13,8 @@ use bytes::Bytes;
 use crate::wire::{self, Decode, Encode, Frame};
 
 /// The format of every file in a data directory that this program writes and reads. Format 1 had no
-/// charter.
-pub(super) const FORMAT: u32 = 2;
+/// charter, and in format 2 a log was rewritten as a whole and had no snapshots.
+pub(super) const FORMAT: u32 = 3;
 
 const HEADER_BYTES: usize = 20;
 
@@ -161,7 +161,9 @@ mod tests {
     fn another_format_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
-        for (format, cure) in [(1, "does not convert it"), (9, "or a newer one")] {
+        for (format, cure) in
+            [(1, "does not convert it"), (2, "does not convert it"), (9, "or a newer one")]
+        {
             replace(&path, MAGIC, &1_u64).unwrap();
             let mut bytes = fs::read(&path).unwrap();
             bytes[8] = format;

@@ -18,7 +18,7 @@ const fn inside(
 }
 
 /// All of them.
-pub(super) const ALL: [Description; 65] = [
+pub(super) const ALL: [Description; 70] = [
     inside(
         Mutant::OneBallot,
         "R04",
@@ -293,6 +293,12 @@ pub(super) const ALL: [Description; 65] = [
         &["H4", "A11"],
     ),
     inside(
+        Mutant::SessionsOutsideSnapshot,
+        "R59",
+        "snapshots do not hold what was executed for whom",
+        &["A15", "A14", "A16", "A22", "L1", "A20"],
+    ),
+    inside(
         Mutant::ExecuteEndedLife,
         "R60b",
         "replicas execute commands of a life of a session that has ended",
@@ -334,6 +340,30 @@ pub(super) const ALL: [Description; 65] = [
         "R63e",
         "members of the configuration before a switch confirm reads in the places of new ones",
         &["A16", "A20"],
+    ),
+    inside(
+        Mutant::InstallOlderSnapshot,
+        "R65a",
+        "a replica installs a snapshot though it has executed more by then",
+        &["A14", "A22", "D5"],
+    ),
+    inside(
+        Mutant::ForgetBeforeSnapshotEnds,
+        "R65b",
+        "what a snapshot covers goes from the disk when the snapshot begins",
+        &["A22", "D2"],
+    ),
+    inside(
+        Mutant::ChangeUnderSnapshot,
+        "R65c",
+        "what commands change while a snapshot is read is not kept as it was",
+        &["A22", "A16", "A14"],
+    ),
+    inside(
+        Mutant::TakeAnyChunk,
+        "R65d",
+        "a replica takes any later chunk of a snapshot for the next one",
+        &["A22", "A14", "D5", "A16"],
     ),
     inside(
         Mutant::CountMessages,

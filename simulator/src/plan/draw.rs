@@ -7,6 +7,7 @@ use matchmaker::leader::LeaderOptions;
 use paxos::election::ElectionOptions;
 use paxos::quorum::QuorumSystem;
 use paxos::session::SessionOptions;
+use paxos::snapshot::SnapshotOptions;
 
 use super::{
     Fault, Moment, Options, Place, Places, Plan, Planned, Role, Shape, Target, Weather, Wish,
@@ -31,7 +32,7 @@ impl Plan {
             delay_us: random.pick([50..1500, 50..400, 500..5000, 20..12_000]),
             sync_us: random.pick([100..2000, 50..300, 500..8000]),
             wake_us: random.pick([0..60, 0..5, 0..800]),
-            rewrite_permille: random.pick([0, 5, 30]),
+            compact_above_bytes: random.pick([1 << 30, 64 << 10, 16 << 10, 4 << 10]),
             is_encoded: random.permille(250),
             weather: Weather { loss: 0, repeats: 0, late: 0 },
             faults: Vec::new(),
@@ -92,6 +93,11 @@ fn options(random: &mut Random) -> Options {
             window_max: random.pick([8, 1, 3, 64]),
             queue_max: if is_tight { 3 } else { session.queue_max },
             ..session
+        },
+        snapshots: SnapshotOptions {
+            chunk_bytes: random.pick([150, 1000, 8000]),
+            window: random.pick([1, 2, 4]),
+            tail_bytes: random.pick([0, 300, 5000]),
         },
     }
 }

@@ -12,6 +12,7 @@ use matchmaker::matchmaker::MatchmakerRecord;
 use matchmaker::node::NodeRecord;
 use paxos::actor::{Actor, NodeId};
 use paxos::round::Round;
+use paxos::slot::Slot;
 
 use super::{Ghost, Property, Verdict, fail};
 
@@ -24,11 +25,17 @@ pub(super) const PROPERTY: Property = Property {
     module: "`restore` and `checkpoint` of every role, `paxos::log_format`",
 };
 
-/// What an actor makes of its checkpoint is what it made of its records.
-pub fn check_checkpoint<A: Actor>(name: &str, actor: &A, mut copy: A) -> Verdict {
-    let records = actor.checkpoint();
+/// What an actor makes of its checkpoint is what it made of its records, and folding it over those
+/// changes nothing.
+pub fn check_checkpoint<A: Actor + Clone + PartialEq>(
+    name: &str,
+    actor: &A,
+    mut copy: A,
+) -> Verdict {
+    let (records, mut again) = (actor.checkpoint(), actor.clone());
     records.iter().for_each(|record| copy.restore(record.clone()));
-    if copy.checkpoint() == records {
+    records.iter().for_each(|record| again.restore(record.clone()));
+    if copy.checkpoint() == records && again == *actor {
         return Ok(());
     }
     fail(PROPERTY, format!("{name} restores other than it wrote: {records:?}"))
@@ -51,9 +58,14 @@ pub fn check_refusal(name: &str, is_refused: bool) -> Verdict {
 }
 
 impl Ghost {
-    /// An actor came back with this checkpoint: it has what it had durably. (Of acceptors the promise
-    /// property speaks.)
-    pub fn check_remembered(&self, node: NodeId, checkpoint: &[NodeRecord]) -> Verdict {
+    /// An actor came back with this checkpoint, and an archive with so many slots: it has what it had
+    /// durably. (Of acceptors the promise property speaks.)
+    pub fn check_remembered(
+        &self,
+        node: NodeId,
+        checkpoint: &[NodeRecord],
+        kept: Option<Slot>,
+    ) -> Verdict {
         let mut records = checkpoint.iter();
         let used = self.used.get(&node).is_none_or(|used| {
             let is_used = |r: &NodeRecord| {
@@ -65,9 +77,8 @@ impl Ghost {
         let lives = self.lives.get(&node).is_none_or(|life| {
             records.any(|r| matches!(r, NodeRecord::Session(record) if record.life >= *life))
         });
-        let archived = self.archived.get(&node).map_or(0, |watermark| watermark.0 as usize);
-        let archives = checkpoint.iter().filter(|record| matches!(record, NodeRecord::Archive(_)));
-        let has_archived = archives.count() >= archived;
+        let archived = self.archived.get(&node).copied().unwrap_or_default();
+        let has_archived = kept.unwrap_or_default() >= archived;
         let missing = self.missing_registration(node, checkpoint);
         let handover = self.remembers_handover(node, checkpoint);
         if used && lives && has_archived && missing.is_none() && handover {
@@ -75,7 +86,7 @@ impl Ghost {
         }
         let name = self.name(node);
         let detail = format!(
-            "{name} came back without its round ({}), life ({}), {archived} values ({}), handover \
+            "{name} came back without its round ({}), life ({}), all {archived} slots ({}), handover \
              ({}) or {missing:?}",
             !used, !lives, !has_archived, !handover
         );

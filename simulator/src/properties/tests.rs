@@ -149,7 +149,7 @@ fn what_was_chosen_is_collected_before_it_is_persisted() {
     let [one, two, _] = founders[..] else { panic!("there are three") };
     bench.record(one, collected.clone()).unwrap();
     assert_eq!(broken(bench.record(two, collected.clone())), "A19");
-    let kept = ArchiveRecord { slot: Slot(0), value: value("x") };
+    let kept = ArchiveRecord::Value { slot: Slot(0), value: value("x") };
     for archive in bench.every(Role::Archive) {
         bench.record(archive, NodeRecord::Archive(kept.clone())).unwrap();
     }
