@@ -285,7 +285,8 @@ impl Matchmaker {
     ///
     /// *Repeat*: answered again from the log. Once the round is registered nothing can be added
     /// below it, so entries below can only have been collected since, and the watermark covers
-    /// exactly those. It is the same for a round that was inherited: all members began with it.
+    /// exactly those. A round that was handed over counts as registered only if it is the highest of
+    /// those: a higher one may have been registered by a majority that did not know of it.
     fn on_match_a(&mut self, from: NodeId, m: MatchA, fx: &mut Fx) {
         if !self.serves(from, m.epoch, fx) {
             return;

@@ -280,6 +280,26 @@ fn a_round_that_was_handed_over_below_a_higher_one_is_not_completed() {
 }
 
 #[test]
+fn a_round_that_was_handed_over_below_another_is_refused_for_ever() {
+    // A minority of the old matchmakers had the lower one. The higher one was registered by a majority
+    // that did not know of it, so nobody will ask the acceptors of the lower one.
+    let (epoch, c) = (Epoch(1), configuration(7, 10));
+    let mut handed_over = successor();
+    handed_over.log.insert(round(2, 0), c.clone());
+    handed_over.newest = Some((round(2, 0), c.clone()));
+    let mut matchmaker = Matchmaker::pending();
+    step(&mut matchmaker, ActivateA { successor: handed_over });
+    let fx = step(&mut matchmaker, MatchA { epoch, round: round(1, 0), configuration: c.clone() });
+    let nack = MatchNack { epoch, round: round(1, 0), highest: round(2, 0) };
+    assert_eq!(fx, expected(vec![], nack));
+    let fx = step(&mut matchmaker, MatchA { epoch, round: round(2, 0), configuration: c.clone() });
+    let history = [(round(1, 0), c.clone())].into();
+    let newest = Some((round(2, 0), c));
+    let (watermark, round) = (round(1, 0), round(2, 0));
+    assert_eq!(fx, expected(vec![], MatchB { epoch, round, watermark, history, newest }));
+}
+
+#[test]
 fn an_old_member_sends_on_whoever_still_asks() {
     let mut matchmaker = founded();
     step(&mut matchmaker, match_a(round(1, 0), configuration(7, 10)));

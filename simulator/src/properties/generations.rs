@@ -189,7 +189,7 @@ impl Ghost {
             told: None,
         };
         self.generations.registries.insert((epoch, node), registry);
-        // One below a higher one may have been registered by a minority, and stays incomplete then.
+        // Only the highest counts as registered: those below may have been outdone before.
         if let Some((round, configuration)) = successor.log.last_key_value() {
             self.note_matched(epoch, *round, configuration)?;
         }

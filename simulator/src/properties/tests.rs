@@ -186,7 +186,8 @@ impl Bench {
         Ok(())
     }
 
-    fn hear_matchmaker(&mut self, m: impl Into<ToProposer>) -> Verdict {
+    /// A founder says something to the first proposer.
+    fn say(&mut self, m: impl Into<ToProposer>) -> Verdict {
         let (from, to) = (self.founders()[0], self.round.owner);
         self.ghost.on_leave(from, to, &Message::Proposer(m.into()))
     }
@@ -238,8 +239,8 @@ fn a_matchmaker_forgets_the_newest_configuration() {
         let m = NewestB { epoch: Epoch(0), newest, round: None };
         ToProposer::Matchmaker(FromMatchmaker::NewestB(m))
     };
-    bench.hear_matchmaker(told(newest)).unwrap();
-    assert_eq!(broken(bench.hear_matchmaker(told(None))), "H6");
+    bench.say(told(newest)).unwrap();
+    assert_eq!(broken(bench.say(told(None))), "H6");
 }
 
 #[test]
@@ -250,14 +251,14 @@ fn matchmakers_are_announced_before_they_serve() {
     let generation = successor.generation.clone();
     let announced = ToProposer::Reconfigurer(AnnounceA { generation }.into());
     for node in bench.founders().into_iter().take(2) {
-        assert_eq!(broken(bench.hear_matchmaker(announced.clone())), "H7");
+        assert_eq!(broken(bench.say(announced.clone())), "H7");
         let record = MatchmakerRecord::Activated(successor.clone());
         bench.record(node, NodeRecord::Matchmaker(record)).unwrap();
     }
-    bench.hear_matchmaker(announced).unwrap();
+    bench.say(announced).unwrap();
     let elsewhere = Successor { watermark: bench.round, ..successor };
     let m = Stopped { epoch: Epoch(0), successor: Some(elsewhere) };
-    assert_eq!(broken(bench.hear_matchmaker(ToProposer::Matchmaker(m.into()))), "H7");
+    assert_eq!(broken(bench.say(ToProposer::Matchmaker(m.into()))), "H7");
 }
 
 #[test]
