@@ -30,7 +30,8 @@ impl Inner {
     /// Takes the next step of a change.
     pub(super) async fn change(&self, wish: Wish<'_>) -> Result<String, OperationError> {
         let status = self.client.status(STATUS_TIMEOUT).await?;
-        let exchange = exchange(wish, &status, &self.candidates.all())?;
+        let exchange =
+            exchange(wish, &status, &self.outlook.known().members, &self.candidates.all())?;
         let step = exchange.next_step(&status);
         Ok(json(&self.take(wish, step, &status).await?))
     }

@@ -34,16 +34,20 @@ impl<'a> Wish<'a> {
     }
 }
 
-/// The exchange that fulfils a wish, in a cluster of that status with those who want to join.
+/// The exchange that fulfils a wish, in a cluster of that status with those who want to join. `own` are
+/// the members as this node knows them.
 ///
 /// *Errors*: it cannot be fulfilled; the text says why and what to do.
 pub(super) fn exchange(
     wish: Wish<'_>,
     status: &StatusB,
+    own: &Members,
     candidates: &BTreeMap<String, Candidate>,
 ) -> Result<Exchange, OperationError> {
     let members = Members::decode(&status.configuration.membership().directory)
         .map_err(|error| refused(format!("the leader's members are unreadable: {error}")))?;
+    // Addresses may have changed in the cluster file.
+    let members = if members.changes() == 0 { own.clone() } else { members };
     let exchange = match wish {
         Wish::Add(name) => {
             let new = newcomer(name, &members, candidates)?;
@@ -174,10 +178,6 @@ fn check_roles(new: &Member, removed: &Actors, status: &StatusB) -> Result<(), O
         return Err(refused(format!(
             "{needed} acceptors must be replaced and `{name}` hosts {spare}: start it with more"
         )));
-    }
-    let is_matchmaker = removed.matchmaker.is_some_and(|node| status.matchmakers.contains(&node));
-    if is_matchmaker && new.matchmaker().is_none() {
-        return Err(refused(format!("`{name}` lacks the role of a matchmaker, which is needed")));
     }
     if removed.archive.is_some() && new.archive().is_none() {
         return Err(refused(format!("`{name}` lacks the role of a replica, which is needed")));

@@ -43,11 +43,7 @@ impl Inner {
         for name in names {
             let member = known.members.member(name);
             let member = member.map_err(|error| OperationError::Refused(error.to_string()))?;
-            let Some(node) = member.matchmaker() else {
-                let text = format!("the node `{name}` has no matchmaker: name others");
-                return Err(OperationError::Refused(text));
-            };
-            if !called.insert(node) {
+            if !called.insert(member.matchmaker()) {
                 let text = format!("the node `{name}` is named twice: it counts once; name others");
                 return Err(OperationError::Refused(text));
             }

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use matchmaker::leader::Deployment;
-use matchmaker::message::Epoch;
+use matchmaker::message::Generation;
 use paxos::actor::Incarnation;
 use paxos::configuration::Configuration;
 use paxos::quorum::QuorumSystem;
@@ -307,7 +307,8 @@ impl ClusterFile {
         let initial = Configuration::new(1, self.quorum.into(), voting)
             .map_err(|cause| DeploymentError(format!("`acceptors`: {cause}")))?
             .with_membership(members.membership(&BTreeSet::new()));
-        Ok(Deployment { epoch: Epoch(0), matchmakers: members.matchmakers(), initial })
+        let Generation { epoch, members: matchmakers } = members.founders();
+        Ok(Deployment { epoch, matchmakers, initial })
     }
 }
 
