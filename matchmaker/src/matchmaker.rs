@@ -302,14 +302,13 @@ impl Matchmaker {
                     format!("{from} registers two configurations of round {}", m.round),
                 );
             }
-            Some(_) if self.is_outdone(m.round) => {
-                let nack = MatchNack { epoch, round: m.round, highest };
-                return fx.send(from, FromMatchmaker::MatchNack(nack));
-            }
+            Some(_) if self.is_outdone(m.round) => return self.refuse(&m, from, fx),
             Some(_) => {}
-            None if m.round <= highest || self.log.len() >= HISTORY_MAX => {
-                let nack = MatchNack { epoch, round: m.round, highest };
-                return fx.send(from, FromMatchmaker::MatchNack(nack));
+            None if m.round <= highest
+                || self.log.len() >= HISTORY_MAX
+                || self.is_superseded(&m.configuration) =>
+            {
+                return self.refuse(&m, from, fx);
             }
             None => self.write(MatchmakerRecord::Registered(m.round, m.configuration), fx),
         }
@@ -319,14 +318,29 @@ impl Matchmaker {
         fx.send(from, FromMatchmaker::MatchB(m));
     }
 
-    /// Whether a round was handed over together with a higher one. It may have been registered by a
-    /// minority of the generation before, and the higher one by a majority that did not know of it: to
-    /// answer it now would complete it behind the back of the higher one.
+    fn refuse(&self, m: &MatchA, from: NodeId, fx: &mut Fx) {
+        let (highest, newest) = (self.highest(), self.newest.clone());
+        let nack = MatchNack { epoch: m.epoch, round: m.round, highest, newest };
+        fx.send(from, FromMatchmaker::MatchNack(nack));
+    }
+
+    /// Whether a newer configuration is known: then machines of this one may be gone. Its proposer has
+    /// asked which is the newest, but before that one was registered.
+    fn is_superseded(&self, configuration: &Configuration) -> bool {
+        let newest = self.newest.as_ref().map(|(_, newest)| newest.version());
+        newest > Some(configuration.version())
+            && !mutant::is_on(Mutant::OlderConfigurationRegistered)
+    }
+
+    /// Whether a round was handed over together with a higher one, or with a newer configuration. It may
+    /// have been registered by a minority of the generation before, and the other by a majority that did
+    /// not know of it: to answer it now would complete it behind the back of that one.
     fn is_outdone(&self, round: Round) -> bool {
-        let origin = self.origin.as_ref().filter(|origin| origin.log.contains_key(&round));
-        let highest = origin.and_then(|origin| origin.log.last_key_value());
-        highest.is_some_and(|(highest, _)| *highest > round)
-            && !mutant::is_on(Mutant::OutdoneRoundsAnswered)
+        let Some(origin) = &self.origin else { return false };
+        let Some(configuration) = origin.log.get(&round) else { return false };
+        let last = origin.log.last_key_value().map(|(last, _)| *last);
+        let is_lower = last > Some(round) && !mutant::is_on(Mutant::OutdoneRoundsAnswered);
+        is_lower || self.is_superseded(configuration)
     }
 
     /// The highest round that is registered, or below which all are collected. Only rounds above it

@@ -126,7 +126,8 @@ pub struct MatchB {
     pub newest: Option<(Round, Configuration)>,
 }
 
-/// Matchmaker → proposer. The round is refused for ever: a higher one is registered or collected.
+/// Matchmaker → proposer. The round is refused: a higher one is registered or collected, or a newer
+/// configuration is known than the one that was to be registered, whose machines may be gone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 #[bincode(crate = "paxos::wire::bincode")]
 pub struct MatchNack {
@@ -136,6 +137,8 @@ pub struct MatchNack {
     pub round: Round,
     /// The highest round that this matchmaker knows of.
     pub highest: Round,
+    /// As in [`NewestB`].
+    pub newest: Option<(Round, Configuration)>,
 }
 
 /// Leader → matchmaker. No round below `round` is needed any more.

@@ -41,8 +41,8 @@ use paxos::slot::Slot;
 use paxos::wire::{Decode, Encode};
 
 use crate::message::{
-    Epoch, FromMatchmaker, GarbageA, GarbageB, MatchA, MatchB, Message, Stopped, Successor,
-    ToMatchmaker,
+    Epoch, FromMatchmaker, GarbageA, GarbageB, MatchA, MatchB, MatchNack, Message, Stopped,
+    Successor, ToMatchmaker,
 };
 
 /// The decree is the first slot of a log that has no other.
@@ -193,7 +193,7 @@ impl SingleProposer {
     pub fn on_matchmaker(&mut self, from: NodeId, message: FromMatchmaker, fx: &mut Fx) {
         match message {
             FromMatchmaker::MatchB(m) => self.on_match_b(from, m, fx),
-            FromMatchmaker::MatchNack(m) => self.give_way(m.highest, fx),
+            FromMatchmaker::MatchNack(m) => self.on_match_nack(m, fx),
             FromMatchmaker::GarbageB(m) => self.on_garbage_b(from, &m, fx),
             FromMatchmaker::Stopped(m) => self.on_stopped(m, fx),
             // Never asked for: the caller knows which configuration it wants.
@@ -366,8 +366,28 @@ impl SingleProposer {
             return;
         }
         self.seen = self.seen.max(round);
-        let is_in_round = !matches!(self.phase, Phase::Idle | Phase::Chosen | Phase::Beaten);
-        if is_in_round && round > self.used {
+        if round > self.used {
+            self.leave_round(fx);
+        }
+    }
+
+    /// Gives way to a higher round. A configuration of an earlier version than others have registered is
+    /// refused; here versions mean nothing else, so the next round takes the later one.
+    fn on_match_nack(&mut self, m: MatchNack, fx: &mut Fx) {
+        let newest = m.newest.map_or(0, |(_, newest)| newest.version());
+        if let Some(Proposal { configuration, .. }) = &mut self.proposal
+            && m.round == self.used
+            && newest > configuration.version()
+        {
+            *configuration = configuration.clone().with_version(newest);
+            self.leave_round(fx);
+        }
+        self.give_way(m.highest, fx);
+    }
+
+    /// Tries again in a higher round, after a while.
+    fn leave_round(&mut self, fx: &mut Fx) {
+        if !matches!(self.phase, Phase::Idle | Phase::Chosen | Phase::Beaten) {
             self.phase = Phase::Beaten;
             self.collection = Collection::NotYet;
             let factor = 1 << self.defeat_count.min(BACKOFF_DOUBLINGS_MAX);

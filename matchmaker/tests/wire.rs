@@ -208,7 +208,12 @@ fn from_matchmaker() -> Golden<FromMatchmaker> {
         history: history(),
         newest,
     };
-    let match_nack = MatchNack { epoch: EPOCH, round: round(), highest: round().adjacent() };
+    let match_nack = MatchNack {
+        epoch: EPOCH,
+        round: round(),
+        highest: round().adjacent(),
+        newest: Some((round(), configuration())),
+    };
     Golden {
         prefix: "FromMatchmaker",
         values: vec![

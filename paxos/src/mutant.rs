@@ -101,6 +101,8 @@ pub enum Mutant {
     InheritedLogLost,
     /// R38: A new matchmaker registers rounds below those that were handed over to it.
     InheritedRoundsOutdone,
+    /// R32b: A matchmaker registers a configuration that is older than the newest it knows.
+    OlderConfigurationRegistered,
     /// R38b: A new matchmaker answers rounds that were handed over below a higher one.
     OutdoneRoundsAnswered,
     /// R39: A driver installs the successor it wants without a decree.
@@ -215,6 +217,7 @@ impl Mutant {
         Self::MergeWithoutLog,
         Self::InheritedLogLost,
         Self::InheritedRoundsOutdone,
+        Self::OlderConfigurationRegistered,
         Self::OutdoneRoundsAnswered,
         Self::SuccessorWithoutDecree,
         Self::AnswersSurviveHandover,
@@ -295,6 +298,7 @@ impl Mutant {
             Self::MergeWithoutLog => "R37a",
             Self::InheritedLogLost => "R37b",
             Self::InheritedRoundsOutdone => "R38",
+            Self::OlderConfigurationRegistered => "R32b",
             Self::OutdoneRoundsAnswered => "R38b",
             Self::SuccessorWithoutDecree => "R39",
             Self::AnswersSurviveHandover => "R40",

@@ -216,7 +216,8 @@ impl Leader {
         }
     }
 
-    /// A higher round is registered, so this one never will be: campaigns anew, above it.
+    /// A higher round is registered, or a newer configuration than that of this one, so it never will
+    /// be: campaigns anew, above it.
     ///
     /// A leader at work cannot stay in its series of adjacent rounds then; commands in flight are
     /// found by its Phase 1 or sent again by their sessions. It asks for the newest configuration
@@ -226,12 +227,15 @@ impl Leader {
             return;
         }
         self.seen = self.seen.max(m.highest);
-        let round = match &self.phase {
-            Phase::Matching(matching) => Some(matching.round),
-            Phase::Phase2(phase2) => phase2.next.as_ref().map(|next| next.matching.round),
-            Phase::Idle | Phase::Asking { .. } | Phase::Phase1(_) => None,
+        if let Some((round, newest)) = &m.newest {
+            self.learn(*round, newest, fx);
+        }
+        let newest = self.newest.1.version();
+        let Some(matching) = self.matching_mut().filter(|matching| matching.round == m.round)
+        else {
+            return;
         };
-        if round == Some(m.round) && m.highest > m.round {
+        if m.highest > m.round || newest > matching.configuration.version() {
             if mutant::is_on(Mutant::SwitchOverForeignRound)
                 && let Phase::Phase2(phase2) = &mut self.phase
                 && let Some(next) = phase2.next.take()

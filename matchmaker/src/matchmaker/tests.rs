@@ -113,11 +113,32 @@ fn a_repeated_registration_is_answered_from_the_log() {
 }
 
 #[test]
+fn a_configuration_that_is_older_than_the_newest_known_is_refused() {
+    let mut matchmaker = founded();
+    step(&mut matchmaker, match_a(round(1, 0), configuration(7, 10)));
+    let nack = MatchNack {
+        epoch: EPOCH,
+        round: round(2, 0),
+        highest: round(1, 0),
+        newest: Some((round(1, 0), configuration(7, 10))),
+    };
+    let fx = step(&mut matchmaker, match_a(round(2, 0), configuration(3, 20)));
+    assert_eq!(fx, expected(vec![], nack));
+    let fx = step(&mut matchmaker, match_a(round(2, 0), configuration(7, 10)));
+    assert_eq!(fx.records.len(), 1, "a leader change registers what it knows again");
+}
+
+#[test]
 fn a_lower_round_is_refused() {
     let mut matchmaker = founded();
     step(&mut matchmaker, match_a(round(3, 0), configuration(1, 10)));
     let fx = step(&mut matchmaker, match_a(round(2, 0), configuration(1, 10)));
-    let nack = MatchNack { epoch: EPOCH, round: round(2, 0), highest: round(3, 0) };
+    let nack = MatchNack {
+        epoch: EPOCH,
+        round: round(2, 0),
+        highest: round(3, 0),
+        newest: matchmaker.newest.clone(),
+    };
     assert_eq!(fx, expected(vec![], nack));
 }
 
@@ -142,7 +163,12 @@ fn collected_rounds_are_forgotten_and_refused_and_the_newest_configuration_is_no
     let fx = step(&mut matchmaker, GarbageA { epoch: EPOCH, round: round(1, 0) });
     assert_eq!(fx, expected(vec![], reply));
     let fx = step(&mut matchmaker, match_a(round(1, 5), configuration(1, 20)));
-    let nack = MatchNack { epoch: EPOCH, round: round(1, 5), highest: round(2, 0) };
+    let nack = MatchNack {
+        epoch: EPOCH,
+        round: round(1, 5),
+        highest: round(2, 0),
+        newest: matchmaker.newest.clone(),
+    };
     assert_eq!(fx, expected(vec![], nack));
     let fx = step(&mut matchmaker, NewestA { epoch: EPOCH });
     let newest = Some((round(1, 0), configuration(7, 10)));
@@ -247,7 +273,12 @@ fn a_new_member_begins_with_what_was_handed_over() {
     assert_eq!(matchmaker.log().keys().copied().collect::<Vec<_>>(), [round(1, 0), round(2, 0)]);
     let lower = MatchA { epoch, round: round(1, 5), configuration: c.clone() };
     let fx = step(&mut matchmaker, lower);
-    let nack = MatchNack { epoch, round: round(1, 5), highest: round(2, 0) };
+    let nack = MatchNack {
+        epoch,
+        round: round(1, 5),
+        highest: round(2, 0),
+        newest: matchmaker.newest.clone(),
+    };
     assert_eq!(fx, expected(vec![], nack));
     // What was handed over counts as registered here.
     let fx = step(&mut matchmaker, MatchA { epoch, round: round(1, 0), configuration: c.clone() });
@@ -269,7 +300,12 @@ fn a_round_that_was_handed_over_below_a_higher_one_is_not_completed() {
     step(&mut matchmaker, ActivateA { successor });
     let epoch = Epoch(1);
     let lower = MatchA { epoch, round: round(1, 0), configuration: configuration(7, 10) };
-    let nack = MatchNack { epoch, round: round(1, 0), highest: round(2, 0) };
+    let nack = MatchNack {
+        epoch,
+        round: round(1, 0),
+        highest: round(2, 0),
+        newest: matchmaker.newest.clone(),
+    };
     assert_eq!(step(&mut matchmaker, lower), expected(vec![], nack));
     let higher = MatchA { epoch, round: round(2, 0), configuration: configuration(7, 20) };
     let fx = step(&mut matchmaker, higher);
@@ -290,7 +326,12 @@ fn a_round_that_was_handed_over_below_another_is_refused_for_ever() {
     let mut matchmaker = Matchmaker::pending();
     step(&mut matchmaker, ActivateA { successor: handed_over });
     let fx = step(&mut matchmaker, MatchA { epoch, round: round(1, 0), configuration: c.clone() });
-    let nack = MatchNack { epoch, round: round(1, 0), highest: round(2, 0) };
+    let nack = MatchNack {
+        epoch,
+        round: round(1, 0),
+        highest: round(2, 0),
+        newest: matchmaker.newest.clone(),
+    };
     assert_eq!(fx, expected(vec![], nack));
     let fx = step(&mut matchmaker, MatchA { epoch, round: round(2, 0), configuration: c.clone() });
     let history = [(round(1, 0), c.clone())].into();

@@ -236,7 +236,8 @@ fn it_adopts_the_vote_of_the_highest_round_and_collects_when_that_is_chosen() {
 fn it_gives_way_to_a_higher_round_and_then_goes_above_with_the_same_wish() {
     let mut proposer = proposer(1);
     proposed(&mut proposer, "x", 20);
-    let refusal = MatchNack { epoch: EPOCH, round: round(1, 1), highest: round(3, 2) };
+    let refusal =
+        MatchNack { epoch: EPOCH, round: round(1, 1), highest: round(3, 2), newest: None };
     for (refused, next, doublings) in [(1, 4, 0), (4, 7, 1)] {
         let highest = round(next - 1, 2);
         let fx = from_matchmaker(

@@ -2,7 +2,8 @@
 
 use matchmaker::leader::LeaderTimer;
 use matchmaker::message::{
-    FromMatchmaker, GarbageA, GarbageB, MatchA, MatchB, Message, NewestA, NewestB, ToProposer,
+    FromMatchmaker, GarbageA, GarbageB, MatchA, MatchB, MatchNack, Message, NewestA, NewestB,
+    ToProposer,
 };
 
 use crate::cluster::*;
@@ -82,8 +83,12 @@ fn the_newest_configuration_survives_garbage_collection() {
     let newest = Some((round(0), majority(4, B)));
     let answer = NewestB { epoch: EPOCH, newest: newest.clone(), round: None };
     assert_eq!(matchmaker_step(&mut matchmaker, NewestA { epoch: EPOCH }), answer.into());
-    let answer = matchmaker_step(&mut matchmaker, register(2, majority(1, A)));
-    let history = [].into();
+    let refused = matchmaker_step(&mut matchmaker, register(2, majority(1, A)));
+    let highest = round(1);
+    let nack = MatchNack { epoch: EPOCH, round: round(2), highest, newest: newest.clone() };
+    assert_eq!(refused, nack.into());
+    let answer = matchmaker_step(&mut matchmaker, register(2, majority(4, B)));
+    let (history, newest) = ([].into(), Some((round(2), majority(4, B))));
     let expected = MatchB { epoch: EPOCH, round: round(2), watermark: round(1), history, newest };
     assert_eq!(answer, expected.into());
 }

@@ -18,7 +18,7 @@ const fn inside(
 }
 
 /// All of them.
-pub(super) const ALL: [Description; 70] = [
+pub(super) const ALL: [Description; 71] = [
     inside(
         Mutant::OneBallot,
         "R04",
@@ -255,6 +255,12 @@ pub(super) const ALL: [Description; 70] = [
         "R38",
         "a new matchmaker registers rounds below those that were handed over to it",
         &["A9"],
+    ),
+    inside(
+        Mutant::OlderConfigurationRegistered,
+        "R32b",
+        "a matchmaker registers a configuration that is older than the newest it knows",
+        &["H6", "A11", "L1"],
     ),
     inside(
         Mutant::OutdoneRoundsAnswered,

@@ -47,6 +47,8 @@ pub(super) struct Generations {
     pub(super) proposed: BTreeMap<(Epoch, Round), Value>,
     /// Who has answered for each round, in which epoch.
     pub(super) answers: BTreeMap<Round, BTreeMap<Epoch, BTreeSet<NodeId>>>,
+    /// The version of the newest configuration that a majority has registered.
+    pub(super) version: u64,
     /// The newest configuration that each matchmaker has told of.
     pub(super) newest: BTreeMap<NodeId, (u64, Round)>,
     /// The durable round of each driver.
@@ -190,7 +192,10 @@ impl Ghost {
         };
         self.generations.registries.insert((epoch, node), registry);
         // Only the highest counts as registered: those below may have been outdone before.
-        if let Some((round, configuration)) = successor.log.last_key_value() {
+        let newest = successor.newest.as_ref().map(|(_, newest)| newest.version());
+        if let Some((round, configuration)) = successor.log.last_key_value()
+            && Some(configuration.version()) >= newest
+        {
             self.note_matched(epoch, *round, configuration)?;
         }
         self.check_reachability()

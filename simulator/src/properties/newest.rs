@@ -23,7 +23,7 @@ fn rank(newest: Option<&(Round, Configuration)>) -> (u64, Round) {
 pub(super) const PROPERTY: Property = Property {
     id: "H6",
     name: "newest configuration",
-    statement: "The newest configuration that a matchmaker tells of never becomes an older one, and no handover loses one that a majority has registered.",
+    statement: "The newest configuration that a matchmaker tells of never becomes an older one, a majority never registers an older one after a newer, and no handover loses one that a majority has registered.",
     paper: "-",
     module: "`matchmaker::matchmaker`, `matchmaker::reconfigurer`",
 };
@@ -42,6 +42,16 @@ impl Ghost {
             return fail(PROPERTY, detail);
         }
         *known = told;
+        Ok(())
+    }
+
+    /// A majority has registered a round.
+    pub(super) fn check_version(&mut self, round: Round, configuration: &Configuration) -> Verdict {
+        let (version, newest) = (configuration.version(), self.generations.version);
+        if version < newest {
+            return fail(PROPERTY, format!("{round} has version {version} after version {newest}"));
+        }
+        self.generations.version = version;
         Ok(())
     }
 

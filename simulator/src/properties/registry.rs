@@ -54,7 +54,11 @@ impl Ghost {
         configuration: &Configuration,
     ) -> Verdict {
         let is_complete = self.is_majority(epoch, self.registered_count(epoch, round));
-        if is_complete && self.matched.insert(round) {
+        // A member that does not know that its generation has ended may still complete a round of which
+        // the next one knows: whoever was registered there has shut it.
+        let is_past = self.generations.chosen.contains_key(&epoch);
+        if is_complete && self.matched.insert(round) && !is_past {
+            self.check_version(round, configuration)?;
             return self.check_retired(round, configuration);
         }
         Ok(())
