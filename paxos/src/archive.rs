@@ -232,10 +232,11 @@ impl Archive {
     }
 
     /// Begins to make what is in the log before its next checkpoint dispensable: by a snapshot of all
-    /// that is durable now, or more.
+    /// that is durable now, or more. If nothing is durable and no snapshot has begun, nothing is needed;
+    /// one that has begun loses its first chunks, so another one must follow it.
     pub fn on_compaction(&mut self, fx: &mut Fx) {
         let watermark = self.persisted_watermark;
-        if watermark == Slot::ZERO {
+        if watermark == Slot::ZERO && self.partial.is_none() {
             return;
         }
         self.compaction = Compaction::Wanted(watermark);

@@ -300,3 +300,18 @@ fn an_empty_archive_needs_no_snapshot() {
     assert!(compact(&mut archive).is_empty());
     assert!(archive.is_compact());
 }
+
+#[test]
+fn an_empty_archive_that_is_given_a_snapshot_needs_another_one() {
+    let mut archive = archive();
+    let early = chunks(4);
+    step(&mut archive, REPLICA, Keep { chunk: early[0].clone() });
+    assert_eq!(compact(&mut archive).sends.len(), 1);
+    for chunk in &early[1..] {
+        step(&mut archive, REPLICA, Keep { chunk: chunk.clone() });
+    }
+    assert_eq!((archive.base(), archive.is_compact()), (Slot(4), false));
+    let later = keep(&mut archive, 4);
+    assert!(archive.is_compact());
+    assert_eq!(fold(later).persisted_watermark(), Slot(4));
+}

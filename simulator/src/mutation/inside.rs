@@ -66,7 +66,7 @@ pub(super) const ALL: [Description; 71] = [
         Mutant::HistoryOfOne,
         "R12",
         "the history is that of one matchmaker, not the union",
-        &["A2", "A7", "A21"],
+        &["A2", "A7", "A21", "A10"],
     ),
     inside(
         Mutant::RegisterLowerRound,
@@ -168,7 +168,7 @@ pub(super) const ALL: [Description; 71] = [
         Mutant::SwitchBeforeMatching,
         "R30f",
         "a leader switches before the adjacent round is registered",
-        &["A7"],
+        &["A7", "A10"],
     ),
     inside(
         Mutant::ProposedSlotFreed,
