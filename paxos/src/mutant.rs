@@ -13,9 +13,13 @@ use std::cell::Cell;
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Mutant {
+    /// R03c: The next page of the votes of an acceptor begins one slot too late.
+    PageSkipsVote,
     /// R04: An acceptor keeps one round for promise and vote: a later promise raises the round of
     /// its votes.
     OneBallot,
+    /// R04b: An acceptor that votes for the same value again keeps the round of its first vote.
+    OldRoundKept,
     /// R05: A vote does not raise the promise.
     VoteWithoutPromise,
     /// R06: A leader adopts the vote of the lowest round in a slot.
@@ -37,6 +41,8 @@ pub enum Mutant {
     RegisterLowerRound,
     /// R15: The checkpoint of a matchmaker leaves its watermark out.
     CheckpointWithoutWatermark,
+    /// R15b: The checkpoint of a matchmaker leaves the newest configuration out.
+    CheckpointWithoutNewest,
     /// R16: A leader takes the lowest watermark that matchmakers tell, not the highest.
     LowestWatermark,
     /// R17: A matchmaker registers rounds below its watermark.
@@ -147,6 +153,12 @@ pub enum Mutant {
     CampaignAtOnce,
     /// R77: A leader takes and proposes everything, however much waits already.
     NoBackPressure,
+    /// R77b: A session that has started over refuses every call.
+    RefuseAfterRetry,
+    /// R77c: What leaves the queue of a session counts for its limit for ever.
+    QueueBytesKept,
+    /// R77d: A session starts over only if neither a command nor a question moves.
+    StallOfBoth,
     /// R78a: A proposer that cannot hear the leader campaigns without asking acceptors for signs of
     /// life.
     CampaignOnSilence,
@@ -161,7 +173,9 @@ pub enum Mutant {
 impl Mutant {
     /// All faults, in the order of their ids.
     pub const ALL: &[Self] = &[
+        Self::PageSkipsVote,
         Self::OneBallot,
+        Self::OldRoundKept,
         Self::VoteWithoutPromise,
         Self::AdoptLowestVote,
         Self::AdoptRepeatedValue,
@@ -172,6 +186,7 @@ impl Mutant {
         Self::HistoryOfOne,
         Self::RegisterLowerRound,
         Self::CheckpointWithoutWatermark,
+        Self::CheckpointWithoutNewest,
         Self::LowestWatermark,
         Self::RegisterCollectedRound,
         Self::CollectAfterOneVote,
@@ -226,6 +241,9 @@ impl Mutant {
         Self::EarlierProbeCounts,
         Self::CampaignAtOnce,
         Self::NoBackPressure,
+        Self::RefuseAfterRetry,
+        Self::QueueBytesKept,
+        Self::StallOfBoth,
         Self::CampaignOnSilence,
         Self::CampaignWithoutQuorum,
         Self::ActivationWaitsForAll,
@@ -235,7 +253,9 @@ impl Mutant {
     /// What the fault is called everywhere.
     pub fn id(self) -> &'static str {
         match self {
+            Self::PageSkipsVote => "R03c",
             Self::OneBallot => "R04",
+            Self::OldRoundKept => "R04b",
             Self::VoteWithoutPromise => "R05",
             Self::AdoptLowestVote => "R06",
             Self::AdoptRepeatedValue => "R07",
@@ -246,6 +266,7 @@ impl Mutant {
             Self::HistoryOfOne => "R12",
             Self::RegisterLowerRound => "R13",
             Self::CheckpointWithoutWatermark => "R15",
+            Self::CheckpointWithoutNewest => "R15b",
             Self::LowestWatermark => "R16",
             Self::RegisterCollectedRound => "R17",
             Self::CollectAfterOneVote => "R19",
@@ -300,6 +321,9 @@ impl Mutant {
             Self::EarlierProbeCounts => "R74f",
             Self::CampaignAtOnce => "R76",
             Self::NoBackPressure => "R77",
+            Self::RefuseAfterRetry => "R77b",
+            Self::QueueBytesKept => "R77c",
+            Self::StallOfBoth => "R77d",
             Self::CampaignOnSilence => "R78a",
             Self::CampaignWithoutQuorum => "R78b",
             Self::ActivationWaitsForAll => "R81",

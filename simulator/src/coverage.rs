@@ -30,6 +30,7 @@ pub enum Situation {
     PhaseOneOverTwoConfigurations,
     PhaseOneOverThreeConfigurations,
     PhaseOneWithVotes,
+    PhaseOneInPages,
     RoundRefused,
     ProposalRefused,
     VoteBelowWatermark,
@@ -79,7 +80,7 @@ pub enum Situation {
 
 impl Situation {
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 55] = [
+    pub const ALL: [(Self, &str); 56] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -90,6 +91,7 @@ impl Situation {
         (Self::PhaseOneOverTwoConfigurations, "Phase 1 asks two configurations"),
         (Self::PhaseOneOverThreeConfigurations, "Phase 1 asks three configurations or more"),
         (Self::PhaseOneWithVotes, "Phase 1 finds votes"),
+        (Self::PhaseOneInPages, "an acceptor shows its votes in several pages"),
         (Self::RoundRefused, "a matchmaker refuses a round"),
         (Self::ProposalRefused, "an acceptor refuses a round"),
         (Self::VoteBelowWatermark, "an acceptor need not vote, the slot is persisted"),
@@ -361,6 +363,7 @@ impl Coverage {
         match m {
             FromAcceptor::Phase1B(m) => {
                 self.meet_if(!m.votes.is_empty(), Situation::PhaseOneWithVotes);
+                self.meet_if(m.next.is_some(), Situation::PhaseOneInPages);
             }
             FromAcceptor::Phase2B(m) => {
                 self.meet_if(m.slot < m.persisted_watermark, Situation::VoteBelowWatermark);

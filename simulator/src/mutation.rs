@@ -83,9 +83,24 @@ impl Mutation {
     /// Bugs at the boundary.
     const OUTSIDE: [Description; 30] = [
         bug(Self::SendBeforeSync, "R01", "messages do not wait for the disk", &["D1"]),
-        bug(Self::ForgetPromise, "R02", "an acceptor forgets its promises in a crash", &["A6"]),
-        bug(Self::ForgetVotes, "R03", "an acceptor forgets its votes in a crash", &["A6", "A2"]),
-        bug(Self::HideVote, "R03b", "an acceptor hides a vote in Phase 1", &["A2", "A10", "A21"]),
+        bug(
+            Self::ForgetPromise,
+            "R02",
+            "an acceptor forgets its promises in a crash",
+            &["A6", "D2"],
+        ),
+        bug(
+            Self::ForgetVotes,
+            "R03",
+            "an acceptor forgets its votes in a crash",
+            &["A6", "A2", "D2"],
+        ),
+        bug(
+            Self::HideVote,
+            "R03b",
+            "an acceptor hides a vote in Phase 1",
+            &["A2", "A10", "A21", "A23"],
+        ),
         bug(
             Self::ForgeMatchB,
             "R11x",

@@ -14,6 +14,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use matchmaker::leader::LeaderOptions;
+use paxos::acceptor::AcceptorOptions;
 use paxos::election::ElectionOptions;
 use paxos::quorum::QuorumSystem;
 use paxos::session::SessionOptions;
@@ -59,6 +60,8 @@ pub struct Options {
     pub leader: LeaderOptions,
     /// Of sessions.
     pub session: SessionOptions,
+    /// Of acceptors.
+    pub acceptor: AcceptorOptions,
 }
 
 /// How the network behaves where it is not broken.
@@ -117,6 +120,7 @@ impl Plan {
             election: ElectionOptions::default(),
             leader: LeaderOptions::default(),
             session: SessionOptions::default(),
+            acceptor: AcceptorOptions::default(),
         };
         plan.weather = Weather { loss: 0, repeats: 0, late: 0 };
         plan.delay_us = 50..1500;

@@ -24,14 +24,32 @@ pub(super) const PROPERTY: Property = Property {
     module: "`restore` and `checkpoint` of every role, `paxos::log_format`",
 };
 
-/// What an actor makes of its checkpoint is what it made of its records.
-pub fn check_checkpoint<A: Actor>(name: &str, actor: &A, mut copy: A) -> Verdict {
+/// What an actor makes of its checkpoint is what it made of its records: an actor that has just been
+/// restored, and nothing less, comes of restoring `copy` from its checkpoint.
+pub fn check_checkpoint<A>(name: &str, actor: &A, mut copy: A) -> Verdict
+where
+    A: Actor + Eq,
+{
     let records = actor.checkpoint();
     records.iter().for_each(|record| copy.restore(record.clone()));
-    if copy.checkpoint() == records {
+    if copy == *actor {
         return Ok(());
     }
     fail(PROPERTY, format!("{name} restores other than it wrote: {records:?}"))
+}
+
+/// An actor that came back is what every record makes of it that was ever durable, in order: `fold`.
+/// Records that replaced them in the log have left nothing out.
+pub fn check_fold<A>(name: &str, actor: &A, fold: &A) -> Verdict
+where
+    A: Actor + Eq,
+{
+    if actor == fold {
+        return Ok(());
+    }
+    let (known, was) = (actor.checkpoint(), fold.checkpoint());
+    let lost: Vec<_> = was.iter().filter(|record| !known.contains(record)).take(3).collect();
+    fail(PROPERTY, format!("{name} came back other than its records make it, without {lost:?}"))
 }
 
 /// A log was read after a crash: nothing that was durable is missing.

@@ -8,6 +8,7 @@ use super::process::Envelope;
 use super::{Event, Places, Plan, Role, Verdict, Workload, World};
 use crate::MS;
 use crate::coverage::Situation;
+use crate::properties::Caller;
 use crate::random::{Purpose, Random};
 use crate::trace::Kind;
 use crate::workload::{Observed, Request};
@@ -60,11 +61,13 @@ impl<W: Workload> World<W> {
             self.note(Some(process), Kind::Call, text);
         }
         let payload = Payload(Observed::<W::Machine>::frame(token, request.bytes()));
+        let size_bytes = payload.0.len();
         let operation = match request {
             Request::Propose(_) => Operation::Propose(payload),
             Request::Read(_) => Operation::Read(payload),
         };
-        self.calls.invoke(token, index as u64, request, self.now);
+        let caller = Caller { client: index as u64, session: process, size_bytes };
+        self.calls.invoke(token, caller, request, self.now);
         let message = Message::Session(ToSession::Invoke(Invoke { token, operation }));
         let from = self.places.application(process);
         if let Some(to) = self.node_of(process, Role::Session) {

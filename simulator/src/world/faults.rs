@@ -152,7 +152,7 @@ impl<W: Workload> World<W> {
 
     fn corrupt(&mut self, index: usize, at_permille: u64, bit: u32) -> Verdict {
         if matches!(self.processes[index].status, Status::Lost(_)) {
-            return properties::violated(format!("p{index} is lost twice"));
+            return properties::violated("lost twice", format!("p{index} is lost twice"));
         }
         self.kill(index, false);
         self.processes[index].disk.corrupt(at_permille, bit);

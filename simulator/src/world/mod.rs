@@ -28,17 +28,17 @@ mod start;
 mod summary;
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use matchmaker::node::Node;
-use paxos::actor::NodeId;
+use paxos::actor::{Actor, NodeId};
 use paxos::round::Round;
 
 use crate::coverage::Situation;
 use crate::digest::Digest;
 use crate::mutation::Mutation;
+use crate::panics;
 use crate::plan::{Place, Places, Plan, Role};
-use crate::properties::{self, Calls, Failure, Ghost, Ledger, Verdict};
+use crate::properties::{self, Calls, Failure, Ghost, Ledger, Room, Verdict};
 use crate::random::{Purpose, Random};
 use crate::trace::{Recorder, Trace};
 use crate::workload::Workload;
@@ -82,6 +82,8 @@ pub struct World<W: Workload> {
     plan: Plan,
     places: Places,
     workload: W,
+    /// What all durable records make of each actor, by process and place.
+    folds: Vec<Vec<Seated<W::Machine>>>,
     /// In microseconds.
     now: u64,
     /// Numbers events: those at one time happen in the order in which they were planned.
@@ -137,13 +139,17 @@ impl<W: Workload> World<W> {
             handovers: Handovers::default(),
             ghost: Ghost::new(places.clone(), plan.options.leader.pipeline_max),
             ledger: Ledger::default(),
-            calls: Calls::default(),
+            calls: Calls::new(Room {
+                queue_max: plan.options.session.queue_max,
+                queue_bytes_max: plan.options.session.queue_bytes_max,
+            }),
             seen: vec![0; count],
             slow_disks: vec![(0, 0); count],
             failing_disks: vec![None; count],
             plan,
             places,
             workload,
+            folds: Vec::new(),
             now: 0,
             sequence: 0,
             queue: BTreeMap::new(),
@@ -157,6 +163,7 @@ impl<W: Workload> World<W> {
             scratch: Vec::new(),
             summary: Summary::default(),
         };
+        world.folds = (0..count).map(|index| world.actors(index)).collect();
         world.schedule_all();
         world
     }
@@ -221,18 +228,20 @@ impl<W: Workload> World<W> {
             let event = entry.remove();
             self.now = at;
             self.summary.events += 1;
-            if matches!(event, Event::Heal(healing::Step::End)) {
-                return self.check_end();
-            }
+            let is_end = matches!(event, Event::Heal(healing::Step::End));
             // An assertion of an actor that fails is a failure of the run like any other.
-            catch_unwind(AssertUnwindSafe(|| self.take(event)))
-                .unwrap_or_else(|panic| properties::violated(text_of(&*panic)))?;
+            panics::caught(|| if is_end { self.check_end() } else { self.take(event) })
+                .unwrap_or_else(|panic| properties::panicked(&panic))?;
+            if is_end {
+                break;
+            }
         }
         Ok(())
     }
 
     fn report(&mut self, failure: Option<Failure>) -> Report {
         self.summary.virtual_us = self.now;
+        self.summary.calls = self.calls.records().len() as u64;
         self.summary.done = self.calls.done_count;
         self.summary.failed = self.calls.failed_count;
         self.summary.slots = self.ghost.chosen_count() as u64;
@@ -355,6 +364,7 @@ impl<W: Workload> World<W> {
                 recorder.record(self.now, node, &record);
             }
             self.ghost.on_durable(node, &record)?;
+            self.folds[index][place].restore(record);
         }
         Ok(())
     }
@@ -365,7 +375,7 @@ impl<W: Workload> World<W> {
         if let Some((node, violation)) = out.violations.first() {
             let name = self.places.name(*node);
             let detail = format!("{name}: {}: {}", violation.invariant, violation.detail);
-            return properties::violated(detail);
+            return properties::violated(violation.invariant, detail);
         }
         self.judge_execution(index)?;
         self.observe_actors(index);
@@ -476,9 +486,4 @@ impl<W: Workload> World<W> {
     fn node_of(&self, process: usize, role: Role) -> Option<NodeId> {
         self.places.in_process(process, role)
     }
-}
-
-fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
 }
