@@ -39,7 +39,8 @@ struct Search<'a> {
     on_smaller: &'a mut dyn FnMut(&Reduction, u64),
 }
 
-/// Shrinks the run of a seed, or what is left of it already, with at most `runs_max` runs; `on_smaller` is told of each smaller one.
+/// Shrinks the run of a seed, or what is left of it already, with at most `runs_max` runs;
+/// `on_smaller` is told of each smaller one.
 /// None if the seed does not fail: there is nothing to shrink then.
 ///
 /// Every reduction that is returned was run, and broke the same property.

@@ -28,7 +28,8 @@ pub(super) const ALL: [Description; 70] = [
     inside(
         Mutant::OneBallot,
         "R04",
-        "an acceptor keeps one round for promise and vote: a later promise raises the round of its votes",
+        "an acceptor keeps one round for promise and vote: a later promise raises the round of its \
+         votes",
         &["D5", "A2", "A21", "D1"],
     ),
     inside(

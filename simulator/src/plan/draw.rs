@@ -174,7 +174,7 @@ impl Swarm<'_> {
                 sync_us: self.random.pick([5 * MS, 30 * MS, 800 * MS]),
                 for_us,
             },
-            12 => Fault::FailSync { target, down_us },
+            12 => Fault::FailSync { target, is_power_cut, down_us },
             15 => Fault::Ambush {
                 moment: self.random.pick(Moment::ALL),
                 reaches: process,
@@ -259,8 +259,8 @@ fn wishes(
 }
 
 impl Wish {
-    /// Acceptors or matchmakers to choose from: at most one of each process if a process may be lost for good, so
-    /// that every choice survives it, and none of the process `lost`.
+    /// Acceptors or matchmakers to choose from: at most one of each process if a process may be lost
+    /// for good, so that every choice survives it, and none of the process `lost`.
     pub fn pool(
         random: &mut Random,
         (places, role): (&Places, Role),

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use paxos::message::{Outcome, RequestError};
 
 use super::{Ledger, Property, Verdict, fail, late};
+use crate::MS;
 use crate::workload::{CallOutcome, CallRecord, Request};
 
 /// The property of this file.
@@ -133,6 +134,12 @@ impl Calls {
         Some((*token, &self.records[open.index]))
     }
 
+    /// What was asked by a call. Calls are numbered from one, in their order.
+    pub fn request(&self, token: u64) -> Option<&Request> {
+        let index = usize::try_from(token).ok()?.checked_sub(1)?;
+        self.records.get(index).map(|record| &record.request)
+    }
+
     /// All calls, in the order in which they began.
     pub fn records(&self) -> &[CallRecord] {
         &self.records
@@ -174,7 +181,12 @@ impl Calls {
         // To be refused is an answer, and at the limit the right one.
         let is_right = error == RequestError::Overloaded && is_full;
         if is_strict && !is_right {
-            let detail = format!("call {token} ({record:?}) fails as {error:?} at {now}");
+            let Caller { client, session, .. } = caller;
+            let (from, to) = (record.invoked_at / MS, now / MS);
+            let detail = format!(
+                "call {token} of client {client} at p{session}, made at {from} ms, fails as \
+                 {error:?} at {to} ms"
+            );
             return late("failed call", detail);
         }
         if error == RequestError::Ambiguous {

@@ -1,5 +1,7 @@
 //! Clients: each makes one call after the other, at the session of its process.
 
+use std::fmt::Write as _;
+
 use matchmaker::message::{Message, ToApplication};
 use paxos::message::{Invoke, Operation, Outcome, Return, ToSession};
 use paxos::wire::Payload;
@@ -85,7 +87,13 @@ impl<W: Workload> World<W> {
             self.summary.coverage.meet(Situation::of_error(*error));
         }
         self.note(Some(process), Kind::Return, format!("call {token} returns {outcome:?}"));
-        self.calls.complete(*token, outcome, self.now, &mut self.ledger)?;
+        if let Err(mut failure) = self.calls.complete(*token, outcome, self.now, &mut self.ledger) {
+            if let Some(request) = self.calls.request(*token) {
+                write!(failure.detail, " ({})", self.workload.show(request))
+                    .expect("a string takes it");
+            }
+            return Err(failure);
+        }
         if let Some(index) = self.clients.iter().position(|client| client.token == Some(*token)) {
             let client = &mut self.clients[index];
             client.token = None;

@@ -15,6 +15,7 @@
 
 use matchmaker::node::Node;
 
+use super::faults::SlowDisk;
 use super::process::Status;
 use super::{Event, Role, Verdict, Workload, World};
 use crate::MS;
@@ -116,10 +117,10 @@ impl<W: Workload> World<W> {
         });
         self.ambushes.clear();
         self.network.heal();
-        self.slow_disks.fill((0, 0));
+        self.slow_disks.fill(SlowDisk::default());
         self.failing_disks.fill(None);
+        self.end_pauses();
         for index in 0..self.processes.len() {
-            self.processes[index].paused_until = 0;
             self.push(0, Event::Start(index));
             // A turn that was put off until the end of a pause comes now.
             self.processes[index].next_turn = None;
@@ -161,7 +162,11 @@ impl<W: Workload> World<W> {
     /// Everything must be well now.
     pub(super) fn check_end(&mut self) -> Verdict {
         if let Some((token, call)) = self.calls.oldest() {
-            return late("lost call", format!("call {token} never returns: {call:?}"));
+            let asked = self.workload.show(&call.request);
+            let (client, at) = (call.client, call.invoked_at / MS);
+            let detail =
+                format!("call {token} of client {client}, {asked}, made at {at} ms, never returns");
+            return late("lost call", detail);
         }
         let replicas: Vec<usize> = self.living(Role::Replica).collect();
         for index in replicas {

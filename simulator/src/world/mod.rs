@@ -45,6 +45,7 @@ use crate::workload::Workload;
 
 use ambush::Ambushes;
 use clients::Client;
+use faults::{FailingDisk, SlowDisk};
 use handovers::Handovers;
 use network::Network;
 use operator::Operator;
@@ -100,10 +101,10 @@ pub struct World<W: Workload> {
     handovers: Handovers,
     /// Commands that the replica of each process has executed and the judge has seen.
     seen: Vec<usize>,
-    /// The longest sync of each process, and until when it is as long as that.
-    slow_disks: Vec<(u64, u64)>,
-    /// Processes whose next sync fails, and for how long they are down then.
-    failing_disks: Vec<Option<u64>>,
+    /// How slow the disk of each process is.
+    slow_disks: Vec<SlowDisk>,
+    /// Processes whose next sync fails.
+    failing_disks: Vec<Option<FailingDisk>>,
     /// Who lies in wait.
     ambushes: Ambushes,
     /// Whether clients make calls.
@@ -144,7 +145,7 @@ impl<W: Workload> World<W> {
                 queue_bytes_max: plan.options.session.queue_bytes_max,
             }),
             seen: vec![0; count],
-            slow_disks: vec![(0, 0); count],
+            slow_disks: vec![SlowDisk::default(); count],
             failing_disks: vec![None; count],
             plan,
             places,
@@ -334,13 +335,20 @@ impl<W: Workload> World<W> {
         if process.life != life {
             return Ok(());
         }
-        if let Some(down_us) = self.failing_disks[index].take() {
-            if self.mutation != Some(Mutation::IgnoreFailedSync) {
-                return self.fail_sync(index, down_us);
-            }
-            process.disk.lose_running();
+        // A process that stands still does not notice.
+        if process.paused_until > self.now {
+            let delay = process.paused_until - self.now;
+            self.push(delay, Event::Synced { process: index, life });
+            return Ok(());
         }
-        let synced = process.disk.finish_sync();
+        if let Some(failing) = self.failing_disks[index].take() {
+            self.feel("failing sync");
+            if self.mutation != Some(Mutation::IgnoreFailedSync) {
+                return self.fail_sync(index, failing);
+            }
+            self.processes[index].disk.lose_running();
+        }
+        let synced = self.processes[index].disk.finish_sync();
         if synced.is_rewrite {
             self.summary.coverage.meet(Situation::LogRewritten);
         }
@@ -416,12 +424,17 @@ impl<W: Workload> World<W> {
     }
 
     fn start_sync(&mut self, index: usize) {
-        let process = &mut self.processes[index];
-        if !process.disk.start_sync() {
+        if !self.processes[index].disk.start_sync() {
             return;
         }
-        let (longest, until) = self.slow_disks[index];
-        let range = if until > self.now { 100..longest } else { self.plan.sync_us.clone() };
+        let SlowDisk { sync_us, until, is_felt } = self.slow_disks[index];
+        let is_slow = until > self.now;
+        if is_slow && !is_felt {
+            self.slow_disks[index].is_felt = true;
+            self.feel("slow disk");
+        }
+        let range = if is_slow { 100..sync_us } else { self.plan.sync_us.clone() };
+        let process = &mut self.processes[index];
         let (delay, life) = (process.draw(range), process.life);
         self.push(delay, Event::Synced { process: index, life });
     }
