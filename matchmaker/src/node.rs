@@ -23,6 +23,7 @@ use crate::reconfigurer::ReconfigurerRecord;
 /// One role of a cluster, with `S` as the replicated state machine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
+#[expect(clippy::large_enum_variant, reason = "a process has a handful of them, for life")]
 pub enum Node<S> {
     Acceptor(Acceptor),
     Matchmaker(Matchmaker),

@@ -117,6 +117,8 @@ pub enum Mutant {
     DecreeRoundsRestart,
     /// R43: Old matchmakers that have collected count together with new ones.
     CollectionSurvivesHandover,
+    /// R43b: A leader that has switched reports the collection of the round before.
+    EarlierCollectionReported,
     /// R60a: Replicas keep only the last reply of each session.
     ForgetReplies,
     /// R60b: Replicas execute commands of a life of a session that has ended.
@@ -164,6 +166,8 @@ pub enum Mutant {
     CampaignOnSilence,
     /// R78b: A proposer campaigns whose probe too few acceptors answered.
     CampaignWithoutQuorum,
+    /// R78c: A proposer campaigns only if it hears a Phase 2 quorum.
+    CampaignByPhase2Quorum,
     /// R81: A driver waits until all new matchmakers have begun.
     ActivationWaitsForAll,
     /// R83: A collection waits for one more command than it needs.
@@ -223,6 +227,7 @@ impl Mutant {
         Self::MergeWithoutWatermark,
         Self::DecreeRoundsRestart,
         Self::CollectionSurvivesHandover,
+        Self::EarlierCollectionReported,
         Self::ForgetReplies,
         Self::ExecuteEndedLife,
         Self::OneNumberingForAll,
@@ -246,6 +251,7 @@ impl Mutant {
         Self::StallOfBoth,
         Self::CampaignOnSilence,
         Self::CampaignWithoutQuorum,
+        Self::CampaignByPhase2Quorum,
         Self::ActivationWaitsForAll,
         Self::CollectBehindTraffic,
     ];
@@ -303,6 +309,7 @@ impl Mutant {
             Self::MergeWithoutWatermark => "R41",
             Self::DecreeRoundsRestart => "R42",
             Self::CollectionSurvivesHandover => "R43",
+            Self::EarlierCollectionReported => "R43b",
             Self::ForgetReplies => "R60a",
             Self::ExecuteEndedLife => "R60b",
             Self::OneNumberingForAll => "R60c",
@@ -326,6 +333,7 @@ impl Mutant {
             Self::StallOfBoth => "R77d",
             Self::CampaignOnSilence => "R78a",
             Self::CampaignWithoutQuorum => "R78b",
+            Self::CampaignByPhase2Quorum => "R78c",
             Self::ActivationWaitsForAll => "R81",
             Self::CollectBehindTraffic => "R83",
         }

@@ -18,7 +18,7 @@ const fn inside(
 }
 
 /// All of them.
-pub(super) const ALL: [Description; 70] = [
+pub(super) const ALL: [Description; 71] = [
     inside(
         Mutant::PageSkipsVote,
         "R03c",
@@ -304,6 +304,12 @@ pub(super) const ALL: [Description; 70] = [
         "R43",
         "old matchmakers that have collected count together with new ones",
         &["H4", "A11"],
+    ),
+    inside(
+        Mutant::EarlierCollectionReported,
+        "R43b",
+        "a leader that has switched reports the collection of the round before",
+        &["A11"],
     ),
     inside(
         Mutant::ExecuteEndedLife,

@@ -230,7 +230,7 @@ impl Disk {
     /// read, and is no more durable than before.
     pub(super) fn fail(&mut self) {
         self.waiting.clear();
-        self.is_sealed &= !self.running.take().is_some_and(|job| !job.is_rewrite);
+        self.is_sealed &= self.running.take().is_none_or(|job| job.is_rewrite);
     }
 
     /// Loses everything.
