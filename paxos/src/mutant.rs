@@ -159,8 +159,6 @@ pub enum Mutant {
     RefuseAfterRetry,
     /// R77c: What leaves the queue of a session counts for its limit for ever.
     QueueBytesKept,
-    /// R77d: A session starts over only if neither a command nor a question moves.
-    StallOfBoth,
     /// R78a: A proposer that cannot hear the leader campaigns without asking acceptors for signs of
     /// life.
     CampaignOnSilence,
@@ -248,7 +246,6 @@ impl Mutant {
         Self::NoBackPressure,
         Self::RefuseAfterRetry,
         Self::QueueBytesKept,
-        Self::StallOfBoth,
         Self::CampaignOnSilence,
         Self::CampaignWithoutQuorum,
         Self::CampaignByPhase2Quorum,
@@ -330,7 +327,6 @@ impl Mutant {
             Self::NoBackPressure => "R77",
             Self::RefuseAfterRetry => "R77b",
             Self::QueueBytesKept => "R77c",
-            Self::StallOfBoth => "R77d",
             Self::CampaignOnSilence => "R78a",
             Self::CampaignWithoutQuorum => "R78b",
             Self::CampaignByPhase2Quorum => "R78c",

@@ -18,7 +18,7 @@ const fn inside(
 }
 
 /// All of them.
-pub(super) const ALL: [Description; 71] = [
+pub(super) const ALL: [Description; 70] = [
     inside(
         Mutant::PageSkipsVote,
         "R03c",
@@ -407,12 +407,6 @@ pub(super) const ALL: [Description; 71] = [
         "R77c",
         "what leaves the queue of a session counts for its limit for ever",
         &["L1", "D5"],
-    ),
-    inside(
-        Mutant::StallOfBoth,
-        "R77d",
-        "a session starts over only if neither a command nor a question moves",
-        &["L1"],
     ),
     inside(
         Mutant::ActivationWaitsForAll,
