@@ -9,22 +9,48 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use kvs::local::{LocalCluster, OPERATION_TIMEOUT};
-use paxos::state_machine::{Position, StateMachine};
+use paxos::state_machine::{ForeignChunk, Position, StateMachine};
 
 /// Counts how often each replica was told to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Counter(u64);
+struct Counter {
+    count: u64,
+    /// The count in a snapshot that is not read yet. A small state is simply copied.
+    frozen: Option<u64>,
+}
 
 impl StateMachine for Counter {
     fn apply(&mut self, _: Position, command: &Bytes) -> Bytes {
         if command == "increment" {
-            self.0 += 1;
+            self.count += 1;
         }
-        self.0.to_string().into()
+        self.count.to_string().into()
     }
 
     fn query(&self, _: &Bytes) -> Option<Bytes> {
-        Some(self.0.to_string().into())
+        Some(self.count.to_string().into())
+    }
+
+    fn empty(&self) -> Self {
+        Self::default()
+    }
+
+    fn start_snapshot(&mut self) {
+        self.frozen = Some(self.count);
+    }
+
+    fn next_chunk(&mut self, _: usize) -> Option<Bytes> {
+        self.frozen.take().map(|count| count.to_string().into())
+    }
+
+    fn stop_snapshot(&mut self) {
+        self.frozen = None;
+    }
+
+    fn install_chunk(&mut self, chunk: &Bytes) -> Result<(), ForeignChunk> {
+        let text = str::from_utf8(chunk).map_err(|error| ForeignChunk(error.to_string()))?;
+        self.count = text.parse().map_err(|_| ForeignChunk(format!("`{text}` is no number")))?;
+        Ok(())
     }
 }
 

@@ -1,13 +1,15 @@
 //! A handle on a running process: propose, read, reconfigure, ask how things are.
 
+mod handover;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use matchmaker::message::{
-    Change, CollectedA, HandoverA, HandoverProgress, Message, Progress, ReconfigureA, StatusA,
-    StatusB, ToApplication, ToProposer, ToReconfigurer, TransferA,
+    Change, CollectedA, Generation, Message, Progress, ReconfigureA, StatusA, StatusB,
+    ToApplication, ToProposer, TransferA,
 };
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
@@ -22,6 +24,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::deployment::Application;
 use crate::log::{ReplicatedLog, RequestError};
 use crate::outlook::Outlook;
+
+pub use handover::HandedOver;
 
 /// How long an operator's question waits for an answer before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
@@ -85,9 +89,12 @@ pub enum OperationError {
     /// The leader refused; the text says why.
     #[error("{0}")]
     Refused(String),
-    /// These new acceptors do not answer, so the old ones stay.
-    #[error("{0:?} do not answer: start them, or name others; the acceptors were not replaced")]
+    /// These new acceptors or matchmakers do not answer, so the old ones stay.
+    #[error("{0:?} do not answer: start them, or name others; nothing was replaced")]
     Unreachable(BTreeSet<NodeId>),
+    /// Another operator was faster: these are the matchmakers now.
+    #[error("another handover was faster, to {:?}: ask again if that is not to stay", .0.members)]
+    Superseded(Generation),
     /// No leader answered in time. The change may still happen; asking again is harmless.
     #[error(
         "no leader answered in time: see by KVS.STATUS which nodes are missing, start them, and ask \
@@ -234,45 +241,14 @@ impl Client {
         }
     }
 
-    /// Has the matchmakers replaced by `members`, and returns when everyone finds the new ones.
-    ///
-    /// *Errors*: they do not answer, another handover was faster, or no end within `timeout`.
-    pub async fn hand_over(
-        &self,
-        members: BTreeSet<NodeId>,
-        timeout: Duration,
-    ) -> Result<(), OperationError> {
-        let mut question = self.question(|token| {
-            ToProposer::Reconfigurer(ToReconfigurer::HandoverA(HandoverA { token, members }))
-        });
-        let outcome = question.answer(timeout, |answer| match answer {
-            ToApplication::HandoverB(m) => match m.progress {
-                HandoverProgress::Active { .. } => None,
-                HandoverProgress::Finished { .. } => Some(Ok(())),
-                HandoverProgress::Superseded { .. } => {
-                    let text = "another handover was faster: look at the status, and ask again";
-                    Some(Err(OperationError::Refused(text.into())))
-                }
-                HandoverProgress::Refused { reason } => Some(Err(OperationError::Refused(reason))),
-                HandoverProgress::Unreachable { silent } => {
-                    Some(Err(OperationError::Unreachable(silent)))
-                }
-            },
-            ToApplication::ReconfigureB(_)
-            | ToApplication::StatusB(_)
-            | ToApplication::Return(_)
-            | ToApplication::Heartbeat(_) => None,
-        });
-        outcome.await?
-    }
-
     fn question(&self, message: impl FnOnce(u64) -> ToProposer) -> Question {
         let (sender, answers) = mpsc::channel(ANSWERS_MAX);
         let mut waiting = lock(&self.waiting);
         waiting.token += 1;
         let token = waiting.token;
         waiting.operators.insert(token, sender);
-        Question { client: self.clone(), token, message: message(token), answers }
+        let (client, patience, message) = (self.clone(), None, message(token));
+        Question { client, patience, token, message, answers }
     }
 
     /// Ends the process behind this client, after what it did so far is durable.
@@ -292,13 +268,16 @@ impl Client {
 /// A question to the leader, whoever that is. Forgotten when dropped.
 struct Question {
     client: Client,
+    /// After how many questions without an answer it is the turn of the next proposer, the nearest one
+    /// first; all are asked at once if there is no such number.
+    patience: Option<usize>,
     token: u64,
     message: ToProposer,
     answers: mpsc::Receiver<ToApplication>,
 }
 
 impl Question {
-    /// Asks all proposers, again and again, until `take` has what it wants. Only a leader answers.
+    /// Asks proposers, again and again, until `take` has what it wants.
     async fn answer<O>(
         &mut self,
         timeout: Duration,
@@ -312,12 +291,12 @@ impl Question {
         &mut self,
         mut take: impl FnMut(ToApplication) -> Option<O>,
     ) -> Result<O, OperationError> {
+        let mut count = 0;
         loop {
-            let known = self.client.outlook.known();
-            for proposer in &known.configuration().membership().proposers {
+            for proposer in self.audience(count) {
                 let message = Message::Proposer(self.message.clone());
                 let from = self.client.application.node;
-                let sent = self.client.handle.send(from, *proposer, message).await;
+                let sent = self.client.handle.send(from, proposer, message).await;
                 sent.map_err(|_| OperationError::Stopped)?;
             }
             let again = tokio::time::sleep(ASK_AGAIN);
@@ -332,7 +311,19 @@ impl Question {
                     () = &mut again => break,
                 }
             }
+            count += 1;
         }
+    }
+
+    /// Who is asked for the time number `count`, from zero.
+    fn audience(&self, count: usize) -> Vec<NodeId> {
+        let known = self.client.outlook.known();
+        let mut all: Vec<NodeId> =
+            known.configuration().membership().proposers.iter().copied().collect();
+        let Some(patience) = self.patience else { return all };
+        let incarnation = self.client.application.node.incarnation;
+        all.sort_by_key(|node| node.incarnation != incarnation);
+        all.get(count / patience % all.len().max(1)).copied().into_iter().collect()
     }
 
     /// The same for the steps of a reconfiguration; a refusal ends it.

@@ -20,6 +20,7 @@ pub mod client;
 pub mod commands;
 pub mod connection;
 pub mod deployment;
+pub mod following;
 pub mod limits;
 pub mod local;
 pub mod log;

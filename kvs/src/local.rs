@@ -14,7 +14,7 @@ use paxos::runtime::{DataDir, FileLog, FileLogOptions, Network, found_together};
 
 use crate::client::{Active, Client, Collection, OperationError};
 use crate::deployment::{ClusterFile, Members, Role};
-use crate::process::{Machine, Process};
+use crate::process::{Cast, Machine, Process};
 
 /// How long an operation on the cluster may take.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ pub struct LocalCluster {
 
 impl LocalCluster {
     /// Starts the cluster in `directory`, or starts it again with what it finds there. Every replica
-    /// begins with a state machine from `machine` and executes the whole log.
+    /// begins with a state machine from `machine`, and installs and executes what its log holds.
     ///
     /// *Errors*: the directory cannot be used, or holds something else, or a part of it was wiped;
     /// another program has it; a log in it is damaged. The text names the file.
@@ -60,11 +60,14 @@ impl LocalCluster {
                 network.endpoint(member.seats().map(|seat| NodeId::new(seat, incarnation)));
             let options = FileLogOptions { segment_bytes: SEGMENT_BYTES };
             let log = FileLog::open(data_dir, options)?;
-            let (deployment, founders) = (deployment.clone(), Some(members.founders()));
-            let (name, timing) = (&member.name, &file.timing);
-            let process = Process::start(
-                &members, name, deployment, founders, timing, endpoint, log, &machine,
-            )?;
+            let cast = Cast {
+                name: member.name.clone(),
+                members: members.clone(),
+                deployment: deployment.clone(),
+                founders: Some(members.founders()),
+                settings: file.settings(),
+            };
+            let process = Process::start(&cast, endpoint, log, &machine)?;
             processes.push(process);
         }
         Ok(Self { file, members, processes })

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use matchmaker::leader::Deployment;
 use matchmaker::message::{Epoch, Generation, Heartbeat};
 use paxos::configuration::Configuration;
+use paxos::membership::Membership;
 use paxos::round::Round;
 use paxos::wire::{self, WireError};
 use tokio::sync::watch;
@@ -41,7 +42,12 @@ impl Known {
 
     /// What a process needs to know to take part, as it is kept and as it travels.
     pub fn encode(&self) -> Vec<u8> {
-        wire::encode(&self.heartbeat).to_vec()
+        let mut heartbeat = self.heartbeat.clone();
+        let membership = Membership::clone(heartbeat.configuration.membership());
+        let directory = self.members.encode();
+        heartbeat.configuration =
+            heartbeat.configuration.with_membership(Membership { directory, ..membership });
+        wire::encode(&heartbeat).to_vec()
     }
 
     /// *Errors*: it was written by another version of this program, or by another one.
@@ -49,6 +55,11 @@ impl Known {
         let heartbeat: Heartbeat = wire::decode(&bytes.to_vec().into())?;
         let members = Members::decode(&heartbeat.configuration.membership().directory)?;
         Ok(Self { heartbeat, members: Arc::new(members) })
+    }
+
+    /// Whether `other` was said later.
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        rank(&self.heartbeat) < rank(&other.heartbeat)
     }
 
     /// What actors start with.
@@ -93,6 +104,13 @@ impl Outlook {
         lock(&self.last_leader).map(|(round, heard)| (round, heard.elapsed()))
     }
 
+    /// Adopts what another process knows, if that is newer.
+    pub(crate) fn adopt(&self, known: Known) {
+        if self.known().is_older_than(&known) {
+            self.known.send_replace(Arc::new(known));
+        }
+    }
+
     /// Hears a leader. One that was deposed and does not know it is not noted.
     pub(crate) fn hear(&self, m: Heartbeat) {
         {
@@ -112,6 +130,10 @@ impl Outlook {
             Arc::clone(&known.members)
         } else {
             match Members::decode(&m.configuration.membership().directory) {
+                // Nothing has changed since the founding but, perhaps, addresses in the cluster file.
+                Ok(members) if members.changes() == 0 && known.members.changes() == 0 => {
+                    Arc::clone(&known.members)
+                }
                 Ok(members) => Arc::new(members),
                 Err(error) => {
                     tracing::warn!(%error, round = %m.round, "the leader names its members unreadably");
@@ -161,8 +183,11 @@ mod tests {
 
     #[test]
     fn the_newest_configuration_of_the_highest_leader_is_known() {
-        let (few, many) = (members(3), members(5));
-        let matchmakers = Generation { epoch: Epoch(0), members: few.matchmakers() };
+        let few = members(3);
+        let mut fourth = few.member("n3").expect("a member").clone();
+        (fourth.name, fourth.id) = ("n4".into(), few.next_id());
+        let many = few.clone().with(fourth);
+        let matchmakers = Generation { epoch: Epoch(0), members: few.founders().members };
         let deployment = Deployment {
             epoch: matchmakers.epoch,
             matchmakers: matchmakers.members.clone(),
@@ -180,8 +205,8 @@ mod tests {
             (known.configuration().version(), known.members.all().count())
         };
         assert_eq!(hear(1, 1, &few), (1, 3));
-        assert_eq!(hear(3, 2, &many), (2, 5));
-        assert_eq!(hear(2, 3, &few), (2, 5), "a leader that was deposed");
+        assert_eq!(hear(3, 2, &many), (2, 4));
+        assert_eq!(hear(2, 3, &few), (2, 4), "a leader that was deposed");
         assert_eq!(outlook.last_leader().map(|(round, _)| round.number), Some(3));
     }
 }

@@ -8,19 +8,34 @@ use std::sync::Arc;
 use matchmaker::leader::Deployment;
 use matchmaker::message::{Generation, Message};
 use matchmaker::node::{Node, NodeRecord};
-use paxos::runtime::{FileLog, Host, HostOptions, HostStats, LogStats};
+use paxos::runtime::{FileLog, Host, HostStats, LogStats};
 use paxos::state_machine::StateMachine;
 use paxos::transport::Transport;
 use tokio::task::JoinHandle;
 
 use crate::client::Client;
-use crate::deployment::{Application, Members, Timing};
+use crate::deployment::{Application, Members, Settings};
 use crate::outlook::Outlook;
 
 /// A state machine that a process can run.
 pub trait Machine: StateMachine + Clone + Debug + Eq + Hash + Send + 'static {}
 
 impl<S: StateMachine + Clone + Debug + Eq + Hash + Send + 'static> Machine for S {}
+
+/// What a process plays, and with whom.
+#[derive(Clone, Debug)]
+pub struct Cast {
+    /// Its name among the members.
+    pub name: String,
+    /// The processes that take part, as far as it knows.
+    pub members: Members,
+    /// What it knows of the cluster.
+    pub deployment: Deployment,
+    /// The matchmakers of the founding, if it was a part of that.
+    pub founders: Option<Generation>,
+    /// Its periods, and the sizes of its log.
+    pub settings: Settings,
+}
 
 /// A process that runs.
 pub struct Process {
@@ -33,18 +48,12 @@ pub struct Process {
 }
 
 impl Process {
-    /// Restores the actors of the one of `members` that is called `name` from `log` and starts them on
-    /// this thread's tokio runtime. `deployment` is what the process knows of the cluster, and
-    /// `founders` are the matchmakers of the founding, if it was a part of that.
+    /// Restores the actors of a process from `log` and starts them on this thread's tokio runtime.
     ///
     /// *Errors*: there is no such member; the log cannot be read, or belongs to other roles than those
     /// of the member.
     pub fn start<S, T>(
-        members: &Members,
-        name: &str,
-        deployment: Deployment,
-        founders: Option<Generation>,
-        timing: &Timing,
+        cast: &Cast,
         transport: T,
         log: FileLog<NodeRecord>,
         machine: impl FnOnce() -> S,
@@ -53,13 +62,15 @@ impl Process {
         S: Machine,
         T: Transport<Message> + Send + 'static,
     {
+        let Cast { name, members, deployment, founders, settings } = cast;
         let application = members.member(name).map_err(io::Error::other)?.application();
         let actors = members
-            .start(name, &deployment, founders, timing, machine)
+            .start(name, deployment, founders.as_ref(), settings, machine)
             .map_err(io::Error::other)?;
         let log_stats = log.stats();
-        let outlook = Outlook::new(deployment, members.clone());
-        let mut host: Host<Node<S>, _> = Host::new(actors, transport, log, HostOptions::default())?;
+        let outlook = Outlook::new(deployment.clone(), members.clone());
+        let mut host: Host<Node<S>, _> =
+            Host::new(actors, transport, log, settings.storage.host())?;
         let (client, port) = Client::new(host.handle(), application, outlook.clone());
         let Application { node, .. } = application;
         host.add_port(node, port)?;

@@ -5,8 +5,9 @@
 //!   catch up    until it holds nearly all that the others hold
 //!   hand on     if the old process leads
 //!   hand over   if the old process has a matchmaker: other matchmakers
-//!   switch      one configuration: acceptors, proposers, replicas and archives
-//!   collect     until nothing of the earlier configurations is needed: the old process may be deleted
+//!   switch      one configuration: acceptors, proposers and archives; the old process only follows
+//!   collect     until nothing of the earlier configurations is needed
+//!   leave       the old process finishes what its clients have begun, and may be deleted
 //! ```
 //!
 //! The next step follows from the status alone. So whoever drives a change may die, and anyone may
@@ -56,8 +57,21 @@ pub struct Exchange {
     pub remove: Actors,
     /// The directory while both take part.
     pub directory_between: Vec<u8>,
+    /// The directory while the one that goes only follows.
+    pub directory_leaving: Vec<u8>,
     /// The directory in the end.
     pub directory_after: Vec<u8>,
+}
+
+/// What a configuration is for, on the way of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Everyone learns of the process that comes.
+    Admit,
+    /// All roles are as they shall be.
+    Switch,
+    /// The process that went is forgotten. Better not before its clients are gone.
+    Leave,
 }
 
 /// What to do next.
@@ -65,8 +79,8 @@ pub struct Exchange {
 pub enum Step {
     /// Have the leader move to these acceptors and this membership.
     Reconfigure {
-        /// Whether it is the last one: the switch. Else it only admits.
-        is_switch: bool,
+        /// What for.
+        stage: Stage,
         /// The quorums of the acceptors.
         system: QuorumSystem,
         /// The acceptors.
@@ -97,19 +111,9 @@ impl Exchange {
         let present = &status.configuration;
         let membership = present.membership();
         if !self.is_admitted(membership) {
-            return self.reconfigure(
-                false,
-                present,
-                present.members().iter().copied().collect(),
-                {
-                    let joining =
-                        self.add.archive.filter(|node| !membership.archives.contains(node));
-                    let mut between = self.both(membership);
-                    between.joining.extend(joining);
-                    between.directory.clone_from(&self.directory_between);
-                    between
-                },
-            );
+            let members = present.members().iter().copied().collect();
+            let between = self.between(membership);
+            return self.reconfigure(Stage::Admit, present, members, between);
         }
         if let Some(step) = self.catch_up(membership, &status.archives, status.persisted_watermark)
         {
@@ -120,31 +124,37 @@ impl Exchange {
             return Step::Handover(matchmakers);
         }
         let (members, after) = (self.acceptors(present), self.after(membership));
-        let is_there = present.members().iter().eq(&members) && **membership == after;
-        if !is_there && self.remove.proposer == Some(status.round.owner) {
-            let others =
-                membership.proposers.iter().find(|node| Some(**node) != self.remove.proposer);
+        let is_switched = present.members().iter().eq(&members)
+            && (&membership.archives, &membership.joining) == (&after.archives, &after.joining)
+            && membership.proposers == after.proposers;
+        if !is_switched && self.remove.proposer == Some(status.round.owner) {
+            let mut others = membership.proposers.iter();
+            let other = others.find(|node| Some(**node) != self.remove.proposer).copied();
             let heir = self.add.proposer.filter(|node| membership.proposers.contains(node));
-            if let Some(heir) = heir.or(others.copied()) {
+            if let Some(heir) = heir.or(other) {
                 return Step::Transfer(heir);
             }
         }
-        match (is_there, status.history_count) {
-            (false, _) => self.reconfigure(true, present, members, after),
-            (true, 0) => Step::Done,
-            (true, _) => Step::Collect,
+        if !is_switched {
+            let leaving = self.leaving(membership, after);
+            return self.reconfigure(Stage::Switch, present, members, leaving);
+        }
+        match (status.history_count, **membership == after) {
+            (0, false) => self.reconfigure(Stage::Leave, present, members, after),
+            (0, true) => Step::Done,
+            (_, _) => Step::Collect,
         }
     }
 
     fn reconfigure(
         &self,
-        is_switch: bool,
+        stage: Stage,
         present: &Configuration,
         members: BTreeSet<NodeId>,
         membership: Membership,
     ) -> Step {
         let change = Change { seen: present.version(), membership };
-        Step::Reconfigure { is_switch, system: present.system(), members, change }
+        Step::Reconfigure { stage, system: present.system(), members, change }
     }
 
     /// Whether everyone was told of the process that comes.
@@ -165,6 +175,14 @@ impl Exchange {
         both.sessions.extend(self.add.session);
         both.applications.extend(self.add.application);
         both
+    }
+
+    /// The membership while the process that comes catches up.
+    fn between(&self, present: &Membership) -> Membership {
+        let mut between = self.both(present);
+        between.joining.extend(self.add.archive.filter(|node| !present.archives.contains(node)));
+        between.directory.clone_from(&self.directory_between);
+        between
     }
 
     /// The membership in the end.
@@ -188,6 +206,28 @@ impl Exchange {
         after.joining.retain(|node| Some(*node) != self.remove.archive);
         after.directory.clone_from(&self.directory_after);
         after
+    }
+
+    /// The membership after the switch: the one that goes executes and answers on.
+    fn leaving(&self, present: &Membership, after: Membership) -> Membership {
+        let Actors { application, replica, session, .. } = &self.remove;
+        let mut leaving = after;
+        let stays = [
+            (&mut leaving.applications, &present.applications, application),
+            (&mut leaving.replicas, &present.replicas, replica),
+            (&mut leaving.sessions, &present.sessions, session),
+        ];
+        let mut is_leaving = false;
+        for (set, present, node) in stays {
+            for node in node.iter().filter(|node| present.contains(node)) {
+                set.insert(*node);
+                is_leaving = true;
+            }
+        }
+        if is_leaving {
+            leaving.directory.clone_from(&self.directory_leaving);
+        }
+        leaving
     }
 
     fn catch_up(
@@ -251,6 +291,15 @@ mod tests {
         processes.into_iter().map(|process| node(process, place)).collect()
     }
 
+    fn archived(watermark: Slot) -> ArchivedB {
+        ArchivedB {
+            persisted_watermark: watermark,
+            executed_watermark: watermark,
+            base: Slot::ZERO,
+            chunk_count: 0,
+        }
+    }
+
     /// A cluster of these processes, of which the first leads.
     fn status(processes: [u32; 3]) -> StatusB {
         let membership = Membership {
@@ -261,8 +310,7 @@ mod tests {
             archives: every(processes, 5),
             ..Membership::default()
         };
-        let archived =
-            ArchivedB { persisted_watermark: Slot(9000), executed_watermark: Slot(9000) };
+        let archived = archived(Slot(9000));
         let configuration = Configuration::new(1, QuorumSystem::Majority, every(processes, 6));
         StatusB {
             token: 0,
@@ -282,26 +330,28 @@ mod tests {
     }
 
     fn exchange(add: Actors, remove: Actors) -> Exchange {
-        let (directory_between, directory_after) = (b"between".to_vec(), b"after".to_vec());
-        Exchange { add, remove, directory_between, directory_after }
+        let [directory_between, directory_leaving, directory_after] =
+            ["between", "leaving", "after"].map(|text| text.as_bytes().to_vec());
+        Exchange { add, remove, directory_between, directory_leaving, directory_after }
     }
 
     /// What a cluster makes of a step, in a word.
     fn take(step: Step, status: &mut StatusB) -> &'static str {
         match step {
-            Step::Reconfigure { is_switch, system, members, change } => {
+            Step::Reconfigure { stage, system, members, change } => {
                 let version = status.configuration.version();
                 assert_eq!(change.seen, version, "made from the present configuration");
                 let next = Configuration::new(version + 1, system, members);
                 status.configuration = next.expect("members").with_membership(change.membership);
                 status.history_count = 1;
-                if is_switch { "switch" } else { "admit" }
+                match stage {
+                    Stage::Admit => "admit",
+                    Stage::Switch => "switch",
+                    Stage::Leave => "leave",
+                }
             }
             Step::CatchUp { required_watermark, .. } => {
-                let caught = ArchivedB {
-                    persisted_watermark: required_watermark,
-                    executed_watermark: required_watermark,
-                };
+                let caught = archived(required_watermark);
                 let joining = status.configuration.membership().joining.clone();
                 status.archives.extend(joining.into_iter().map(|node| (node, caught.clone())));
                 "catch up"
@@ -344,8 +394,10 @@ mod tests {
     fn a_process_that_leads_is_replaced_in_all_its_roles() {
         let mut status = status([1, 2, 3]);
         let exchange = exchange(actors(4), actors(1));
-        let all = ["admit", "catch up", "hand over", "transfer", "switch", "collect", "done"];
-        assert_eq!(steps(&exchange, &mut status), all);
+        let all = ["admit", "catch up", "hand over", "transfer", "switch", "collect", "leave"];
+        let taken = steps(&exchange, &mut status);
+        assert_eq!(taken[..7], all);
+        assert_eq!(taken[7..], ["collect", "done"]);
         expected([2, 3, 4], &status);
         assert_eq!(steps(&exchange, &mut status), ["done"], "asked twice");
     }
@@ -382,7 +434,10 @@ mod tests {
     fn a_process_that_goes_alone_leaves_the_others() {
         let mut status = status([1, 2, 3]);
         let exchange = exchange(Actors::default(), actors(3));
-        assert_eq!(steps(&exchange, &mut status), ["hand over", "switch", "collect", "done"]);
+        assert_eq!(
+            steps(&exchange, &mut status),
+            ["hand over", "switch", "collect", "leave", "collect", "done"]
+        );
         assert_eq!(status.configuration.members(), [node(1, 6), node(2, 6)]);
         assert_eq!(status.matchmakers.len(), 2);
     }

@@ -286,7 +286,8 @@ impl Matchmaker {
     ///
     /// *Repeat*: answered again from the log. Once the round is registered nothing can be added
     /// below it, so entries below can only have been collected since, and the watermark covers
-    /// exactly those. It is the same for a round that was inherited: all members began with it.
+    /// exactly those. A round that was handed over counts as registered only if it is the highest of
+    /// those: a higher one may have been registered by a majority that did not know of it.
     fn on_match_a(&mut self, from: NodeId, m: MatchA, fx: &mut Fx) {
         if !self.serves(from, m.epoch, fx) {
             return;
@@ -302,6 +303,10 @@ impl Matchmaker {
                     format!("{from} registers two configurations of round {}", m.round),
                 );
             }
+            Some(_) if self.is_outdone(m.round) => {
+                let nack = MatchNack { epoch, round: m.round, highest };
+                return fx.send(from, FromMatchmaker::MatchNack(nack));
+            }
             Some(_) => {}
             None if m.round <= highest || self.log.len() >= HISTORY_MAX => {
                 let nack = MatchNack { epoch, round: m.round, highest };
@@ -313,6 +318,16 @@ impl Matchmaker {
         let (newest, watermark) = (self.newest.clone(), self.watermark);
         let m = MatchB { epoch, round: m.round, watermark, history, newest };
         fx.send(from, FromMatchmaker::MatchB(m));
+    }
+
+    /// Whether a round was handed over together with a higher one. It may have been registered by a
+    /// minority of the generation before, and the higher one by a majority that did not know of it: to
+    /// answer it now would complete it behind the back of the higher one.
+    fn is_outdone(&self, round: Round) -> bool {
+        let origin = self.origin.as_ref().filter(|origin| origin.log.contains_key(&round));
+        let highest = origin.and_then(|origin| origin.log.last_key_value());
+        highest.is_some_and(|(highest, _)| *highest > round)
+            && !mutant::is_on(Mutant::OutdoneRoundsAnswered)
     }
 
     /// The highest round that is registered, or below which all are collected. Only rounds above it

@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 use paxos::acceptor::{Acceptor, AcceptorRecord};
-use paxos::actor::{Actor, Effects, EffectsOf, NodeId};
+use paxos::actor::{Actor, Effects, EffectsOf, NodeId, RestoreError};
 use paxos::archive::{Archive, ArchiveRecord, ArchiveTimer};
 use paxos::message::ToArchive;
 use paxos::replica::{Replica, ReplicaTimer};
@@ -23,10 +23,9 @@ use crate::reconfigurer::ReconfigurerRecord;
 /// One role of a cluster, with `S` as the replicated state machine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
-#[expect(clippy::large_enum_variant, reason = "a process has a handful of them, for life")]
 pub enum Node<S> {
     Acceptor(Acceptor),
-    Matchmaker(Matchmaker),
+    Matchmaker(Box<Matchmaker>),
     Proposer(Box<Proposer>),
     Replica(Box<Replica<S>>),
     Archive(Archive),
@@ -88,9 +87,21 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Actor for Node<S> {
         }
     }
 
+    fn check_restored(&self) -> Result<(), RestoreError> {
+        match self {
+            Self::Archive(archive) => archive.check_restored(),
+            Self::Acceptor(_)
+            | Self::Matchmaker(_)
+            | Self::Proposer(_)
+            | Self::Replica(_)
+            | Self::Session(_) => Ok(()),
+        }
+    }
+
     fn on_start(&mut self, fx: &mut EffectsOf<Self>) {
         match self {
-            Self::Acceptor(_) | Self::Matchmaker(_) | Self::Archive(_) => {}
+            Self::Acceptor(_) | Self::Matchmaker(_) => {}
+            Self::Archive(archive) => archive.on_start(),
             Self::Proposer(proposer) => fx.nest(|fx| proposer.on_start(fx)),
             Self::Replica(replica) => fx.nest(|fx| replica.on_start(fx)),
             Self::Session(session) => fx.nest(|fx| session.on_start(fx)),
@@ -148,6 +159,28 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Actor for Node<S> {
             Self::Acceptor(_) | Self::Matchmaker(_) | Self::Replica(_) | Self::Archive(_) => {}
             Self::Proposer(proposer) => fx.nest(|fx| proposer.on_turn_end(fx)),
             Self::Session(session) => fx.nest(|fx| session.on_turn_end(fx)),
+        }
+    }
+
+    fn on_compaction(&mut self, fx: &mut EffectsOf<Self>) {
+        match self {
+            Self::Archive(archive) => fx.nest(|fx| archive.on_compaction(fx)),
+            Self::Acceptor(_)
+            | Self::Matchmaker(_)
+            | Self::Proposer(_)
+            | Self::Replica(_)
+            | Self::Session(_) => {}
+        }
+    }
+
+    fn is_compact(&self) -> bool {
+        match self {
+            Self::Archive(archive) => archive.is_compact(),
+            Self::Acceptor(_)
+            | Self::Matchmaker(_)
+            | Self::Proposer(_)
+            | Self::Replica(_)
+            | Self::Session(_) => true,
         }
     }
 

@@ -79,7 +79,12 @@ fn value() -> Value {
 }
 
 fn archived() -> ArchivedB {
-    ArchivedB { persisted_watermark: Slot(5), executed_watermark: Slot(6) }
+    ArchivedB {
+        persisted_watermark: Slot(5),
+        executed_watermark: Slot(6),
+        base: Slot(4),
+        chunk_count: 8,
+    }
 }
 
 /// The values of one type whose bytes are golden.
@@ -376,7 +381,7 @@ fn node_record() -> Golden<NodeRecord> {
             ("Acceptor", AcceptorRecord::Promised(round()).into()),
             ("Matchmaker", MatchmakerRecord::Collected(round()).into()),
             ("Proposer", LeaderRecord::Used(round()).into()),
-            ("Archive", ArchiveRecord { slot: Slot(6), value: value() }.into()),
+            ("Archive", ArchiveRecord::Value { slot: Slot(6), value: value() }.into()),
             ("Session", SessionRecord { life: 5 }.into()),
             ("Reconfigurer", ReconfigurerRecord { used: round() }.into()),
         ],

@@ -96,6 +96,19 @@ pub struct Effects<M, T, R> {
     pub violations: Vec<Violation>,
 }
 
+/// Why the records of an actor do not make a state: some that were durable are missing. The process
+/// must not start.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RestoreError(pub String);
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for RestoreError {}
+
 /// The effects of an actor of type `A`.
 pub type EffectsOf<A> = Effects<<A as Actor>::Message, <A as Actor>::Timer, <A as Actor>::Record>;
 
@@ -181,9 +194,15 @@ impl<M, T, R> Effects<M, T, R> {
 /// of each actor that ran, append all records once. Sends of an actor that has records which are
 /// not yet durable wait, in order, until they are; sends of all other actors leave at once.
 /// Recovery: [`restore`](Self::restore) each durable record in order, then
-/// [`on_start`](Self::on_start), then messages and timers. Messages between actors of one process
+/// [`check_restored`](Self::check_restored), [`on_start`](Self::on_start), messages and timers. Messages between actors of one process
 /// are delivered in order and without loss for as long as the process lives; all others may be
 /// lost, delayed, duplicated and reordered.
+///
+/// *Compaction*, when the log has grown: call [`on_compaction`](Self::on_compaction) of each actor, and
+/// with no other step in between append the [`checkpoint`](Self::checkpoint) of each, as the beginning
+/// of a new part of the log; records that are handed over later follow it. Once every actor
+/// [`is_compact`](Self::is_compact) and all records until then are durable, everything before that
+/// part may go. Nothing waits meanwhile, and no actor copies its state at once.
 pub trait Actor {
     /// What actors of this protocol say to each other.
     type Message: Clone + Debug + Eq + Hash + Ord;
@@ -194,6 +213,13 @@ pub trait Actor {
 
     /// Folds one durable record into the state, during recovery.
     fn restore(&mut self, record: Self::Record);
+
+    /// Whether the records that were folded are all that there must be.
+    ///
+    /// *Errors*: some are missing, and the actor must not take part.
+    fn check_restored(&self) -> Result<(), RestoreError> {
+        Ok(())
+    }
 
     /// Begins to take part, after recovery.
     fn on_start(&mut self, fx: &mut EffectsOf<Self>);
@@ -209,6 +235,19 @@ pub trait Actor {
         let _ = fx;
     }
 
-    /// The least list of records with the same fold as all records so far.
+    /// Begins to make what the log holds so far dispensable, where its
+    /// [`checkpoint`](Self::checkpoint) alone does not: it would be too large.
+    fn on_compaction(&mut self, fx: &mut EffectsOf<Self>) {
+        let _ = fx;
+    }
+
+    /// Whether the last checkpoint and the records after it have the fold of all records so far.
+    fn is_compact(&self) -> bool {
+        true
+    }
+
+    /// The least list of records that, with those that come until the actor
+    /// [`is_compact`](Self::is_compact), have the same fold as all records so far. Folding them over
+    /// those changes nothing.
     fn checkpoint(&self) -> Vec<Self::Record>;
 }

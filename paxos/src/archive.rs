@@ -1,28 +1,44 @@
 //! The archive: makes chosen values durable, beside a replica, off every client's path.
 //!
 //! It takes the values that its replica has executed, in slot order, writes them down a few
-//! milliseconds later in one go with whatever else the process writes then, and tells the proposers
-//! how far it is. Once f + 1 archives hold a prefix of the log, the acceptors' votes on it are not
-//! needed any more, and with them earlier configurations. It also hands the values to replicas that
-//! missed them.
+//! milliseconds later in one go with whatever else the process writes then, and tells the leader how
+//! far it is. Once f + 1 archives hold a prefix of the log, the acceptors' votes on it are not needed any
+//! more, and with them earlier configurations. It also hands the values to replicas that missed them.
 //!
-//! *Paper*: the durable half of a replica in Matchmaker Paxos, section 4.5.
+//! When the log has grown it asks its replica for a snapshot and writes that down, chunk by chunk. With
+//! the last chunk the snapshot stands for the values below it.
 //!
-//! *Durable*: all values below `persisted_watermark` before the `ArchivedB` that says so.
+//! ```text
+//!         first      base          persisted        end
+//!    ··· ───┬──────────┬───────────────┬─────────────┐
+//!     gone  │ tail, in │ durable as    │ not written │
+//!           │ memory   │ values        │ down yet    │
+//!    ··· ───┴──────────┴───────────────┴─────────────┘
+//!    ─ durable as ───►│
+//!      a snapshot
+//! ```
 //!
-//! *Limits*: the whole log is kept, in memory and on disk, for as long as there are no snapshots.
+//! *Paper*: the durable half of a replica in Matchmaker Paxos, section 4.5. Snapshots are not in it.
+//!
+//! *Durable*: all values below `persisted_watermark`, as such or in a snapshot, before the `ArchivedB`
+//! that says so. The last chunk of a snapshot before anything that it covers may go from the disk.
+//!
+//! *Limits*: values in memory are those above the last snapshot, and a tail of
+//! [`SnapshotOptions::tail_bytes`]; chunks are not kept in memory once they are recorded.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::actor::{Effects, NodeId};
+use crate::actor::{Effects, NodeId, RestoreError};
 use crate::command::Value;
 use crate::message::{
-    ArchivedA, ArchivedB, Chosen, FETCH_BYTES_MAX, FETCH_VALUES_MAX, FetchA, FetchB, Store,
-    ToArchive,
+    ArchivedA, ArchivedB, Chosen, Cut, FETCH_BYTES_MAX, FETCH_VALUES_MAX, FetchA, FetchB, Keep,
+    Kept, RestoreA, SnapshotB, SnapshotWanted, Store, ToArchive,
 };
+use crate::mutant::{self, Mutant};
 use crate::slot::Slot;
+use crate::snapshot::{Chunk, Sequence, SnapshotOptions};
 use crate::wire::{Decode, Encode, Frame};
 
 /// Values that wait to be written are written at once when they are this large together, in bytes.
@@ -31,14 +47,20 @@ const UNWRITTEN_BYTES_MAX: usize = 1 << 20;
 /// How long a value may wait to be written together with others.
 const FLUSH_DELAY: Range<Duration> = Duration::from_millis(4)..Duration::from_millis(6);
 
-/// A durable fact of an archive: a chosen value.
+/// A durable fact of an archive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 #[bincode(crate = "crate::wire::bincode", decode_context = "Frame")]
-pub struct ArchiveRecord {
-    /// Where; one record for each slot, in order.
-    pub slot: Slot,
-    /// What.
-    pub value: Value,
+pub enum ArchiveRecord {
+    /// A chosen value.
+    Value {
+        /// Where; one record for each slot, in order, but for slots that a snapshot covers.
+        slot: Slot,
+        /// What.
+        value: Value,
+    },
+    /// The next chunk of a snapshot. The first one discards a snapshot that has not come to its end; the
+    /// last one makes this the snapshot that counts.
+    Chunk(Chunk),
 }
 
 /// A timer of an archive.
@@ -55,31 +77,76 @@ pub enum FromArchive {
     ArchivedB(ArchivedB),
     /// To a replica.
     FetchB(FetchB),
+    /// To a replica.
+    Cut(Cut),
+    /// To its replica.
+    SnapshotWanted(SnapshotWanted),
+    /// To its replica.
+    Kept(Kept),
+    /// To its replica.
+    SnapshotB(SnapshotB),
+}
+
+/// Whether what is before the last checkpoint of the log is needed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Compaction {
+    /// It is not.
+    Done,
+    /// It is, until a snapshot is written down that begins after the checkpoint and holds all slots
+    /// below this one.
+    Wanted(Slot),
+    /// Such a snapshot, of the second slot, has begun; the first one is that of `Wanted`.
+    Running(Slot, Slot),
 }
 
 /// The state of an archive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Archive {
-    /// Who is told how far this archive is.
-    proposers: BTreeSet<NodeId>,
-    /// The chosen values of all slots from zero on.
+    /// The replica of the same process.
+    replica: NodeId,
+    options: SnapshotOptions,
+    /// The last one that asked how far this archive is: who leads, as a rule.
+    asker: Option<NodeId>,
+    /// Exclusive; a durable snapshot covers the values below. Never decreases.
+    base: Slot,
+    /// The slot of the first value. At most `base`.
+    first: Slot,
+    /// Chosen values, of consecutive slots.
     values: VecDeque<Value>,
-    /// Exclusive; values below have a record. Never decreases.
+    /// Size of `values` in bytes.
+    values_bytes: usize,
+    /// Exclusive; values below have a record, or a snapshot covers them. Never decreases.
     persisted_watermark: Slot,
     /// Size of the values without a record, in bytes.
     unwritten_bytes: usize,
+    /// How much of a snapshot is recorded that has not come to its end.
+    partial: Option<Sequence>,
+    compaction: Compaction,
+    /// After a restart: the snapshot at `base`, until the replica has taken it.
+    restored: VecDeque<Chunk>,
+    /// During recovery: the chunks of `partial`.
+    arriving: VecDeque<Chunk>,
 }
 
 type Fx = Effects<FromArchive, ArchiveTimer, ArchiveRecord>;
 
 impl Archive {
-    /// An empty archive that reports to `proposers`.
-    pub fn new(proposers: BTreeSet<NodeId>) -> Self {
+    /// An empty archive beside `replica`.
+    pub fn new(replica: NodeId, options: SnapshotOptions) -> Self {
         Self {
-            proposers,
+            replica,
+            options,
+            asker: None,
+            base: Slot::ZERO,
+            first: Slot::ZERO,
             values: VecDeque::new(),
+            values_bytes: 0,
             persisted_watermark: Slot::ZERO,
             unwritten_bytes: 0,
+            partial: None,
+            compaction: Compaction::Done,
+            restored: VecDeque::new(),
+            arriving: VecDeque::new(),
         }
     }
 
@@ -88,23 +155,105 @@ impl Archive {
         self.persisted_watermark
     }
 
+    /// A snapshot covers the values below.
+    pub fn base(&self) -> Slot {
+        self.base
+    }
+
+    /// Chunks of a snapshot that are recorded, and that do not make a whole one yet.
+    pub fn chunk_count(&self) -> u64 {
+        self.partial.as_ref().map_or(0, Sequence::next)
+    }
+
+    /// Size of the values in memory, and of those of them above the snapshot, in bytes.
+    pub fn values_bytes(&self) -> (usize, usize) {
+        let covered = self.values.iter().take(self.first.until(self.base) as usize);
+        (self.values_bytes, self.values_bytes - covered.map(Value::size_bytes).sum::<usize>())
+    }
+
     /// Folds one durable record.
+    ///
+    /// While records are folded there may be a gap below `first`: the log may begin in the middle,
+    /// with values that a snapshot further on covers. [`check_restored`](Self::check_restored) tells
+    /// whether it did.
     pub fn restore(&mut self, record: ArchiveRecord) {
-        if record.slot == self.persisted_watermark {
-            self.values.truncate(record.slot.0 as usize);
-            self.values.push_back(record.value);
-            self.persisted_watermark = record.slot.next();
+        match record {
+            ArchiveRecord::Value { slot, .. } if slot < self.end() => {}
+            ArchiveRecord::Value { slot, value } => {
+                if slot > self.end() {
+                    self.cut_all(slot);
+                }
+                self.values_bytes += value.size_bytes();
+                self.values.push_back(value);
+                self.persisted_watermark = slot.next();
+            }
+            ArchiveRecord::Chunk(chunk) => self.restore_chunk(chunk),
         }
     }
 
-    /// The least list of records with the same fold. *Cost*: O(length of the log).
+    fn restore_chunk(&mut self, chunk: Chunk) {
+        if chunk.number == 0 {
+            self.partial = Some(Sequence::new(chunk.slot));
+            self.arriving.clear();
+        }
+        if !self.partial.as_mut().is_some_and(|partial| partial.takes(&chunk)) {
+            self.partial = None;
+            return;
+        }
+        let (slot, is_last) = (chunk.slot, chunk.is_last);
+        self.arriving.push_back(chunk);
+        if is_last {
+            let arrived = std::mem::take(&mut self.arriving);
+            if slot >= self.base {
+                self.restored = arrived;
+            }
+            self.raise_base(slot);
+        }
+    }
+
+    /// Whether the records that were folded tell the whole log from its start.
+    ///
+    /// *Errors*: slots are neither in a complete snapshot nor there as values.
+    pub fn check_restored(&self) -> Result<(), RestoreError> {
+        if self.first <= self.base {
+            return Ok(());
+        }
+        Err(RestoreError(format!(
+            "the snapshot ends at slot {} and the values begin at slot {}: those between are missing",
+            self.base, self.first
+        )))
+    }
+
+    /// Begins to take part. What is left of a snapshot that a crash interrupted is of no use.
+    pub fn on_start(&mut self) {
+        self.partial = None;
+        self.arriving.clear();
+        self.trim();
+    }
+
+    /// Begins to make what is in the log before its next checkpoint dispensable: by a snapshot of all
+    /// that is durable now, or more.
+    pub fn on_compaction(&mut self, fx: &mut Fx) {
+        let watermark = self.persisted_watermark;
+        if watermark == Slot::ZERO {
+            return;
+        }
+        self.compaction = Compaction::Wanted(watermark);
+        let m = SnapshotWanted { watermark };
+        fx.sends.push((self.replica, FromArchive::SnapshotWanted(m)));
+    }
+
+    /// Whether nothing before the last checkpoint of the log is needed.
+    pub fn is_compact(&self) -> bool {
+        self.compaction == Compaction::Done
+            || (mutant::is_on(Mutant::ForgetBeforeSnapshotEnds)
+                && matches!(self.compaction, Compaction::Running(..)))
+    }
+
+    /// Nothing: what is durable before a checkpoint is in the snapshot after it, and until that is
+    /// complete the archive is not compact.
     pub fn checkpoint(&self) -> Vec<ArchiveRecord> {
-        let written = self.values.iter().take(self.persisted_watermark.0 as usize);
-        let slots = (0..).map(Slot);
-        slots
-            .zip(written)
-            .map(|(slot, value)| ArchiveRecord { slot, value: value.clone() })
-            .collect()
+        Vec::new()
     }
 
     /// Takes one message.
@@ -113,8 +262,10 @@ impl Archive {
             ToArchive::Store(m) => self.on_store(m, fx),
             ToArchive::FetchA(m) => self.on_fetch_a(from, m, fx),
             ToArchive::ArchivedA(m) => self.on_archived_a(from, m, fx),
+            ToArchive::Keep(m) => self.on_keep(m, fx),
+            ToArchive::RestoreA(m) => self.on_restore_a(from, m, fx),
         }
-        assert!(self.persisted_watermark <= self.end(), "more is written than is there");
+        self.check_invariants();
     }
 
     /// Takes one timer.
@@ -122,20 +273,28 @@ impl Archive {
         match timer {
             ArchiveTimer::Flush => {
                 self.write_down(fx);
-                let m = self.progress();
-                fx.sends.extend(
-                    self.proposers.iter().map(|node| (*node, FromArchive::ArchivedB(m.clone()))),
-                );
+                self.report(fx);
             }
         }
     }
 
+    fn report(&self, fx: &mut Fx) {
+        let m = self.progress();
+        fx.sends.extend(self.asker.map(|node| (node, FromArchive::ArchivedB(m))));
+    }
+
+    /// The slot of the next value.
     fn end(&self) -> Slot {
-        Slot(self.values.len() as u64)
+        self.first.plus(self.values.len() as u64)
     }
 
     fn progress(&self) -> ArchivedB {
-        ArchivedB { persisted_watermark: self.persisted_watermark, executed_watermark: self.end() }
+        ArchivedB {
+            persisted_watermark: self.persisted_watermark,
+            executed_watermark: self.end(),
+            base: self.base,
+            chunk_count: self.chunk_count(),
+        }
     }
 
     /// Keeps the next value. A repeated one is ignored; a later one cannot come from a replica that
@@ -152,7 +311,9 @@ impl Archive {
         }
         let had_unwritten = self.persisted_watermark < self.end();
         self.unwritten_bytes += m.value.size_bytes();
+        self.values_bytes += m.value.size_bytes();
         self.values.push_back(m.value);
+        self.trim();
         if self.unwritten_bytes > UNWRITTEN_BYTES_MAX {
             self.write_down(fx);
         }
@@ -161,11 +322,16 @@ impl Archive {
         }
     }
 
+    /// Hands out values, or says that a snapshot covers them.
     fn on_fetch_a(&mut self, from: NodeId, m: FetchA, fx: &mut Fx) {
-        let first = usize::try_from(m.first.0).unwrap_or(usize::MAX).min(self.values.len());
+        if m.first < self.first {
+            let cut = Cut { first: m.first, base: self.base, replica: self.replica };
+            return fx.sends.push((from, FromArchive::Cut(cut)));
+        }
+        let skipped = usize::try_from(self.first.until(m.first)).unwrap_or(usize::MAX);
         let mut page_bytes = 0;
         let mut values = Vec::new();
-        for value in self.values.range(first..).take(FETCH_VALUES_MAX) {
+        for value in self.values.range(skipped.min(self.values.len())..).take(FETCH_VALUES_MAX) {
             page_bytes += value.size_bytes();
             if page_bytes > FETCH_BYTES_MAX && !values.is_empty() {
                 break;
@@ -177,19 +343,112 @@ impl Archive {
 
     /// Answers a leader that waits: at once if it is served already, else after writing.
     fn on_archived_a(&mut self, from: NodeId, m: ArchivedA, fx: &mut Fx) {
+        self.asker = Some(from);
         if self.persisted_watermark < m.watermark {
             self.write_down(fx);
         }
         fx.sends.push((from, FromArchive::ArchivedB(self.progress())));
     }
 
+    /// Writes down the next chunk of a snapshot; with the last one, the snapshot counts.
+    ///
+    /// *Repeat*: a chunk that is not the next one is ignored, as is a snapshot below the present one.
+    fn on_keep(&mut self, Keep { chunk }: Keep, fx: &mut Fx) {
+        let (slot, number, is_last) = (chunk.slot, chunk.number, chunk.is_last);
+        if slot < self.base {
+            return;
+        }
+        if number == 0 {
+            self.partial = Some(Sequence::new(slot));
+            self.compaction = match self.compaction {
+                Compaction::Done => Compaction::Done,
+                Compaction::Wanted(watermark) | Compaction::Running(watermark, _)
+                    if slot >= watermark =>
+                {
+                    Compaction::Running(watermark, slot)
+                }
+                Compaction::Wanted(watermark) | Compaction::Running(watermark, _) => {
+                    Compaction::Wanted(watermark)
+                }
+            };
+        }
+        if !self.partial.as_mut().is_some_and(|partial| partial.takes(&chunk)) {
+            return;
+        }
+        fx.record(ArchiveRecord::Chunk(chunk));
+        fx.sends.push((self.replica, FromArchive::Kept(Kept { slot, number })));
+        if is_last {
+            self.raise_base(slot);
+            self.trim();
+            self.report(fx);
+        }
+    }
+
+    /// Gives back what recovery found, once: it is not needed in memory after that.
+    fn on_restore_a(&mut self, from: NodeId, m: RestoreA, fx: &mut Fx) {
+        if from != self.replica {
+            return;
+        }
+        if let Some(chunk) = self.restored.pop_front_if(|chunk| chunk.number == m.number) {
+            fx.sends.push((from, FromArchive::SnapshotB(SnapshotB { chunk })));
+        }
+    }
+
+    /// The snapshot at `slot` is recorded to its end and stands for all values below.
+    fn raise_base(&mut self, slot: Slot) {
+        self.partial = None;
+        if slot < self.base {
+            return;
+        }
+        self.base = slot;
+        if slot > self.end() {
+            self.cut_all(slot);
+        }
+        if slot > self.persisted_watermark {
+            self.persisted_watermark = slot;
+            let written = self.first.until(slot) as usize;
+            self.unwritten_bytes = self.values.range(written..).map(Value::size_bytes).sum();
+        }
+        // One that began before the checkpoint does not count.
+        if matches!(self.compaction, Compaction::Running(_, running) if running == slot) {
+            self.compaction = Compaction::Done;
+        }
+    }
+
+    /// Forgets all values; the next one is that of `slot`.
+    fn cut_all(&mut self, slot: Slot) {
+        self.values.clear();
+        (self.values_bytes, self.unwritten_bytes) = (0, 0);
+        self.first = slot;
+        self.persisted_watermark = slot;
+    }
+
+    /// Forgets values that a snapshot covers, but for the tail.
+    fn trim(&mut self) {
+        while self.first < self.base
+            && self.values_bytes > self.options.tail_bytes
+            && let Some(value) = self.values.pop_front()
+        {
+            self.values_bytes -= value.size_bytes();
+            self.first = self.first.next();
+        }
+    }
+
     fn write_down(&mut self, fx: &mut Fx) {
-        for slot in self.persisted_watermark.0..self.end().0 {
-            let value = self.values[slot as usize].clone();
-            fx.record(ArchiveRecord { slot: Slot(slot), value });
+        let written = self.first.until(self.persisted_watermark) as usize;
+        let slots = (self.persisted_watermark.0..).map(Slot);
+        for (slot, value) in slots.zip(self.values.range(written..)) {
+            fx.record(ArchiveRecord::Value { slot, value: value.clone() });
         }
         self.persisted_watermark = self.end();
         self.unwritten_bytes = 0;
+    }
+
+    fn check_invariants(&self) {
+        let (first, base, end) = (self.first, self.base, self.end());
+        assert!(first <= base, "values begin at {first}, and the snapshot ends at {base}");
+        assert!(self.persisted_watermark <= end, "more is written than is there");
+        assert!(base <= self.persisted_watermark, "a snapshot is durable");
     }
 }
 
@@ -200,96 +459,4 @@ impl From<Chosen> for Store {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::actor::{Incarnation, Seat, TimerChange};
-    use crate::wire::Payload;
-
-    const PROPOSER: NodeId = NodeId::new(Seat(1), Incarnation(1));
-    const REPLICA: NodeId = NodeId::new(Seat(2), Incarnation(1));
-
-    fn value(text: &'static str) -> Value {
-        Value::Batch(Payload::new(text.as_bytes()))
-    }
-
-    fn store(archive: &mut Archive, slot: u64, text: &'static str) -> Fx {
-        let mut fx = Fx::new();
-        let m = Store { slot: Slot(slot), value: value(text) };
-        archive.on_message(REPLICA, ToArchive::Store(m), &mut fx);
-        fx
-    }
-
-    fn archived(persisted: u64, executed: u64) -> FromArchive {
-        FromArchive::ArchivedB(ArchivedB {
-            persisted_watermark: Slot(persisted),
-            executed_watermark: Slot(executed),
-        })
-    }
-
-    #[test]
-    fn values_are_written_later_and_together() {
-        let mut archive = Archive::new([PROPOSER].into());
-        let fx = store(&mut archive, 0, "a");
-        assert_eq!(fx.timers, vec![TimerChange::Set(ArchiveTimer::Flush, FLUSH_DELAY)]);
-        assert!(fx.records.is_empty());
-        assert!(store(&mut archive, 1, "b").is_empty());
-        let mut fx = Fx::new();
-        archive.on_timer(ArchiveTimer::Flush, &mut fx);
-        let records = [(0, "a"), (1, "b")]
-            .map(|(slot, text)| ArchiveRecord { slot: Slot(slot), value: value(text) });
-        assert_eq!(fx.records, records);
-        assert_eq!(fx.sends, vec![(PROPOSER, archived(2, 2))]);
-    }
-
-    #[test]
-    fn a_leader_that_waits_makes_it_write_at_once() {
-        let mut archive = Archive::new([PROPOSER].into());
-        store(&mut archive, 0, "a");
-        let mut fx = Fx::new();
-        let m = ArchivedA { watermark: Slot(0) };
-        archive.on_message(PROPOSER, ToArchive::ArchivedA(m), &mut fx);
-        assert_eq!((fx.records.len(), &fx.sends[..]), (0, &[(PROPOSER, archived(0, 1))][..]));
-        let mut fx = Fx::new();
-        let m = ArchivedA { watermark: Slot(1) };
-        archive.on_message(PROPOSER, ToArchive::ArchivedA(m), &mut fx);
-        assert_eq!((fx.records.len(), &fx.sends[..]), (1, &[(PROPOSER, archived(1, 1))][..]));
-    }
-
-    #[test]
-    fn missed_values_are_handed_out_in_pages() {
-        let mut archive = Archive::new(BTreeSet::new());
-        let large = Value::Batch(Payload::new(vec![0; FETCH_BYTES_MAX / 2 + 1]));
-        for slot in 0..3 {
-            let m = Store { slot: Slot(slot), value: large.clone() };
-            archive.on_message(REPLICA, ToArchive::Store(m), &mut Fx::new());
-        }
-        for (first, count) in [(1, 1), (2, 1), (3, 0), (9, 0)] {
-            let mut fx = Fx::new();
-            let m = FetchA { first: Slot(first) };
-            archive.on_message(REPLICA, ToArchive::FetchA(m), &mut fx);
-            let values = vec![large.clone(); count];
-            let page = FetchB { first: Slot(first), values };
-            assert_eq!(fx.sends, vec![(REPLICA, FromArchive::FetchB(page))]);
-        }
-    }
-
-    #[test]
-    fn repeats_are_ignored_and_gaps_reported() {
-        let mut archive = Archive::new(BTreeSet::new());
-        store(&mut archive, 0, "a");
-        assert!(store(&mut archive, 0, "a").is_empty());
-        assert_eq!(store(&mut archive, 2, "c").violations.len(), 1);
-    }
-
-    #[test]
-    fn a_checkpoint_restores_what_was_written() {
-        let mut archive = Archive::new(BTreeSet::new());
-        store(&mut archive, 0, "a");
-        archive.on_timer(ArchiveTimer::Flush, &mut Fx::new());
-        let written = archive.clone();
-        store(&mut archive, 1, "b");
-        let mut restored = Archive::new(BTreeSet::new());
-        archive.checkpoint().into_iter().for_each(|record| restored.restore(record));
-        assert_eq!(restored, written);
-    }
-}
+mod tests;

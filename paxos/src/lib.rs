@@ -6,6 +6,7 @@ pub mod archive;
 pub mod command;
 pub mod configuration;
 pub mod election;
+pub mod frozen;
 #[cfg(feature = "log-format")]
 pub mod log_format;
 pub mod membership;
@@ -19,6 +20,7 @@ pub mod runtime;
 pub mod session;
 pub mod session_table;
 pub mod slot;
+pub mod snapshot;
 pub mod state_machine;
 pub mod storage;
 pub mod synod;

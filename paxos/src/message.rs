@@ -29,6 +29,9 @@
 //! ```
 
 mod conversions;
+mod snapshots;
+
+pub use snapshots::{Cut, Keep, Kept, RestoreA, SnapshotA, SnapshotB, SnapshotWanted};
 
 use std::collections::BTreeSet;
 
@@ -264,6 +267,11 @@ pub enum ToReplica {
     ChosenWatermark(ChosenWatermark),
     FetchB(FetchB),
     Query(Query),
+    Cut(Cut),
+    SnapshotWanted(SnapshotWanted),
+    Kept(Kept),
+    SnapshotA(SnapshotA),
+    SnapshotB(SnapshotB),
 }
 
 /// Replica → archive of the same process. The next chosen value, executed just now.
@@ -292,6 +300,11 @@ pub struct ArchivedB {
     pub persisted_watermark: Slot,
     /// Exclusive: how far the replica beside it has executed. For the eye of an operator.
     pub executed_watermark: Slot,
+    /// Exclusive: the values below are covered by a snapshot on the disk of the sender. For the eye of
+    /// an operator.
+    pub base: Slot,
+    /// Chunks of a later snapshot that are being written down. For the eye of an operator.
+    pub chunk_count: u64,
 }
 
 /// All that an archive receives.
@@ -302,6 +315,8 @@ pub enum ToArchive {
     Store(Store),
     FetchA(FetchA),
     ArchivedA(ArchivedA),
+    Keep(Keep),
+    RestoreA(RestoreA),
 }
 
 /// What the application asks of its session.

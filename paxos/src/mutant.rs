@@ -107,6 +107,8 @@ pub enum Mutant {
     InheritedLogLost,
     /// R38: A new matchmaker registers rounds below those that were handed over to it.
     InheritedRoundsOutdone,
+    /// R38b: A new matchmaker answers rounds that were handed over below a higher one.
+    OutdoneRoundsAnswered,
     /// R39: A driver installs the successor it wants without a decree.
     SuccessorWithoutDecree,
     /// R40: Answers of the old matchmakers count together with those of the new ones.
@@ -119,6 +121,8 @@ pub enum Mutant {
     CollectionSurvivesHandover,
     /// R43b: A leader that has switched reports the collection of the round before.
     EarlierCollectionReported,
+    /// R59: Snapshots do not hold what was executed for whom.
+    SessionsOutsideSnapshot,
     /// R60a: Replicas keep only the last reply of each session.
     ForgetReplies,
     /// R60b: Replicas execute commands of a life of a session that has ended.
@@ -137,6 +141,14 @@ pub enum Mutant {
     ReadByPhase1Quorum,
     /// R63e: Members of the configuration before a switch confirm reads in the places of new ones.
     ConfirmationsSurviveSwitch,
+    /// R65a: A replica installs a snapshot though it has executed more by then.
+    InstallOlderSnapshot,
+    /// R65b: What a snapshot covers goes from the disk when the snapshot begins.
+    ForgetBeforeSnapshotEnds,
+    /// R65c: What commands change while a snapshot is read is not kept as it was.
+    ChangeUnderSnapshot,
+    /// R65d: A replica takes any later chunk of a snapshot for the next one.
+    TakeAnyChunk,
     /// R73: A leader counts votes by message, not by member.
     CountMessages,
     /// R74a: A promise of an earlier round counts in Phase 1.
@@ -220,12 +232,14 @@ impl Mutant {
         Self::MergeWithoutLog,
         Self::InheritedLogLost,
         Self::InheritedRoundsOutdone,
+        Self::OutdoneRoundsAnswered,
         Self::SuccessorWithoutDecree,
         Self::AnswersSurviveHandover,
         Self::MergeWithoutWatermark,
         Self::DecreeRoundsRestart,
         Self::CollectionSurvivesHandover,
         Self::EarlierCollectionReported,
+        Self::SessionsOutsideSnapshot,
         Self::ForgetReplies,
         Self::ExecuteEndedLife,
         Self::OneNumberingForAll,
@@ -235,6 +249,10 @@ impl Mutant {
         Self::ReadBeforeSettled,
         Self::ReadByPhase1Quorum,
         Self::ConfirmationsSurviveSwitch,
+        Self::InstallOlderSnapshot,
+        Self::ForgetBeforeSnapshotEnds,
+        Self::ChangeUnderSnapshot,
+        Self::TakeAnyChunk,
         Self::CountMessages,
         Self::EarlierPromiseCounts,
         Self::EarlierVoteCounts,
@@ -301,12 +319,14 @@ impl Mutant {
             Self::MergeWithoutLog => "R37a",
             Self::InheritedLogLost => "R37b",
             Self::InheritedRoundsOutdone => "R38",
+            Self::OutdoneRoundsAnswered => "R38b",
             Self::SuccessorWithoutDecree => "R39",
             Self::AnswersSurviveHandover => "R40",
             Self::MergeWithoutWatermark => "R41",
             Self::DecreeRoundsRestart => "R42",
             Self::CollectionSurvivesHandover => "R43",
             Self::EarlierCollectionReported => "R43b",
+            Self::SessionsOutsideSnapshot => "R59",
             Self::ForgetReplies => "R60a",
             Self::ExecuteEndedLife => "R60b",
             Self::OneNumberingForAll => "R60c",
@@ -316,6 +336,10 @@ impl Mutant {
             Self::ReadBeforeSettled => "R63c",
             Self::ReadByPhase1Quorum => "R63d",
             Self::ConfirmationsSurviveSwitch => "R63e",
+            Self::InstallOlderSnapshot => "R65a",
+            Self::ForgetBeforeSnapshotEnds => "R65b",
+            Self::ChangeUnderSnapshot => "R65c",
+            Self::TakeAnyChunk => "R65d",
             Self::CountMessages => "R73",
             Self::EarlierPromiseCounts => "R74a",
             Self::EarlierVoteCounts => "R74b",

@@ -2,9 +2,14 @@
 //!
 //! It has no durable state of its own, so no answer waits for a disk: what it executes is chosen
 //! already. The archive beside it keeps the values; after a restart the replica reads them back from
-//! there, and what is missing from the archives of others or from the leader.
+//! there, and what is missing from the archives of others or from the leader. Where a snapshot has
+//! taken the place of values, it installs that first (`transfer`); and it makes snapshots, for its
+//! archive and for other replicas (`scan`).
 //!
-//! *Paper*: Matchmaker Paxos, section 4.2.
+//! *Paper*: Matchmaker Paxos, section 4.2. Snapshots are not in it.
+
+mod scan;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -14,12 +19,17 @@ use std::time::Duration;
 use crate::actor::{Effects, NodeId};
 use crate::command::Value;
 use crate::message::{
-    Answered, Chosen, ChosenWatermark, Executed, FetchA, FetchB, Query, Store, ToReplica,
+    Answered, Chosen, ChosenWatermark, Executed, FetchA, FetchB, Keep, Query, RestoreA, SnapshotA,
+    SnapshotB, Store, ToReplica,
 };
 use crate::session_table::SessionTable;
 use crate::slot::Slot;
+use crate::snapshot::SnapshotOptions;
 use crate::state_machine::{Position, StateMachine};
 use crate::wire::Payload;
+
+use scan::Scan;
+use transfer::Incoming;
 
 /// Chosen values that wait for their predecessors, at most. Beyond that they are dropped and fetched
 /// later.
@@ -32,11 +42,16 @@ const BUFFERED_BYTES_MAX: usize = 64 << 20;
 /// arrives earlier.
 const FETCH_DELAY: Range<Duration> = Duration::from_millis(10)..Duration::from_millis(20);
 
+/// How long the answer to a question for values or chunks may take.
+const ANSWER_DELAY: Range<Duration> = Duration::from_millis(200)..Duration::from_millis(300);
+
 /// A timer of a replica.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ReplicaTimer {
-    /// Ask for missing values.
+    /// Ask for missing values, or for the next chunk.
     Fetch,
+    /// The replica that is given a snapshot may be gone.
+    Lease,
 }
 
 /// What a replica says.
@@ -50,6 +65,14 @@ pub enum FromReplica {
     Executed(Executed),
     /// To its session.
     Answered(Answered),
+    /// To its archive.
+    Keep(Keep),
+    /// To its archive.
+    RestoreA(RestoreA),
+    /// To another replica.
+    SnapshotA(SnapshotA),
+    /// To another replica.
+    SnapshotB(SnapshotB),
 }
 
 /// Who is around a replica.
@@ -68,6 +91,7 @@ pub struct Surroundings {
 pub struct Replica<S> {
     /// Who is around.
     surroundings: Surroundings,
+    options: SnapshotOptions,
     /// The application.
     machine: S,
     /// What was executed for whom.
@@ -88,6 +112,12 @@ pub struct Replica<S> {
     fetch_count: usize,
     /// Reads that wait for the watermark to reach the key.
     queries: BTreeMap<Slot, Vec<(u64, Payload)>>,
+    /// The snapshot that is being read from the machine.
+    scan: Option<Scan>,
+    /// The archive wants a snapshot with all slots below.
+    wanted: Option<Slot>,
+    /// The snapshot that is being put together.
+    incoming: Option<Incoming<S>>,
 }
 
 /// Whom a replica's message is for, and what it says. The composing node wraps it.
@@ -95,9 +125,10 @@ type Fx = Effects<FromReplica, ReplicaTimer, Infallible>;
 
 impl<S: StateMachine> Replica<S> {
     /// A replica of `machine` that has executed nothing.
-    pub fn new(surroundings: Surroundings, machine: S) -> Self {
+    pub fn new(surroundings: Surroundings, machine: S, options: SnapshotOptions) -> Self {
         Self {
             surroundings,
+            options,
             machine,
             sessions: SessionTable::default(),
             executed_watermark: Slot::ZERO,
@@ -108,6 +139,9 @@ impl<S: StateMachine> Replica<S> {
             is_fetching: false,
             fetch_count: 0,
             queries: BTreeMap::new(),
+            scan: None,
+            wanted: None,
+            incoming: None,
         }
     }
 
@@ -133,15 +167,24 @@ impl<S: StateMachine> Replica<S> {
             ToReplica::ChosenWatermark(m) => self.on_chosen_watermark(from, m, fx),
             ToReplica::FetchB(m) => self.on_fetch_b(from, m, fx),
             ToReplica::Query(m) => self.on_query(m, fx),
+            ToReplica::Cut(m) => self.on_cut(from, m, fx),
+            ToReplica::SnapshotWanted(m) => self.on_snapshot_wanted(m),
+            ToReplica::Kept(m) => self.on_kept(m, fx),
+            ToReplica::SnapshotA(m) => self.on_snapshot_a(from, m, fx),
+            ToReplica::SnapshotB(m) => self.on_snapshot_b(from, m, fx),
         }
+        self.start_wanted_scan(fx);
         self.check_invariants();
     }
 
     /// Takes one timer.
     pub fn on_timer(&mut self, timer: ReplicaTimer, fx: &mut Fx) {
         match timer {
+            ReplicaTimer::Fetch if self.incoming.is_some() => self.on_transfer_timer(fx),
             ReplicaTimer::Fetch => self.on_fetch_timer(fx),
+            ReplicaTimer::Lease => self.on_lease_timer(),
         }
+        self.start_wanted_scan(fx);
     }
 
     /// Executes the value if it is next, else keeps it until it is.
@@ -183,6 +226,9 @@ impl<S: StateMachine> Replica<S> {
             }
         }
         self.execute_buffered(fx);
+        if self.incoming.is_some() {
+            return;
+        }
         if is_new {
             return self.fetch_from(from, fx);
         }
@@ -222,8 +268,6 @@ impl<S: StateMachine> Replica<S> {
     }
 
     fn fetch_from(&mut self, source: NodeId, fx: &mut Fx) {
-        const ANSWER_DELAY: Range<Duration> =
-            Duration::from_millis(200)..Duration::from_millis(300);
         self.is_fetching = true;
         self.fetch_count += 1;
         let m = FetchA { first: self.executed_watermark };
@@ -296,109 +340,10 @@ impl<S: StateMachine> Replica<S> {
         if let Some((slot, _)) = self.queries.first_key_value() {
             assert!(*slot > self.executed_watermark, "a read at {slot} waits for nothing");
         }
+        let is_own = self.scan.as_ref().is_some_and(Scan::is_for_archive);
+        assert!(!is_own || self.incoming.is_none(), "the archive is given one snapshot at a time");
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::actor::{Incarnation, Seat};
-    use crate::command::{SessionId, Submission};
-    use bytes::Bytes;
-
-    #[derive(Clone, Debug, Default)]
-    struct Journal(Vec<u8>);
-
-    impl StateMachine for Journal {
-        fn apply(&mut self, _: Position, command: &Bytes) -> Bytes {
-            self.0.extend_from_slice(command);
-            Bytes::copy_from_slice(&self.0)
-        }
-
-        fn query(&self, query: &Bytes) -> Option<Bytes> {
-            (query != "through the log").then(|| Bytes::copy_from_slice(&self.0))
-        }
-    }
-
-    fn node(seat: u32) -> NodeId {
-        NodeId::new(Seat(seat), Incarnation(1))
-    }
-
-    fn replica() -> Replica<Journal> {
-        let surroundings =
-            Surroundings { archive: node(1), session: node(2), peers: vec![node(3), node(4)] };
-        Replica::new(surroundings, Journal::default())
-    }
-
-    fn value(session: u32, first: u64, text: &'static str) -> Value {
-        let session = SessionId { node: node(session), life: 1 };
-        let commands = vec![Payload::new(text.as_bytes())];
-        Value::batch(&vec![Submission { session, first, acknowledged: 0, commands }])
-    }
-
-    fn step(replica: &mut Replica<Journal>, message: impl Into<ToReplica>) -> Fx {
-        let mut fx = Fx::new();
-        replica.on_message(node(9), message.into(), &mut fx);
-        fx
-    }
-
-    fn chosen(slot: u64, value: Value) -> Chosen {
-        Chosen { slot: Slot(slot), value }
-    }
-
-    fn chosen_watermark(slot: u64) -> ChosenWatermark {
-        ChosenWatermark { watermark: Slot(slot), archives: [node(3), node(4)].into() }
-    }
-
-    fn executed(first: u64, text: &'static str) -> (NodeId, FromReplica) {
-        let session = SessionId { node: node(2), life: 1 };
-        let replies = vec![Payload::new(text.as_bytes())];
-        (node(2), FromReplica::Executed(Executed { session, first, replies }))
-    }
-
-    fn stored(slot: u64, value: Value) -> (NodeId, FromReplica) {
-        (node(1), FromReplica::Store(Store { slot: Slot(slot), value }))
-    }
-
-    #[test]
-    fn values_are_executed_in_slot_order_and_only_the_own_session_is_answered() {
-        let mut replica = replica();
-        let (a, b) = (value(2, 0, "a"), value(7, 0, "b"));
-        let fx = step(&mut replica, chosen(1, b.clone()));
-        assert!(fx.sends.is_empty());
-        let fx = step(&mut replica, chosen(0, a.clone()));
-        assert_eq!(fx.sends, vec![executed(0, "a"), stored(0, a), stored(1, b)]);
-        assert_eq!(replica.machine().0, b"ab");
-    }
-
-    #[test]
-    fn a_read_waits_for_what_the_leader_knew() {
-        let mut replica = replica();
-        let query = Payload::new(&b"all"[..]);
-        let fx = step(&mut replica, Query { token: 5, watermark: Slot(1), query });
-        assert!(fx.is_empty());
-        let fx = step(&mut replica, chosen(0, value(7, 0, "a")));
-        let answer = Some(Payload::new(&b"a"[..]));
-        let answered = (node(2), FromReplica::Answered(Answered { token: 5, answer }));
-        assert_eq!(fx.sends.last(), Some(&answered));
-    }
-
-    #[test]
-    fn a_gap_is_fetched_from_one_after_the_other() {
-        let mut replica = replica();
-        step(&mut replica, FetchB { first: Slot(0), values: vec![] });
-        let fx = step(&mut replica, chosen_watermark(2));
-        assert_eq!(fx.timers.len(), 1);
-        let mut asked = Vec::new();
-        for _ in 0..3 {
-            let mut fx = Fx::new();
-            replica.on_timer(ReplicaTimer::Fetch, &mut fx);
-            asked.push(fx.sends[0].0);
-        }
-        asked.sort();
-        assert_eq!(asked, vec![node(3), node(4), node(9)]);
-        let values = vec![value(2, 0, "a"), value(2, 1, "b")];
-        step(&mut replica, FetchB { first: Slot(0), values });
-        assert_eq!(replica.executed_watermark(), Slot(2));
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@ use crate::actor::NodeId;
 use crate::command::Submission;
 use crate::mutant::{self, Mutant};
 use crate::round::Round;
+use crate::snapshot::SessionPart;
 use crate::wire::Payload;
 
 /// Replies kept for one session at most. More than any session has in flight.
@@ -81,9 +82,71 @@ impl SessionTable {
         outcome
     }
 
+    /// All that is known, in pieces of `bytes_max` at most. Replies are shared, not copied.
+    ///
+    /// *Cost*: O(replies that are kept), which the windows of the sessions bound.
+    pub fn parts(&self, bytes_max: usize) -> VecDeque<SessionPart> {
+        let mut parts = VecDeque::new();
+        for (node, entry) in &self.entries {
+            parts.push_back(SessionPart::Session {
+                node: *node,
+                life: entry.life,
+                next: entry.next,
+            });
+            for reply in &entry.replies {
+                let mut rest = reply.0.clone();
+                while rest.len() > bytes_max.max(1) {
+                    let part = rest.split_to(bytes_max.max(1));
+                    parts.push_back(SessionPart::ReplyPart(Payload(part)));
+                }
+                parts.push_back(SessionPart::Reply(Payload(rest)));
+            }
+        }
+        parts
+    }
+
     /// The number of the next command of the session at `node`, and its life.
     pub fn next(&self, node: NodeId) -> Option<(u64, u64)> {
         self.entries.get(&node).map(|entry| (entry.life, entry.next))
+    }
+}
+
+/// Puts a table together again from its [`parts`](SessionTable::parts).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SessionTableBuilder {
+    table: SessionTable,
+    /// The session whose replies come next.
+    node: Option<NodeId>,
+    /// The beginning of the next reply.
+    begun: Vec<u8>,
+}
+
+impl SessionTableBuilder {
+    /// Adds the next part. What cannot follow is passed over: a digest vouches for the order.
+    pub fn add(&mut self, part: SessionPart) {
+        match part {
+            SessionPart::Session { node, life, next } => {
+                let entry = Entry { life, next, replies: VecDeque::new() };
+                self.table.entries.insert(node, entry);
+                self.node = Some(node);
+            }
+            SessionPart::ReplyPart(bytes) => self.begun.extend_from_slice(&bytes.0),
+            SessionPart::Reply(bytes) => {
+                let Some(entry) = self.node.and_then(|node| self.table.entries.get_mut(&node))
+                else {
+                    return;
+                };
+                // A copy: the reply must not keep its whole chunk in memory.
+                self.begun.extend_from_slice(&bytes.0);
+                entry.replies.push_back(Payload::new(std::mem::take(&mut self.begun)));
+                entry.next = entry.next.max(entry.replies.len() as u64);
+            }
+        }
+    }
+
+    /// The table of all parts.
+    pub fn finish(self) -> SessionTable {
+        self.table
     }
 }
 
@@ -175,5 +238,19 @@ mod tests {
         let (applied, replies) = execute(&mut table, &submission(1, 1, 0, &["b"]));
         assert!(applied.is_empty() && replies.replies.is_empty());
         assert_eq!(table.next(NODE), Some((2, 1)));
+    }
+
+    #[test]
+    fn a_table_is_put_together_from_its_parts() {
+        let mut table = SessionTable::default();
+        execute(&mut table, &submission(1, 0, 0, &["a", "a longer reply", "", "d"]));
+        let mut elsewhere = submission(3, 0, 0, &["x"]);
+        elsewhere.session.node = NodeId::new(Seat(2), Incarnation(7));
+        execute(&mut table, &elsewhere);
+        for bytes_max in [0, 1, 4, 1000] {
+            let mut builder = SessionTableBuilder::default();
+            table.parts(bytes_max).into_iter().for_each(|part| builder.add(part));
+            assert_eq!(builder.finish(), table);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What a user of the library replicates.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use crate::slot::Slot;
@@ -20,6 +22,15 @@ pub struct Position {
 ///
 /// Every replica applies the same commands in the same order, so every answer and every state must
 /// follow from the commands alone: no clock, no random numbers, no order of a hash table.
+///
+/// # Snapshots
+///
+/// So that the log need not be kept for ever, a replica writes the state down from time to time, in
+/// chunks, while commands go on changing it. `start_snapshot` freezes a view of the state as it is then,
+/// at once; `next_chunk` reads that view piece by piece. What a command changes meanwhile must be kept
+/// as it was until it has been read: [`FrozenView`](crate::frozen::FrozenView) does that for ordered
+/// maps, and a small state may simply be cloned. The chunks, and where they are cut, must follow from
+/// the frozen state alone.
 pub trait StateMachine {
     /// Applies one command and returns its reply. Called exactly once for each command, in the order
     /// of the log, at each replica.
@@ -32,4 +43,39 @@ pub trait StateMachine {
     /// `None` if the answer cannot be told from the state alone (it depends on the time, say): the
     /// caller then proposes the read as a command.
     fn query(&self, query: &Bytes) -> Option<Bytes>;
+
+    /// A machine like this one that has applied nothing.
+    fn empty(&self) -> Self
+    where
+        Self: Sized;
+
+    /// Freezes a view of the present state. There is at most one; another one is given up.
+    ///
+    /// *Cost*: O(1), or nearly: the replica waits for it.
+    fn start_snapshot(&mut self);
+
+    /// The next part of the frozen view, `None` at its end. It has about `bytes_max` bytes, or more if
+    /// it cannot be cut smaller; 16 MiB at most.
+    fn next_chunk(&mut self, bytes_max: usize) -> Option<Bytes>;
+
+    /// Gives up the frozen view, read to its end or not.
+    fn stop_snapshot(&mut self);
+
+    /// Takes the next part of a snapshot, into a machine that has applied nothing. After the last
+    /// one the machine is as the one that made them was.
+    ///
+    /// *Errors*: the bytes are no part of a snapshot of this kind of machine.
+    fn install_chunk(&mut self, chunk: &Bytes) -> Result<(), ForeignChunk>;
 }
+
+/// A part of a snapshot that the state machine does not understand. Another version made it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ForeignChunk(pub String);
+
+impl fmt::Display for ForeignChunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ForeignChunk {}

@@ -28,10 +28,18 @@ pub trait Storage<R> {
     /// Appends `records` and returns once they are durable. One sync, however many records.
     fn append(&mut self, records: &[Tagged<R>]) -> io::Result<()>;
 
-    /// Replaces everything by `records`, and returns once that is durable. Atomic: after a crash the
-    /// log holds all of the old records or all of the new ones.
-    fn rewrite(&mut self, records: &[Tagged<R>]) -> io::Result<()>;
+    /// Begins a new part of the log with `records`, and returns once they are durable. What is before
+    /// them stays until [`forget_before_checkpoint`](Self::forget_before_checkpoint).
+    ///
+    /// *Cost*: that of an append.
+    fn checkpoint(&mut self, records: &[Tagged<R>]) -> io::Result<()>;
 
-    /// Size of the log in bytes: what `load` would read.
+    /// Forgets all that is before the last checkpoint. Atomic: after a crash the log holds all of it or
+    /// nothing of it. Does nothing if there was no checkpoint since the log was loaded.
+    ///
+    /// *Cost*: does not depend on how much is forgotten.
+    fn forget_before_checkpoint(&mut self) -> io::Result<()>;
+
+    /// Size of the log in bytes: what `load` would read. Less after something was forgotten.
     fn size_bytes(&self) -> u64;
 }

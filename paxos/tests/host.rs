@@ -2,13 +2,12 @@
 #![cfg(feature = "runtime")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use paxos::actor::{Actor, EffectsOf, Incarnation, NodeId, Seat};
+use paxos::actor::{Actor, EffectsOf, Incarnation, NodeId, RestoreError, Seat};
 use paxos::runtime::{
     ChannelTransport, Host, HostHandle, HostOptions, HostStats, Network, SendError,
 };
@@ -50,7 +49,12 @@ enum Word {
 struct Toy {
     written: Vec<u64>,
     collected: Vec<u64>,
+    /// A record that must be written before what is before a checkpoint may go.
+    wanted: Option<u64>,
 }
+
+/// The largest number that has a checkpoint of its own need: compaction waits for the double of it.
+const NEEDS_MORE: u64 = 50;
 
 impl Actor for Toy {
     type Message = Word;
@@ -70,6 +74,7 @@ impl Actor for Toy {
             Word::Echo(number) => fx.send(node(CLIENT), Word::Said(vec![number])),
             Word::Write(number) => {
                 self.written.push(number);
+                self.wanted.take_if(|wanted| *wanted == number);
                 fx.record(number);
                 fx.send(node(CLIENT), Word::Said(vec![number]));
             }
@@ -98,16 +103,37 @@ impl Actor for Toy {
         }
     }
 
+    fn on_compaction(&mut self, fx: &mut EffectsOf<Self>) {
+        let largest = self.written.iter().max().copied().unwrap_or(0);
+        if largest >= NEEDS_MORE {
+            self.wanted = Some(largest * 2);
+            fx.send(node(CLIENT), Word::Said(vec![1000]));
+        }
+    }
+
+    fn is_compact(&self) -> bool {
+        self.wanted.is_none()
+    }
+
+    fn check_restored(&self) -> Result<(), RestoreError> {
+        let is_broken = self.written.contains(&BROKEN);
+        if is_broken { Err(RestoreError("the other half is missing".into())) } else { Ok(()) }
+    }
+
     fn checkpoint(&self) -> Vec<u64> {
         self.written.clone()
     }
 }
 
+/// A record that no actor may be left with.
+const BROKEN: u64 = 666;
+
 #[derive(Debug, PartialEq)]
 enum DiskEvent {
     Asked,
     Appended(Vec<u64>),
-    Rewritten(Vec<u64>),
+    Checkpoint(Vec<u64>),
+    Forgotten(Vec<u64>),
 }
 
 #[derive(Default)]
@@ -119,6 +145,8 @@ struct Script {
 /// A storage that does what the test says, when the test says it.
 struct FakeDisk {
     records: Vec<Tagged<u64>>,
+    /// Records before the last checkpoint.
+    checkpoint: usize,
     script: Arc<(Mutex<Script>, Condvar)>,
     events: UnboundedSender<DiskEvent>,
 }
@@ -144,10 +172,18 @@ impl Storage<u64> for FakeDisk {
         Ok(())
     }
 
-    fn rewrite(&mut self, records: &[Tagged<u64>]) -> io::Result<()> {
+    fn checkpoint(&mut self, records: &[Tagged<u64>]) -> io::Result<()> {
         self.wait()?;
-        self.records = records.to_vec();
-        let _ = self.events.send(DiskEvent::Rewritten(numbers(records)));
+        self.checkpoint = self.records.len();
+        self.records.extend_from_slice(records);
+        let _ = self.events.send(DiskEvent::Checkpoint(numbers(records)));
+        Ok(())
+    }
+
+    fn forget_before_checkpoint(&mut self) -> io::Result<()> {
+        self.records.drain(..self.checkpoint);
+        self.checkpoint = 0;
+        let _ = self.events.send(DiskEvent::Forgotten(numbers(&self.records)));
         Ok(())
     }
 
@@ -182,7 +218,7 @@ impl World {
     ) -> Self {
         let (events, disk) = mpsc::unbounded_channel();
         let script = Arc::<(Mutex<Script>, Condvar)>::default();
-        let storage = FakeDisk { records, script: Arc::clone(&script), events };
+        let storage = FakeDisk { records, checkpoint: 0, script: Arc::clone(&script), events };
         let transport: ChannelTransport<Word> = network.endpoint([node(1), node(2), node(CLIENT)]);
         let actors = vec![(node(1), Toy::default()), (node(2), Toy::default())];
         let mut host = Host::new(actors, transport, storage, options).unwrap();
@@ -298,34 +334,73 @@ async fn a_restarted_host_restores_each_actor_from_its_own_records() {
 async fn records_of_an_unknown_seat_are_not_forgotten_silently() {
     let (events, _disk) = mpsc::unbounded_channel();
     let records = vec![Tagged { seat: Seat(3), record: 1 }];
-    let storage = FakeDisk { records, script: Arc::default(), events };
+    let storage = FakeDisk { records, checkpoint: 0, script: Arc::default(), events };
     let transport = Network::new().endpoint([node(1)]);
     let actors = vec![(node(1), Toy::default())];
     let error = Host::new(actors, transport, storage, HostOptions::default()).err().unwrap();
     assert!(error.to_string().contains("seat 3"), "{error}");
 }
 
-#[tokio::test]
-async fn the_log_is_rewritten_from_checkpoints_in_order() {
-    let options = HostOptions { rewrite_above_bytes: 2, ..HostOptions::default() };
-    let mut world = World::start_with(vec![], &Network::new(), options).await;
-    let mut events = VecDeque::new();
-    for number in 1..4 {
-        world.send(1, Word::Write(number));
-        assert_eq!(world.said().await, (1, vec![number]));
-    }
-    loop {
-        let event = world.disk().await;
-        let is_rewrite = matches!(event, DiskEvent::Rewritten(_));
-        events.push_back(event);
-        if is_rewrite {
-            break;
+impl World {
+    /// What the disk does next, other than being asked.
+    async fn done(&mut self) -> DiskEvent {
+        loop {
+            match self.disk().await {
+                DiskEvent::Asked => {}
+                event => return event,
+            }
         }
     }
-    assert_eq!(events.pop_back(), Some(DiskEvent::Rewritten(vec![1, 2, 3])));
-    world.send(1, Word::Write(4));
-    assert_eq!(world.said().await, (1, vec![4]));
+
+    async fn write(&mut self, number: u64) {
+        self.send(1, Word::Write(number));
+        assert_eq!(self.said().await, (1, vec![number]));
+        assert_eq!(self.done().await, DiskEvent::Appended(vec![number]));
+    }
+}
+
+#[tokio::test]
+async fn checkpoints_replace_what_is_before_them() {
+    let options = HostOptions { compact_above_bytes: 2, ..HostOptions::default() };
+    let mut world = World::start_with(vec![], &Network::new(), options).await;
+    for number in 1..4 {
+        world.write(number).await;
+    }
+    assert_eq!(world.done().await, DiskEvent::Checkpoint(vec![1, 2, 3]));
+    assert_eq!(world.done().await, DiskEvent::Forgotten(vec![1, 2, 3]));
+    // The next one comes when the log has grown by more than half, and by more than the limit.
+    for number in 4..7 {
+        world.write(number).await;
+    }
+    assert_eq!(world.done().await, DiskEvent::Checkpoint(vec![1, 2, 3, 4, 5, 6]));
     world.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_before_a_checkpoint_stays_until_every_actor_is_compact() {
+    let options = HostOptions { compact_above_bytes: 1, ..HostOptions::default() };
+    let mut world = World::start_with(vec![], &Network::new(), options).await;
+    world.write(NEEDS_MORE).await;
+    world.write(1).await;
+    assert_eq!(world.said().await, (1, vec![1000]));
+    assert_eq!(world.done().await, DiskEvent::Checkpoint(vec![NEEDS_MORE, 1]));
+    world.write(2).await;
+    world.settle(3).await;
+    world.write(2 * NEEDS_MORE).await;
+    let left = vec![NEEDS_MORE, 1, 2, 2 * NEEDS_MORE];
+    assert_eq!(world.done().await, DiskEvent::Forgotten(left));
+    world.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_actor_that_misses_records_does_not_start() {
+    let (events, _disk) = mpsc::unbounded_channel();
+    let records = vec![Tagged { seat: Seat(1), record: BROKEN }];
+    let storage = FakeDisk { records, checkpoint: 0, script: Arc::default(), events };
+    let transport = Network::new().endpoint([node(1)]);
+    let actors = vec![(node(1), Toy::default())];
+    let error = Host::new(actors, transport, storage, HostOptions::default()).err().unwrap();
+    assert!(error.to_string().contains("the other half is missing"), "{error}");
 }
 
 #[tokio::test]
@@ -373,7 +448,7 @@ async fn a_stopping_host_finishes_what_is_on_its_way_to_the_disk() {
 #[tokio::test]
 async fn a_full_queue_of_inputs_is_told_to_the_sender() {
     let (events, _disk) = mpsc::unbounded_channel();
-    let storage = FakeDisk { records: vec![], script: Arc::default(), events };
+    let storage = FakeDisk { records: vec![], checkpoint: 0, script: Arc::default(), events };
     let options = HostOptions { queue_max: 1, ..HostOptions::default() };
     let transport = Network::new().endpoint([node(1)]);
     let host = Host::new(vec![(node(1), Toy::default())], transport, storage, options).unwrap();
@@ -388,7 +463,7 @@ async fn hosts_of_one_program_reach_each_other() {
     let mut world = World::start_with(vec![], &network, HostOptions::default()).await;
     let far = node(9);
     let (events, _disk) = mpsc::unbounded_channel();
-    let storage = FakeDisk { records: vec![], script: Arc::default(), events };
+    let storage = FakeDisk { records: vec![], checkpoint: 0, script: Arc::default(), events };
     let transport = network.endpoint([far]);
     let host =
         Host::new(vec![(far, Toy::default())], transport, storage, HostOptions::default()).unwrap();

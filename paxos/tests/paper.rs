@@ -3,6 +3,7 @@
 //! "Matchmaker Paxos" is Whittaker et al., *Matchmaker Paxos: A Reconfigurable Consensus Protocol*,
 //! whose section 2 is Paxos itself.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 
 use bytes::Bytes;
@@ -17,7 +18,8 @@ use paxos::replica::{FromReplica, Replica, ReplicaTimer, Surroundings};
 use paxos::round::Round;
 use paxos::session::{Session, SessionOptions, SessionRecord, SessionTimer, ToOthers};
 use paxos::slot::Slot;
-use paxos::state_machine::{Position, StateMachine};
+use paxos::snapshot::SnapshotOptions;
+use paxos::state_machine::{ForeignChunk, Position, StateMachine};
 use paxos::synod::{Synod, SynodOptions, SynodRecord, SynodTimer};
 use paxos::wire::Payload;
 
@@ -341,8 +343,9 @@ const ARCHIVE: NodeId = node(21);
 const SESSION: NodeId = node(31);
 const REPLICA: NodeId = node(41);
 
+/// All commands, and those of a snapshot that are not read yet.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Log(Vec<Bytes>);
+struct Log(Vec<Bytes>, Option<VecDeque<Bytes>>);
 
 impl StateMachine for Log {
     fn apply(&mut self, _position: Position, command: &Bytes) -> Bytes {
@@ -353,13 +356,34 @@ impl StateMachine for Log {
     fn query(&self, _query: &Bytes) -> Option<Bytes> {
         self.0.last().cloned()
     }
+
+    fn empty(&self) -> Self {
+        Self::default()
+    }
+
+    fn start_snapshot(&mut self) {
+        self.1 = Some(self.0.clone().into());
+    }
+
+    fn next_chunk(&mut self, _bytes_max: usize) -> Option<Bytes> {
+        self.1.as_mut()?.pop_front()
+    }
+
+    fn stop_snapshot(&mut self) {
+        self.1 = None;
+    }
+
+    fn install_chunk(&mut self, chunk: &Bytes) -> Result<(), ForeignChunk> {
+        self.0.push(chunk.clone());
+        Ok(())
+    }
 }
 
 type ReplicaFx = Effects<FromReplica, ReplicaTimer, Infallible>;
 
 fn replica() -> Replica<Log> {
     let surroundings = Surroundings { archive: ARCHIVE, session: SESSION, peers: Vec::new() };
-    let mut replica = Replica::new(surroundings, Log::default());
+    let mut replica = Replica::new(surroundings, Log::default(), SnapshotOptions::default());
     replica.on_start(&mut ReplicaFx::new());
     replica_step(&mut replica, FetchB { first: Slot(0), values: Vec::new() });
     replica
@@ -428,23 +452,61 @@ fn a_command_in_two_slots_is_executed_once() {
 /// an archive reports is durable before it says so, and is there after a restart.
 #[test]
 fn an_archive_reports_what_is_durable_and_nothing_else() {
-    let mut archive = Archive::new([ONE].into());
+    let mut archive = Archive::new(REPLICA, SnapshotOptions::default());
     let mut fx = Effects::new();
     let store = Store { slot: Slot(0), value: value("x") };
     archive.on_message(REPLICA, store.into(), &mut fx);
     archive.on_message(ONE, ArchivedA { watermark: Slot(0) }.into(), &mut fx);
     let report = |persisted, executed| {
         let (persisted_watermark, executed_watermark) = (Slot(persisted), Slot(executed));
-        FromArchive::ArchivedB(ArchivedB { persisted_watermark, executed_watermark })
+        FromArchive::ArchivedB(ArchivedB {
+            persisted_watermark,
+            executed_watermark,
+            base: Slot::ZERO,
+            chunk_count: 0,
+        })
     };
     assert_eq!((fx.records, fx.sends), (vec![], vec![(ONE, report(0, 1))]));
     let mut fx = Effects::new();
     archive.on_timer(ArchiveTimer::Flush, &mut fx);
-    let record = ArchiveRecord { slot: Slot(0), value: value("x") };
+    let record = ArchiveRecord::Value { slot: Slot(0), value: value("x") };
     assert_eq!((&fx.records, fx.sends), (&vec![record], vec![(ONE, report(1, 1))]));
-    let mut restarted = Archive::new([ONE].into());
+    let mut restarted = Archive::new(REPLICA, SnapshotOptions::default());
     fx.records.into_iter().for_each(|record| restarted.restore(record));
     assert_eq!(restarted.persisted_watermark(), Slot(1));
+}
+
+/// Matchmaker Paxos, section 4.5: what f + 1 replicas were counted for must stay there, also when a
+/// snapshot takes the place of the values, and across a crash at any record of it.
+#[test]
+fn what_an_archive_has_reported_it_has_after_any_crash_within_a_snapshot() {
+    let mut archive = Archive::new(REPLICA, SnapshotOptions::default());
+    let mut log = Vec::new();
+    let mut replica = replica();
+    for slot in 0..3 {
+        let m = chosen(slot, vec![submission(slot, "x")]);
+        archive.on_message(REPLICA, Store::from(m.clone()).into(), &mut Effects::new());
+        replica_step(&mut replica, m);
+    }
+    let mut fx = Effects::new();
+    archive.on_message(ONE, ArchivedA { watermark: Slot(3) }.into(), &mut fx);
+    log.append(&mut fx.records);
+    let mut sends = replica_step(&mut replica, SnapshotWanted { watermark: Slot(3) }).sends;
+    while !sends.is_empty() {
+        let (_, FromReplica::Keep(keep)) = sends.remove(0) else { panic!("only chunks are sent") };
+        let kept = Kept { slot: keep.chunk.slot, number: keep.chunk.number };
+        sends.append(&mut replica_step(&mut replica, kept).sends);
+        let mut fx = Effects::new();
+        archive.on_message(REPLICA, keep.into(), &mut fx);
+        log.append(&mut fx.records);
+        for crash in 3..=log.len() {
+            let mut restarted = Archive::new(REPLICA, SnapshotOptions::default());
+            log[..crash].iter().for_each(|record| restarted.restore(record.clone()));
+            assert_eq!(restarted.check_restored(), Ok(()));
+            assert_eq!(restarted.persisted_watermark(), Slot(3));
+        }
+    }
+    assert_eq!((archive.base(), log.len()), (Slot(3), 3 + 5), "sessions, three commands, the end");
 }
 
 type SessionFx = Effects<ToOthers, SessionTimer, SessionRecord>;

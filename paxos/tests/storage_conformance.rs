@@ -115,7 +115,7 @@ fn a_log_is_loaded_once_and_first() {
 }
 
 #[test]
-fn a_rewrite_replaces_everything_and_the_log_goes_on() {
+fn what_is_before_a_checkpoint_can_be_forgotten_and_the_log_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let kept = records(500..510, 100);
     let more = records(600..700, 400);
@@ -126,56 +126,102 @@ fn a_rewrite_replaces_everything_and_the_log_goes_on() {
             log.append(&records(first * 4..first * 4 + 4, 400)).unwrap();
         }
         let before = log.size_bytes();
-        log.rewrite(&kept).unwrap();
-        assert!(log.size_bytes() < before / 10);
+        log.checkpoint(&kept).unwrap();
+        assert!(log.size_bytes() > before, "nothing goes yet");
         for batch in more.chunks(7) {
             log.append(batch).unwrap();
         }
-        assert_eq!(log.stats().rewrites.load(Ordering::Relaxed), 1);
+        log.forget_before_checkpoint().unwrap();
+        log.forget_before_checkpoint().unwrap();
+        assert!(log.size_bytes() < before);
+        assert_eq!(log.stats().compactions.load(Ordering::Relaxed), 1);
+        log.append(&records(700..701, 10)).unwrap();
     }
-    let expected = [kept, more].concat();
+    let expected = [kept, more, records(700..701, 10)].concat();
     let mut log = open(directory.path()).unwrap();
     assert_eq!(log.load().unwrap(), expected);
-    log.rewrite(&[]).unwrap();
+    log.forget_before_checkpoint().unwrap();
+    drop(log);
+    let mut log = open(directory.path()).unwrap();
+    assert_eq!(log.load().unwrap(), expected, "there was no checkpoint since");
+    log.checkpoint(&[]).unwrap();
+    log.forget_before_checkpoint().unwrap();
     drop(log);
     let mut log = open(directory.path()).unwrap();
     assert_eq!(log.load().unwrap(), []);
     assert_eq!(log.size_bytes(), 0);
+    log.append(&kept_again()).unwrap();
+    drop(log);
+    assert_eq!(open(directory.path()).unwrap().load().unwrap(), kept_again());
+}
+
+fn kept_again() -> Vec<Tagged<Record>> {
+    records(900..903, 20)
 }
 
 #[test]
-fn a_crash_within_a_rewrite_leaves_the_old_records_or_the_new_ones() {
+fn a_checkpoint_that_is_not_followed_by_forgetting_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let old = records(0..5, 50);
-    {
-        let mut log = open(directory.path()).unwrap();
-        log.load().unwrap();
-        log.append(&old).unwrap();
-    }
-    let manifest = directory.path().join("log/manifest");
-    let old_manifest = fs::read(&manifest).unwrap();
-    let old_segment =
-        (segments(directory.path())[0].clone(), fs::read(&segments(directory.path())[0]).unwrap());
-    let new = records(9..11, 50);
-    {
-        let mut log = open(directory.path()).unwrap();
-        log.load().unwrap();
-        log.rewrite(&new).unwrap();
-    }
-    // The old segment was not deleted yet: the new records.
-    fs::write(&old_segment.0, &old_segment.1).unwrap();
-    {
-        let mut log = open(directory.path()).unwrap();
-        assert_eq!(log.load().unwrap(), new);
-    }
-    // The manifest was not replaced yet: the old records.
-    fs::write(&old_segment.0, &old_segment.1).unwrap();
-    fs::write(&manifest, &old_manifest).unwrap();
+    let mut expected = Vec::new();
     let mut log = open(directory.path()).unwrap();
-    assert_eq!(log.load().unwrap(), old);
-    assert!(
-        segments(directory.path()).iter().all(|path| path.to_str().unwrap().contains("00000001-"))
-    );
+    log.load().unwrap();
+    for round in 0..4 {
+        let (appended, checkpoint) = (
+            records(round * 100..round * 100 + 9, 90),
+            records(round * 100 + 50..round * 100 + 53, 9),
+        );
+        log.append(&appended).unwrap();
+        log.checkpoint(&checkpoint).unwrap();
+        expected.extend([appended, checkpoint].concat());
+    }
+    drop(log);
+    let mut log = open(directory.path()).unwrap();
+    assert_eq!(log.load().unwrap(), expected);
+}
+
+/// Copies all files of a log.
+fn files(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = fs::read_dir(path.join("log")).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn a_crash_at_any_step_of_forgetting_leaves_all_records_or_those_since_the_checkpoint() {
+    let directory = tempfile::tempdir().unwrap();
+    let (old, new) = (records(0..60, 1000), records(900..903, 50));
+    let mut log = open(directory.path()).unwrap();
+    log.load().unwrap();
+    for record in &old {
+        log.append(std::slice::from_ref(record)).unwrap();
+    }
+    log.checkpoint(&new).unwrap();
+    let before = files(directory.path());
+    log.forget_before_checkpoint().unwrap();
+    drop(log);
+    let after = files(directory.path());
+    let manifest = directory.path().join("log/manifest");
+    let gone: Vec<_> =
+        before.iter().filter(|(path, _)| after.iter().all(|(other, _)| other != path)).collect();
+    assert!(gone.len() > 3, "{gone:?}");
+    // The manifest was replaced, and any of the segments before are still there.
+    for left in 0..=gone.len() {
+        for (path, bytes) in &gone[left..] {
+            fs::write(path, bytes).unwrap();
+        }
+        let mut log = open(directory.path()).unwrap();
+        assert_eq!(log.load().unwrap(), new, "{left} segments were deleted");
+    }
+    // It was not replaced yet.
+    for (path, bytes) in &before {
+        fs::write(path, bytes).unwrap();
+    }
+    let mut log = open(directory.path()).unwrap();
+    assert_eq!(log.load().unwrap(), [old, new].concat());
+    drop(log);
+    // Nothing may be deleted before it is replaced: that would be noticed.
+    fs::remove_file(&gone[0].0).unwrap();
+    assert!(manifest.exists());
+    open(directory.path()).and_then(|mut log| log.load()).unwrap_err();
 }
 
 /// A directory with three appends, the last of `last` records, and the bytes of its only segment in use.
@@ -293,13 +339,14 @@ fn damage_in_an_earlier_segment_or_a_lost_segment_is_refused() {
 }
 
 #[test]
-fn a_flipped_byte_in_what_a_rewrite_kept_is_refused() {
+fn a_flipped_byte_in_a_checkpoint_is_refused_once_nothing_else_has_it() {
     let directory = tempfile::tempdir().unwrap();
     let kept = records(0..5, 100);
     {
         let mut log = open(directory.path()).unwrap();
         log.load().unwrap();
-        log.rewrite(&kept).unwrap();
+        log.checkpoint(&kept).unwrap();
+        log.forget_before_checkpoint().unwrap();
     }
     let path = segments(directory.path())[0].clone();
     let good = fs::read(&path).unwrap();

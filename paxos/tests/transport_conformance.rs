@@ -418,7 +418,7 @@ async fn a_cluster_is_founded_once() {
     std::fs::remove_dir_all(root.path().join("n2")).unwrap();
     let error = found(&mut open("n2"), &charter("same"), &directory, &listener).await.unwrap_err();
     let error = error.to_string();
-    assert!(error.contains("n2") && error.contains("leave this process stopped"), "{error}");
+    assert!(error.contains("n2") && error.contains("start this process to join"), "{error}");
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
 use paxos::session::SessionRecord;
 use paxos::slot::Slot;
+use paxos::snapshot::{Chunk, Part, SessionPart};
 use paxos::synod::SynodRecord;
 use paxos::wire::{self, Decode, Encode, Frame, Payload};
 
@@ -45,6 +46,10 @@ fn value() -> Value {
 
 fn vote() -> Vote {
     Vote { slot: Slot(6), round: round(), value: value() }
+}
+
+fn chunk() -> Chunk {
+    Chunk { slot: Slot(6), number: 8, digest: 9, is_last: true, bytes: payload() }
 }
 
 fn submission() -> Submission {
@@ -167,6 +172,7 @@ fn from_acceptor() -> Golden<FromAcceptor> {
 fn to_replica() -> Golden<ToReplica> {
     let query = Query { token: 8, watermark: Slot(6), query: payload() };
     let fetch_b = FetchB { first: Slot(6), values: vec![value(), Value::Noop] };
+    let snapshot_a = SnapshotA { executed_watermark: Slot(5), slot: Some(Slot(6)), next: 8 };
     Golden {
         prefix: "ToReplica",
         values: vec![
@@ -177,6 +183,11 @@ fn to_replica() -> Golden<ToReplica> {
             ),
             ("FetchB", fetch_b.into()),
             ("Query", query.into()),
+            ("Cut", Cut { first: Slot(6), base: Slot(9), replica: node(3) }.into()),
+            ("SnapshotWanted", SnapshotWanted { watermark: Slot(6) }.into()),
+            ("Kept", Kept { slot: Slot(6), number: 8 }.into()),
+            ("SnapshotA", snapshot_a.into()),
+            ("SnapshotB", SnapshotB { chunk: chunk() }.into()),
         ],
     }
 }
@@ -188,6 +199,8 @@ fn to_archive() -> Golden<ToArchive> {
             ("Store", Store { slot: Slot(6), value: value() }.into()),
             ("FetchA", FetchA { first: Slot(6) }.into()),
             ("ArchivedA", ArchivedA { watermark: Slot(6) }.into()),
+            ("Keep", Keep { chunk: chunk() }.into()),
+            ("RestoreA", RestoreA { number: 8 }.into()),
         ],
     }
 }
@@ -274,6 +287,28 @@ fn acceptor_record() -> Golden<AcceptorRecord> {
     }
 }
 
+fn archive_record() -> Golden<ArchiveRecord> {
+    Golden {
+        prefix: "ArchiveRecord",
+        values: vec![
+            ("Value", ArchiveRecord::Value { slot: Slot(6), value: value() }),
+            ("Chunk", ArchiveRecord::Chunk(chunk())),
+        ],
+    }
+}
+
+fn part() -> Golden<Part> {
+    let session = SessionPart::Session { node: node(2), life: 5, next: 7 };
+    let reply = SessionPart::Reply(payload());
+    Golden {
+        prefix: "Part",
+        values: vec![
+            ("Sessions", Part::Sessions(vec![session, SessionPart::ReplyPart(payload()), reply])),
+            ("Machine", Part::Machine(payload())),
+        ],
+    }
+}
+
 /// A structure: one value, no tag.
 fn structure<V>(prefix: &'static str, value: V) -> Golden<V> {
     Golden { prefix, values: vec![("it", value)] }
@@ -310,7 +345,8 @@ fn values_have_their_golden_bytes() {
 #[test]
 fn records_have_their_golden_bytes() {
     acceptor_record().check();
-    structure("ArchiveRecord", ArchiveRecord { slot: Slot(6), value: value() }).check();
+    archive_record().check();
+    part().check();
     structure("SessionRecord", SessionRecord { life: 5 }).check();
     structure("SynodRecord", SynodRecord { used: round() }).check();
 }
@@ -329,6 +365,8 @@ fn tags_are_the_positions_of_the_variants_and_all_variants_are_golden() {
     values().check_tags();
     quorum_system().check_tags();
     acceptor_record().check_tags();
+    archive_record().check_tags();
+    part().check_tags();
 }
 
 /// A list of payloads that claims to be long is refused before memory is taken for it.
@@ -439,6 +477,7 @@ fn random_bytes_never_panic() {
     decode_noise::<ArchiveRecord>(11);
     decode_noise::<SessionRecord>(12);
     decode_noise::<SynodRecord>(13);
+    decode_noise::<Part>(14);
 }
 
 /// Golden messages with one random byte changed: near misses get further into the decoder.

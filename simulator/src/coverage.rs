@@ -2,6 +2,8 @@
 //!
 //! Situations are told from messages, records and what the world does; no role knows of them.
 
+mod snapshots;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -15,6 +17,7 @@ use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
 
 use crate::properties::Ghost;
+use snapshots::Snapshots;
 
 /// A situation that a run can meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +62,7 @@ pub enum Situation {
     SyncFailedWithPower,
     DamageRefused,
     DirectoryWiped,
-    LogRewritten,
+    LogCompacted,
     AllCrashed,
     MessageToDeadProcess,
     AmbushSprung,
@@ -77,11 +80,20 @@ pub enum Situation {
     TwoDrivers,
     DriverReplaced,
     LateMember,
+    MatchmakerRetired,
+    SnapshotTaken,
+    SnapshotInstalled,
+    SnapshotRestored,
+    SnapshotDuringReconfiguration,
+    SessionHitAfterSnapshot,
+    CrashWithinSnapshot,
+    TransferResumed,
+    TransferStartedOver,
 }
 
 impl Situation {
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 57] = [
+    pub const ALL: [(Self, &str); 66] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -127,7 +139,7 @@ impl Situation {
         (Self::SyncFailedWithPower, "a process reads back what it could not sync"),
         (Self::DamageRefused, "a damaged log is refused"),
         (Self::DirectoryWiped, "a directory is wiped"),
-        (Self::LogRewritten, "a log is rewritten"),
+        (Self::LogCompacted, "a log is compacted"),
         (Self::AllCrashed, "all processes die at once"),
         (Self::MessageToDeadProcess, "a message finds its process dead"),
         (Self::AmbushSprung, "a process is cut off and dies in the middle of something"),
@@ -145,6 +157,15 @@ impl Situation {
         (Self::TwoDrivers, "two drivers are at one generation of matchmakers"),
         (Self::DriverReplaced, "a driver dies half-way, and another finishes"),
         (Self::LateMember, "a matchmaker that missed its beginning is told by others"),
+        (Self::MatchmakerRetired, "a matchmaker is switched off"),
+        (Self::SnapshotTaken, "a replica writes a snapshot down"),
+        (Self::SnapshotInstalled, "a replica gets a snapshot from another one"),
+        (Self::SnapshotRestored, "a replica restarts from its snapshot"),
+        (Self::SnapshotDuringReconfiguration, "a snapshot ends within a reconfiguration"),
+        (Self::SessionHitAfterSnapshot, "a command is known to be executed from a snapshot"),
+        (Self::CrashWithinSnapshot, "a process dies within a snapshot"),
+        (Self::TransferResumed, "a replica asks again for a chunk"),
+        (Self::TransferStartedOver, "a replica gets a snapshot from the start again"),
     ];
 
     /// The situation that a call failed like this.
@@ -185,6 +206,8 @@ pub struct Coverage {
     stoppers: BTreeMap<Epoch, (usize, bool)>,
     /// Epochs of which a member has begun.
     begun: BTreeSet<Epoch>,
+    /// Snapshots on their way.
+    snapshots: Snapshots,
 }
 
 impl Default for Coverage {
@@ -200,6 +223,7 @@ impl Default for Coverage {
             drivers: BTreeMap::new(),
             stoppers: BTreeMap::new(),
             begun: BTreeSet::new(),
+            snapshots: Snapshots::default(),
         }
     }
 }
@@ -284,6 +308,7 @@ impl Coverage {
         message: &Message,
         ghost: &Ghost,
     ) {
+        self.on_snapshot((from, to), message, ghost);
         match message {
             Message::Acceptor(ToAcceptor::Phase2A(m)) => self.on_phase2a(m, ghost),
             Message::Acceptor(ToAcceptor::Phase1A(m)) => self.on_phase1a(m.round, ghost),

@@ -11,6 +11,7 @@ use matchmaker::message::{FromMatchmaker, GarbageA, Message, ToMatchmaker, ToPro
 use matchmaker::node::NodeRecord;
 use paxos::acceptor::AcceptorRecord;
 use paxos::actor::NodeId;
+use paxos::archive::ArchiveRecord;
 use paxos::command::Value;
 use paxos::message::{Chosen, FromAcceptor, ReadB, ToAcceptor, ToReplica};
 use paxos::mutant::{self, Mutant};
@@ -50,7 +51,9 @@ pub enum Mutation {
     AcknowledgeWholeQueue,
     CutOffDamage,
     TrustPageCache,
-    LoseRewrite,
+    LoseCheckpoint,
+    ForgetAtOnce,
+    ForgetChunks,
     IgnoreFailedSync,
     RejoinWiped,
     /// One inside a role; see [`Mutant`].
@@ -81,7 +84,7 @@ const fn bug(
 
 impl Mutation {
     /// Bugs at the boundary.
-    const OUTSIDE: [Description; 30] = [
+    const OUTSIDE: [Description; 32] = [
         bug(Self::SendBeforeSync, "R01", "messages do not wait for the disk", &["D1"]),
         bug(
             Self::ForgetPromise,
@@ -200,10 +203,17 @@ impl Mutation {
             &["D2", "A6"],
         ),
         bug(
-            Self::LoseRewrite,
+            Self::LoseCheckpoint,
             "R69b",
-            "a rewritten log is not yet in place when it counts as such",
+            "a checkpoint is not synced when what is before it goes",
             &["D2"],
+        ),
+        bug(Self::ForgetAtOnce, "R65x", "what is before a checkpoint goes at once", &["A22", "D2"]),
+        bug(
+            Self::ForgetChunks,
+            "R66",
+            "the beginning of a snapshot is missing after a restart",
+            &["A22"],
         ),
         bug(Self::IgnoreFailedSync, "R68", "an error of a sync is ignored", &["D2", "D5"]),
         bug(
@@ -253,6 +263,9 @@ impl Mutation {
             NodeRecord::Matchmaker(_) => self == Self::ForgetRegistration,
             NodeRecord::Proposer(LeaderRecord::Used(_)) => self == Self::ForgetRounds,
             NodeRecord::Session(_) => self == Self::ForgetLives,
+            NodeRecord::Archive(ArchiveRecord::Chunk(chunk)) => {
+                self == Self::ForgetChunks && chunk.number == 0
+            }
             _ => false,
         }
     }

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use matchmaker::change::Step;
+use matchmaker::change::{Stage, Step};
 use matchmaker::message::StatusB;
 use paxos::actor::NodeId;
+use tokio::time::timeout;
 
 use super::exchange::{Wish, exchange};
 use super::report::ChangeReport;
@@ -19,6 +20,9 @@ use crate::local::OPERATION_TIMEOUT;
 /// How long one step waits for something to happen before it says how things are.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How long a node that is told to stop tries to hand the leadership on.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How long a proposer may take to take over.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -26,7 +30,8 @@ impl Inner {
     /// Takes the next step of a change.
     pub(super) async fn change(&self, wish: Wish<'_>) -> Result<String, OperationError> {
         let status = self.client.status(STATUS_TIMEOUT).await?;
-        let exchange = exchange(wish, &status, &self.candidates.all())?;
+        let exchange =
+            exchange(wish, &status, &self.outlook.known().members, &self.candidates.all())?;
         let step = exchange.next_step(&status);
         Ok(json(&self.take(wish, step, &status).await?))
     }
@@ -44,7 +49,12 @@ impl Inner {
             version: status.configuration.version(),
         };
         match step {
-            Step::Reconfigure { is_switch, system, members, change } => {
+            Step::Reconfigure { stage: Stage::Leave, .. } if self.is_connected_to(wish.goes()) => {
+                tokio::time::sleep(PAUSE).await;
+                let name = wish.goes().unwrap_or_default();
+                Ok(report("leave", format!("{name} finishes what its clients have begun")))
+            }
+            Step::Reconfigure { stage, system, members, change } => {
                 let voting = self.all_named(&members).join(" ");
                 let asked =
                     self.client.reconfigure(system, members, Some(change), OPERATION_TIMEOUT);
@@ -57,11 +67,15 @@ impl Inner {
                     Err(error) => return Err(error),
                 };
                 let version = active.configuration.version();
-                let text = match is_switch {
-                    true => format!("{voting} vote, and the members are as wished"),
-                    false => "all members know the new one; its replica catches up".into(),
+                let (step, text) = match stage {
+                    Stage::Admit => {
+                        ("admit", "all members know the new one; its replica catches up".into())
+                    }
+                    Stage::Switch => {
+                        ("switch", format!("{voting} vote, and the roles are as wished"))
+                    }
+                    Stage::Leave => ("leave", "the members are as wished".into()),
                 };
-                let step = if is_switch { "switch" } else { "admit" };
                 Ok(ChangeReport { version, ..report(step, text) })
             }
             Step::CatchUp { persisted_watermark, required_watermark } => {
@@ -80,8 +94,18 @@ impl Inner {
             }
             Step::Handover(matchmakers) => {
                 let names = self.all_named(&matchmakers).join(" ");
-                self.client.hand_over(matchmakers, OPERATION_TIMEOUT).await?;
-                Ok(report("hand over", format!("the matchmakers are {names}")))
+                match self.client.hand_over(matchmakers, OPERATION_TIMEOUT).await {
+                    Ok(_) => Ok(report("hand over", format!("the matchmakers are {names}"))),
+                    Err(OperationError::Superseded(_)) => {
+                        Ok(report("wait", "another handover was faster".into()))
+                    }
+                    Err(OperationError::Unreachable(silent)) => {
+                        let silent = self.all_named(&silent).join(" ");
+                        let text = format!("{silent} do not answer; the matchmakers are as before");
+                        Err(OperationError::Refused(text))
+                    }
+                    Err(error) => Err(error),
+                }
             }
             Step::Collect => {
                 tokio::time::sleep(PAUSE).await;
@@ -109,6 +133,10 @@ impl Inner {
                 Ok(ChangeReport { is_done, ..report("done", text) })
             }
         }
+    }
+
+    fn is_connected_to(&self, name: Option<&str>) -> bool {
+        name.is_some_and(|name| self.connections.connected().get(name) == Some(&true))
     }
 
     /// Hands the leadership on to the node called `to`.
@@ -145,6 +173,17 @@ impl Inner {
         }
         let text = format!("{} leads and no other proposer takes over", self.node);
         Err(OperationError::Refused(text))
+    }
+
+    /// Hands the leadership on before the process stops, if it has it and another one takes it.
+    pub(super) async fn leave(&self) {
+        let is_leader = self
+            .outlook
+            .last_leader()
+            .is_some_and(|(round, _)| self.name(round.owner) == self.node);
+        if is_leader && !matches!(timeout(LEAVE_TIMEOUT, self.drain()).await, Ok(Ok(_))) {
+            tracing::warn!("nobody takes over the leadership before this node stops");
+        }
     }
 
     async fn transfer_to(&self, to: NodeId, status: &StatusB) -> Result<String, OperationError> {

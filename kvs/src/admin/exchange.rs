@@ -23,16 +23,31 @@ pub(super) enum Wish<'a> {
     Move(&'a str, &'a str),
 }
 
-/// The exchange that fulfils a wish, in a cluster of that status with those who want to join.
+impl<'a> Wish<'a> {
+    /// The node that goes, if one does.
+    pub(super) fn goes(self) -> Option<&'a str> {
+        match self {
+            Wish::Replace(old, new) => (old != new).then_some(old),
+            Wish::Remove(name) => Some(name),
+            Wish::Add(_) | Wish::Move(..) => None,
+        }
+    }
+}
+
+/// The exchange that fulfils a wish, in a cluster of that status with those who want to join. `own` are
+/// the members as this node knows them.
 ///
 /// *Errors*: it cannot be fulfilled; the text says why and what to do.
 pub(super) fn exchange(
     wish: Wish<'_>,
     status: &StatusB,
+    own: &Members,
     candidates: &BTreeMap<String, Candidate>,
 ) -> Result<Exchange, OperationError> {
     let members = Members::decode(&status.configuration.membership().directory)
         .map_err(|error| refused(format!("the leader's members are unreadable: {error}")))?;
+    // Addresses may have changed in the cluster file.
+    let members = if members.changes() == 0 { own.clone() } else { members };
     let exchange = match wish {
         Wish::Add(name) => {
             let new = newcomer(name, &members, candidates)?;
@@ -125,8 +140,10 @@ fn between(members: &Members, new: Member, remove: Actors, old: Option<&str>) ->
     let add = new.actors();
     let both = members.clone().with(new);
     let directory_between = both.encode();
+    let leaving = old.map_or(both.clone(), |old| both.clone().with_leaving(old));
     let after = old.map_or(both.clone(), |old| both.without(old));
-    Exchange { add, remove, directory_between, directory_after: after.encode() }
+    let (directory_leaving, directory_after) = (leaving.encode(), after.encode());
+    Exchange { add, remove, directory_between, directory_leaving, directory_after }
 }
 
 fn without(members: &Members, member: &Member) -> Exchange {
@@ -134,6 +151,7 @@ fn without(members: &Members, member: &Member) -> Exchange {
         add: Actors::default(),
         remove: member.actors(),
         directory_between: members.encode(),
+        directory_leaving: members.clone().with_leaving(&member.name).encode(),
         directory_after: members.clone().without(&member.name).encode(),
     }
 }
@@ -160,10 +178,6 @@ fn check_roles(new: &Member, removed: &Actors, status: &StatusB) -> Result<(), O
         return Err(refused(format!(
             "{needed} acceptors must be replaced and `{name}` hosts {spare}: start it with more"
         )));
-    }
-    let is_matchmaker = removed.matchmaker.is_some_and(|node| status.matchmakers.contains(&node));
-    if is_matchmaker && new.matchmaker().is_none() {
-        return Err(refused(format!("`{name}` lacks the role of a matchmaker, which is needed")));
     }
     if removed.archive.is_some() && new.archive().is_none() {
         return Err(refused(format!("`{name}` lacks the role of a replica, which is needed")));

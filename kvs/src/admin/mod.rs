@@ -1,10 +1,12 @@
-//! The commands of the cluster itself: `KVS.STATUS`, `KVS.RECONFIGURE` and `KVS.COLLECTED`.
+//! The commands of the cluster itself: `KVS.STATUS`, `KVS.RECONFIGURE`, `KVS.COLLECTED` and
+//! `KVS.MATCHMAKERS`.
 //!
-//! They travel as Redis commands, so any Redis client can operate the cluster; `kvs status` and
-//! `kvs reconfigure` are such clients.
+//! They travel as Redis commands, so any Redis client can operate the cluster; `kvs status`,
+//! `kvs reconfigure` and `kvs handover` are such clients.
 
 mod change;
 mod exchange;
+mod matchmakers;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,8 +33,8 @@ use crate::process::Process;
 use crate::resp::Reply;
 
 pub use report::{
-    ChangeReport, CollectedReport, LastLeader, LeaderlessStatus, PeerStatus, ProcessStatus,
-    ReconfigureReport, ReplicaStatus, Status,
+    ChangeReport, CollectedReport, HandoverReport, LastLeader, LeaderlessStatus, PeerStatus,
+    ProcessStatus, ReconfigureReport, ReplicaStatus, Status,
 };
 
 /// How long a question to the leader may take.
@@ -79,6 +81,13 @@ impl ClusterAdmin {
     }
 }
 
+impl ClusterAdmin {
+    /// Hands the leadership on before the process stops, if it has it and another one takes it.
+    pub async fn leave(&self) {
+        self.0.leave().await;
+    }
+}
+
 impl Admin for ClusterAdmin {
     fn call(&self, arguments: Vec<Bytes>) -> impl Future<Output = Reply> + Send + 'static {
         let inner = Arc::clone(&self.0);
@@ -96,12 +105,13 @@ impl Inner {
         let rest: Vec<&str> =
             arguments.iter().skip(1).filter_map(|text| std::str::from_utf8(text).ok()).collect();
         if rest.len() + 1 < arguments.len() {
-            return Reply::Error("ERR names of acceptors are text".into());
+            return Reply::Error("ERR names are text".into());
         }
         let outcome = match (&name[..], &rest[..]) {
             (b"KVS.STATUS", []) => self.status().await,
             (b"KVS.RECONFIGURE", [_, ..]) => self.reconfigure(&rest).await,
             (b"KVS.COLLECTED", [version]) => self.collected(version).await,
+            (b"KVS.MATCHMAKERS", [_, ..]) => self.hand_over(&rest).await,
             (b"KVS.ADD", [name]) => self.change(Wish::Add(name)).await,
             (b"KVS.REPLACE", [old, new]) => self.change(Wish::Replace(old, new)).await,
             (b"KVS.REMOVE", [name]) => self.change(Wish::Remove(name)).await,
@@ -110,7 +120,8 @@ impl Inner {
             (b"KVS.DRAIN", []) => self.drain().await,
             _ => {
                 let usage = "ERR usage: KVS.STATUS | KVS.RECONFIGURE acceptor [acceptor ...] \
-                             [majority|write-all|grid:COLUMNS] | KVS.COLLECTED version | KVS.ADD \
+                             [majority|write-all|grid:COLUMNS] | KVS.COLLECTED version | \
+                             KVS.MATCHMAKERS node [node ...] | KVS.ADD \
                              node | KVS.REPLACE node node | KVS.REMOVE node | KVS.MOVE node \
                              address | KVS.TRANSFER node | KVS.DRAIN; a change of members takes \
                              one step for each call, until it says that it is done";
@@ -234,6 +245,8 @@ impl Inner {
             fdatasyncs: self.log_stats.syncs.load(Ordering::Relaxed),
             records: self.log_stats.records.load(Ordering::Relaxed),
             log_bytes: self.log_stats.bytes.load(Ordering::Relaxed),
+            log_size_bytes: self.host_stats.log_bytes.load(Ordering::Relaxed),
+            log_compactions: self.host_stats.compactions.load(Ordering::Relaxed),
             violations: self.host_stats.violations.load(Ordering::Relaxed),
         }
     }
@@ -290,6 +303,8 @@ fn replica_status(archive: &ArchivedB) -> ReplicaStatus {
     ReplicaStatus {
         executed_watermark: archive.executed_watermark.0,
         persisted_watermark: archive.persisted_watermark.0,
+        snapshot_watermark: archive.base.0,
+        snapshot_chunks: archive.chunk_count,
     }
 }
 

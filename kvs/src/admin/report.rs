@@ -84,6 +84,10 @@ pub struct ReplicaStatus {
     pub executed_watermark: u64,
     /// All slots below are durable here.
     pub persisted_watermark: u64,
+    /// All slots below are in its snapshot; their values are gone.
+    pub snapshot_watermark: u64,
+    /// Chunks of a later snapshot that it has written down so far; zero if it is not writing one.
+    pub snapshot_chunks: u64,
 }
 
 /// What a process has done since it started.
@@ -95,6 +99,10 @@ pub struct ProcessStatus {
     pub records: u64,
     /// Bytes written to its log.
     pub log_bytes: u64,
+    /// Size of its log, as of the last write.
+    pub log_size_bytes: u64,
+    /// Times that its log was compacted.
+    pub log_compactions: u64,
     /// Impossible messages that were dropped.
     pub violations: u64,
 }
@@ -142,11 +150,31 @@ pub struct CollectedReport {
     pub collected_after_us: u64,
 }
 
+/// What `KVS.MATCHMAKERS` returns, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandoverReport {
+    /// The nodes whose matchmakers serve now.
+    pub matchmakers: Vec<String>,
+    /// Their generation.
+    pub epoch: u64,
+    /// Whether they can work while any one of them is down.
+    pub tolerates_failure: bool,
+    /// Nodes whose matchmakers are not needed any more.
+    pub retirable: Vec<String>,
+    /// Nodes whose proposers have not confirmed that they know the new ones; until they do nothing is
+    /// retirable.
+    pub unaware: Vec<String>,
+    /// From the command to the end of the handover.
+    pub finished_after_us: u64,
+}
+
 impl ProcessStatus {
     pub(super) fn info(&self) -> String {
-        let Self { fdatasyncs, records, log_bytes, violations } = self;
+        let Self { fdatasyncs, records, log_bytes, log_size_bytes, log_compactions, violations } =
+            self;
         format!(
             "fdatasyncs:{fdatasyncs}\r\nlog_records:{records}\r\nlog_bytes:{log_bytes}\r\n\
+             log_size_bytes:{log_size_bytes}\r\nlog_compactions:{log_compactions}\r\n\
              violations:{violations}\r\n"
         )
     }

@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use kvs::admin::ClusterAdmin;
-use kvs::connection::Options;
+use kvs::connection::{Options, Server};
 use kvs::local::LocalCluster;
 use kvs::store::{Store, StoreLimits};
 use paxos::runtime::{Candidates, Connections};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::Outcome;
 use super::output::tell;
@@ -37,8 +39,14 @@ impl Demo {
         let process = &cluster.processes()[0];
         let admin = ClusterAdmin::new("n1", process, Connections::default(), Candidates::default());
         let log = cluster.client(0);
-        let outcome = front.serve(Options::default(), log, admin, cluster.ended()).await;
-        outcome?;
+        let server = Arc::new(Server::new(Options::default(), log.clone(), admin));
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            () = front.serve(server, log) => {}
+            outcome = cluster.ended() => outcome?,
+            interrupt = tokio::signal::ctrl_c() => interrupt?,
+            _ = terminate.recv() => {}
+        }
         tell("stopping: what was acknowledged is on disk");
         Ok(cluster.stop().await?)
     }

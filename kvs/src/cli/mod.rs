@@ -1,7 +1,9 @@
 //! The commands of the program, and what each needs.
 
 mod demo;
+mod handover;
 mod init;
+mod members;
 mod operate;
 mod output;
 mod redis;
@@ -47,6 +49,13 @@ enum Command {
     Init(init::Init),
     Status(operate::StatusCommand),
     Reconfigure(operate::ReconfigureCommand),
+    Handover(handover::HandoverCommand),
+    Add(members::Add),
+    Replace(members::Replace),
+    Remove(members::Remove),
+    Move(members::Move),
+    TransferLeadership(members::Transfer),
+    Drain(members::Drain),
 }
 
 impl Arguments {
@@ -58,6 +67,13 @@ impl Arguments {
             Some(Command::Init(init)) => init.run(),
             Some(Command::Status(status)) => status.run(),
             Some(Command::Reconfigure(reconfigure)) => reconfigure.run(),
+            Some(Command::Handover(handover)) => handover.run(),
+            Some(Command::Add(add)) => add.run(),
+            Some(Command::Replace(replace)) => replace.run(),
+            Some(Command::Remove(remove)) => remove.run(),
+            Some(Command::Move(command)) => command.run(),
+            Some(Command::TransferLeadership(transfer)) => transfer.run(),
+            Some(Command::Drain(drain)) => drain.run(),
         }
     }
 }
@@ -65,9 +81,9 @@ impl Arguments {
 /// Which cluster an operator means.
 #[derive(Args, Debug)]
 struct Target {
-    /// Address of any node of the cluster, as Redis clients use it.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6380")]
-    at: SocketAddr,
+    /// Addresses of nodes of the cluster, as Redis clients use them; any that answers will do.
+    #[arg(long, value_name = "ADDRESSES", value_delimiter = ',', default_value = "127.0.0.1:6380")]
+    at: Vec<SocketAddr>,
     /// Cluster file; its nodes are asked all at once, instead of --at.
     #[arg(long, value_name = "FILE", conflicts_with = "at")]
     config: Option<PathBuf>,
@@ -80,7 +96,7 @@ impl Target {
     /// The addresses to try, and the password to give.
     fn addresses(&self) -> Outcome<(Vec<SocketAddr>, Option<String>)> {
         let Some(path) = &self.config else {
-            return Ok((vec![self.at], self.password.clone()));
+            return Ok((self.at.clone(), self.password.clone()));
         };
         let file = ClusterFile::read(path)?;
         let addresses = file.nodes.iter().filter_map(|node| node.client).collect();
@@ -124,9 +140,15 @@ impl Target {
 
     /// The reply to `command` of the node at `address`, which may take as long as an operation.
     fn call_at(&self, address: SocketAddr, command: &[&str]) -> Outcome<String> {
+        self.ask_at(address, command)?.map_err(|failure| told(&[(address, failure)]).into())
+    }
+
+    /// The same, with the kind of failure.
+    ///
+    /// *Errors*: the file cannot be read.
+    fn ask_at(&self, address: SocketAddr, command: &[&str]) -> Outcome<Answer> {
         let (_, password) = self.addresses()?;
-        let answer: Answer = redis::ask(address, password.as_deref(), command, OPERATION_TIMEOUT);
-        answer.map_err(|failure| told(&[(address, failure)]).into())
+        Ok(redis::ask(address, password.as_deref(), command, OPERATION_TIMEOUT))
     }
 }
 

@@ -38,7 +38,7 @@ impl StatusCommand {
 }
 
 /// The error when no leader answers any node.
-fn no_leader(
+pub(super) fn no_leader(
     leaderless: &[(LeaderlessStatus, String)],
     failures: &[(SocketAddr, Failure)],
 ) -> String {
@@ -51,7 +51,7 @@ fn no_leader(
     }
 }
 
-fn leaderless_table(status: &LeaderlessStatus) -> String {
+pub(super) fn leaderless_table(status: &LeaderlessStatus) -> String {
     let mut text = format!(
         "{}: no leader answered within {} ms\nlast heard    ",
         status.asked, status.waited_ms
@@ -87,7 +87,7 @@ fn table(status: &Status) -> String {
          collected     below round {}: {collected}\n\
          matchmakers   {}  (epoch {})\n\
          log           {} slots chosen, {} durable on a majority of replicas\n\n\
-         replica       executed     persisted\n",
+         replica       executed     persisted      snapshot\n",
         status.leader,
         status.round,
         status.acceptors.join(" "),
@@ -100,14 +100,21 @@ fn table(status: &Status) -> String {
         status.persisted_watermark,
     );
     for (name, replica) in &status.replicas {
-        let [executed, persisted] = match replica {
-            Some(replica) => {
-                [replica.executed_watermark, replica.persisted_watermark].map(|w| w.to_string())
-            }
-            None => ["-", "-"].map(String::from),
+        let [executed, persisted, snapshot] = match replica {
+            Some(replica) => [
+                replica.executed_watermark,
+                replica.persisted_watermark,
+                replica.snapshot_watermark,
+            ]
+            .map(|watermark| watermark.to_string()),
+            None => ["-", "-", "-"].map(String::from),
+        };
+        let chunks = match replica.as_ref().map_or(0, |replica| replica.snapshot_chunks) {
+            0 => String::new(),
+            count => format!("  writing another one, {count} chunks"),
         };
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{name:<12} {executed:>10} {persisted:>13}");
+        let _ = writeln!(text, "{name:<12} {executed:>10} {persisted:>13} {snapshot:>13}{chunks}");
     }
     text
 }
@@ -185,6 +192,6 @@ impl ReconfigureCommand {
 }
 
 #[allow(clippy::cast_precision_loss)] // For the eye: microseconds of an operation fit.
-fn ms(us: u64) -> f64 {
+pub(super) fn ms(us: u64) -> f64 {
     us as f64 / 1000.0
 }

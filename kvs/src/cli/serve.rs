@@ -6,34 +6,59 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use kvs::admin::ClusterAdmin;
 use kvs::connection::{self, Admin, Options, Server};
-use kvs::deployment::{ClusterFile, Members, NodeFile, Role};
+use kvs::deployment::{Announcement, Clients, ClusterFile, Member, Members, Role, Settings};
+use kvs::following::follow;
 use kvs::log::ReplicatedLog;
-use kvs::process::Process;
+use kvs::outlook::Known;
+use kvs::process::{Cast, Process};
 use kvs::store::{Store, StoreLimits};
+use matchmaker::node::NodeRecord;
 use paxos::actor::Incarnation;
-use paxos::runtime::{self, DataDir, FileLog, FileLogOptions, Listener, Roster, TcpTransport};
+use paxos::runtime::{
+    self, Charter, DataDir, FileLog, FileLogOptions, Listener, Roster, TcpTransport,
+};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Outcome;
 use super::output::tell;
 
-/// Run one node of a cluster.
+/// Run one node of a cluster: one that founds it, by the cluster file, or one that joins it later.
+///
+/// A node that joins says where others and clients reach it, waits until an operator admits it with `kvs
+/// add` or `kvs replace`, and finds its data at the next start.
 #[derive(Args, Debug)]
 pub(super) struct Serve {
-    /// Cluster file, the same at all nodes; `kvs init` writes one.
-    #[arg(long, value_name = "FILE", default_value = "cluster.toml")]
-    config: PathBuf,
-    /// Name of the node in the file.
+    /// Cluster file, the same at all nodes that found the cluster; `kvs init` writes one. A node that
+    /// joins takes periods and limits from it, if it is given.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Name of the node: in the file, or a new one.
     #[arg(long)]
     node: String,
     /// Data directory, instead of the one in the file.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Join the cluster that the nodes at these peer addresses belong to.
+    #[arg(long, value_name = "ADDRESSES", value_delimiter = ',', requires_all = ["data", "peer"])]
+    join: Vec<String>,
+    /// Where other nodes reach this one, if not where the cluster knows it.
+    #[arg(long, value_name = "ADDRESS")]
+    peer: Option<SocketAddr>,
+    /// Where Redis clients reach this node, if it joins.
+    #[arg(long, value_name = "ADDRESS", requires = "join")]
+    client: Option<SocketAddr>,
+    /// Roles of a node that joins: proposer, matchmaker, replica. All by default.
+    #[arg(long, value_name = "ROLES", value_delimiter = ',', requires = "join")]
+    roles: Option<Vec<Role>>,
+    /// Acceptors of a node that joins. One, called like the node, by default.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "join")]
+    acceptors: Option<Vec<String>>,
 }
 
 impl Serve {
@@ -42,7 +67,26 @@ impl Serve {
     }
 
     async fn serve(self) -> Outcome<()> {
-        let file = ClusterFile::read(&self.config)?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let starting = async {
+            match self.join.is_empty() {
+                true => self.found().await,
+                false => self.join().await,
+            }
+        };
+        let start = tokio::select! {
+            start = starting => start?,
+            interrupt = tokio::signal::ctrl_c() => return Ok(interrupt?),
+            _ = terminate.recv() => return Ok(()),
+        };
+        start.run(terminate).await
+    }
+
+    /// Agrees with the other nodes of the cluster file on who is who; or starts again with what the
+    /// node knows since then.
+    async fn found(&self) -> Outcome<Start> {
+        let path = self.config.clone().unwrap_or_else(|| "cluster.toml".into());
+        let file = ClusterFile::read(&path)?;
         let node = file.node(&self.node)?;
         let data = self.data.as_ref().or(node.data.as_ref()).ok_or_else(|| {
             format!("`{}` has no `data` directory in the file: give --data", node.name)
@@ -52,67 +96,192 @@ impl Serve {
         // Before anything reads the log, which may be long and belongs to these roles.
         data_dir.check_charter(&charter)?;
         let log = FileLog::open(&mut data_dir, FileLogOptions::default())?;
+        let known = known(&data_dir)?;
+        let own = known.as_ref().and_then(|known| known.members.member(&node.name).ok());
+        let peer = own.map_or_else(|| node.peer.to_string(), |member| member.peer.clone());
+        let peer = self.peer.map_or(peer, |peer| peer.to_string());
         let front = match node.client {
             Some(address) if node.roles.contains(&Role::Replica) => {
                 Some(Front::bind(address).await?)
             }
             Some(_) | None => None,
         };
-        let listener = Listener::bind(&node.peer.to_string()).await?;
-        let directory = founders(&file).directory()?;
+        let listener = Listener::bind(&peer).await?;
         if data_dir.roster().is_none() {
             tracing::info!(cluster = %file.cluster, "the first start waits for all nodes");
         }
-        let mut terminate = signal(SignalKind::terminate())?;
-        let roster = tokio::select! {
-            roster = runtime::found(&mut data_dir, &charter, &directory, &listener) => roster?,
-            interrupt = tokio::signal::ctrl_c() => return Ok(interrupt?),
-            _ = terminate.recv() => return Ok(()),
+        let directory = founders(&file).directory()?;
+        let roster = runtime::found(&mut data_dir, &charter, &directory, &listener).await?;
+        let members = file.members(&roster);
+        let matchmakers = members.founders();
+        let (members, deployment) = match known {
+            Some(known) => (Members::clone(&known.members), known.deployment()),
+            None => (members.clone(), file.deployment(&members)?),
         };
+        let founders = Some(matchmakers);
+        let settings = file.settings();
+        let (name, options, limits) = (node.name.clone(), options(&file.clients), file.clients);
+        let limits = store_limits(limits.value_bytes_max);
+        let cast = Cast { name, members, deployment, founders, settings };
+        Ok(Start { cast, charter, roster, options, limits, data_dir, log, listener, front })
+    }
+
+    /// Joins a cluster, or starts again as the member that it became.
+    async fn join(&self) -> Outcome<Start> {
+        let (settings, clients) = match &self.config {
+            Some(path) => {
+                let file = ClusterFile::read(path)?;
+                (file.settings(), file.clients)
+            }
+            None => (Settings::default(), Clients::default()),
+        };
+        let (Some(data), Some(peer)) = (&self.data, self.peer) else {
+            return Err("a node that joins needs --data and --peer".into());
+        };
+        let roles = self.roles.clone().unwrap_or_else(|| Role::ALL.to_vec());
+        let is_replica = roles.contains(&Role::Replica);
+        let front = match self.client.filter(|_| is_replica) {
+            Some(address) => Some(Front::bind(address).await?),
+            None if is_replica => return Err("a replica serves clients: give --client".into()),
+            None => None,
+        };
+        let listener = Listener::bind(&peer.to_string()).await?;
+        let announcement = Announcement {
+            peer: peer.to_string(),
+            client: self.client.map(|address| address.to_string()),
+            roles: roles.into_iter().collect(),
+            acceptors: self.acceptors.clone().unwrap_or_else(|| vec![self.node.clone()]),
+        };
+        tell(format_args!(
+            "{} wants to join: admit it with `{} add {}`, or have it replace another node",
+            self.node,
+            super::program(),
+            self.node
+        ));
+        let (seeds, announcement) = (&self.join, announcement.encode());
+        let joined =
+            runtime::join(data.clone(), &self.node, seeds, announcement, &listener, addresses);
+        let mut data_dir = joined.await?.data_dir;
+        let log = FileLog::open(&mut data_dir, FileLogOptions::default())?;
+        let missing = || format!("{}: the node does not know its cluster", data.display());
+        let known = known(&data_dir)?.ok_or_else(missing)?;
+        let (charter, roster) = (data_dir.charter().cloned(), data_dir.roster().cloned());
+        let (charter, roster) = (charter.ok_or_else(missing)?, roster.ok_or_else(missing)?);
+        // What replicas decide by is agreed on for the life of the cluster.
+        let value_bytes_max = ClusterFile::value_bytes_max(&charter)?;
+        let clients = Clients { value_bytes_max, ..clients };
+        let (members, deployment) = (Members::clone(&known.members), known.deployment());
+        let name = self.node.clone();
+        let cast = Cast { name, members, deployment, founders: None, settings };
+        let (options, limits) = (options(&clients), store_limits(value_bytes_max));
+        Ok(Start { cast, charter, roster, options, limits, data_dir, log, listener, front })
+    }
+}
+
+/// What the node knew of its cluster, last; nothing if only what the founding says.
+fn known(data_dir: &DataDir) -> Outcome<Option<Known>> {
+    let Some(bytes) = data_dir.members() else { return Ok(None) };
+    let known = Known::decode(bytes)
+        .map_err(|error| format!("{}: the members: {error}", data_dir.path().display()))?;
+    Ok(Some(known))
+}
+
+/// Where the members are that a member names.
+fn addresses(known: &[u8]) -> Vec<String> {
+    let known = Known::decode(known).ok();
+    known.iter().flat_map(|k| k.members.all()).map(|member| member.peer.clone()).collect()
+}
+
+/// How long clients may take to take their replies when the node stops.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A node that is about to start.
+struct Start {
+    cast: Cast,
+    charter: Charter,
+    roster: Roster,
+    options: Options,
+    limits: StoreLimits,
+    data_dir: DataDir,
+    log: FileLog<NodeRecord>,
+    listener: Listener,
+    front: Option<Front>,
+}
+
+impl Start {
+    /// Runs the node until it is told to stop, fails, or is not a member any more.
+    async fn run(self, mut terminate: Signal) -> Outcome<()> {
+        let Self { cast, charter, roster, options, limits, data_dir, log, listener, front } = self;
+        let name = cast.name.clone();
+        let member = cast.members.member(&name)?;
         let transport = TcpTransport::start(
             data_dir.identity().clone(),
             charter,
-            roster.clone(),
-            directory,
+            roster,
+            cast.members.directory()?,
             listener,
             runtime::TcpOptions::default(),
         )?;
         let (connections, candidates) = (transport.connections(), transport.candidates());
-        let limits = store_limits(&file);
+        let directory = transport.directory();
         let machine = || Store::new(limits);
-        let members = file.members(&roster);
-        let (name, timing) = (&node.name, &file.timing);
-        let (deployment, founders) = (file.deployment(&members)?, Some(members.founders()));
-        let mut process =
-            Process::start(&members, name, deployment, founders, timing, transport, log, machine)?;
-        announce(node, data.display());
+        let mut process = Process::start(&cast, transport, log, machine)?;
+        announce(member, data_dir.path().display());
         let client = process.client();
-        let admin = ClusterAdmin::new(&node.name, &process, connections, candidates);
-        match front {
-            Some(front) => front.serve(options(&file), client, admin, process.ended()).await?,
-            None => {
-                tokio::select! {
-                    outcome = process.ended() => outcome?,
-                    interrupt = tokio::signal::ctrl_c() => interrupt?,
-                    _ = terminate.recv() => {}
-                }
+        let admin = ClusterAdmin::new(&name, &process, connections, candidates);
+        let server = Arc::new(Server::new(options, client.clone(), admin.clone()));
+        let leaving = || server.close();
+        let following = follow(process.outlook(), directory, data_dir, leaving);
+        let serving = async {
+            match front {
+                Some(front) => front.serve(Arc::clone(&server), client).await,
+                None => std::future::pending().await,
             }
+        };
+        tokio::pin!(serving, following);
+        let mut is_serving = true;
+        let is_told = loop {
+            tokio::select! {
+                // A node that leaves has no clients any more, and still must follow.
+                () = &mut serving, if is_serving => is_serving = false,
+                outcome = process.ended() => return Ok(outcome?),
+                removed = &mut following => {
+                    let reason = removed?.reason;
+                    tell(format_args!(
+                        "{name} is not a member any more: {reason}. Its data directory may be deleted"
+                    ));
+                    break false;
+                }
+                interrupt = tokio::signal::ctrl_c() => {
+                    interrupt?;
+                    break true;
+                }
+                _ = terminate.recv() => break true,
+            }
+        };
+        if is_told {
+            admin.leave().await;
+        }
+        server.close();
+        if is_serving {
+            // Clients that do not take their replies are left.
+            let _ = tokio::time::timeout(CLOSE_TIMEOUT, serving).await;
         }
         tracing::info!("stopping: what was acknowledged is on disk");
         Ok(process.stop().await?)
     }
 }
 
-fn announce(node: &NodeFile, data: impl std::fmt::Display) {
-    let acceptors = node.acceptors.join(", ");
-    match node.client {
+fn announce(member: &Member, data: impl std::fmt::Display) {
+    let Member { name, peer, .. } = member;
+    let acceptors = member.acceptors.join(", ");
+    match &member.client {
         Some(client) => tell(format_args!(
-            "{} serves Redis clients on {client}, peers on {}; acceptors {acceptors}; data in {data}",
-            node.name, node.peer
+            "{name} serves Redis clients on {client}, peers on {peer}; acceptors {acceptors}; data in \
+             {data}"
         )),
         None => tell(format_args!(
-            "{} serves peers on {}; acceptors {acceptors}; data in {data}",
-            node.name, node.peer
+            "{name} serves peers on {peer}; acceptors {acceptors}; data in {data}"
         )),
     }
 }
@@ -123,18 +292,17 @@ fn founders(file: &ClusterFile) -> Members {
     file.members(&Roster(names.collect()))
 }
 
-/// Replicas decide by these, so they come from the file that all nodes share.
-fn store_limits(file: &ClusterFile) -> StoreLimits {
-    StoreLimits { value_bytes_max: file.clients.value_bytes_max, ..StoreLimits::default() }
+/// Replicas decide by these.
+fn store_limits(value_bytes_max: usize) -> StoreLimits {
+    StoreLimits { value_bytes_max, ..StoreLimits::default() }
 }
 
-fn options(file: &ClusterFile) -> Options {
-    let mut options =
-        Options { requirepass: file.clients.requirepass.clone(), ..Options::default() };
-    options.limits.connections_max = file.clients.connections_max;
-    options.limits.key_bytes_max = file.clients.key_bytes_max;
-    options.limits.value_bytes_max = file.clients.value_bytes_max;
-    options.limits.pipeline_bytes_max = file.clients.pipeline_bytes_max;
+fn options(clients: &Clients) -> Options {
+    let mut options = Options { requirepass: clients.requirepass.clone(), ..Options::default() };
+    options.limits.connections_max = clients.connections_max;
+    options.limits.key_bytes_max = clients.key_bytes_max;
+    options.limits.value_bytes_max = clients.value_bytes_max;
+    options.limits.pipeline_bytes_max = clients.pipeline_bytes_max;
     options
 }
 
@@ -169,25 +337,12 @@ impl Front {
         self.address
     }
 
-    /// Serves clients until the program is told to stop, or until `ended`.
-    ///
-    /// *Errors*: those of `ended`.
-    pub(super) async fn serve<L: ReplicatedLog, A: Admin>(
-        self,
-        options: Options,
-        log: L,
-        admin: A,
-        ended: impl Future<Output = io::Result<()>>,
-    ) -> io::Result<()> {
-        let clock = options.clock;
-        let server = Arc::new(Server::new(options, log.clone(), admin));
-        let mut terminate = signal(SignalKind::terminate())?;
+    /// Serves clients until the server is closed and all of them are gone.
+    pub(super) async fn serve<L: ReplicatedLog, A: Admin>(self, server: Arc<Server<L, A>>, log: L) {
+        let clock = server.clock();
         tokio::select! {
-            () = connection::serve(self.listener, server) => Ok(()),
-            () = connection::run_ticker(log, clock) => Ok(()),
-            outcome = ended => outcome,
-            interrupt = tokio::signal::ctrl_c() => interrupt,
-            _ = terminate.recv() => Ok(()),
+            () = connection::serve(self.listener, server) => {}
+            () = connection::run_ticker(log, clock) => {}
         }
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Driver<S, L, A> {
     /// Bytes that were read and belong to no finished request.
     buffer: BytesMut,
     input: Input,
+    /// Whether nothing more is read.
+    is_closing: bool,
 }
 
 impl<S, L, A> Driver<S, L, A>
@@ -65,18 +67,28 @@ where
             parser,
             buffer: BytesMut::new(),
             input: Input::Open,
+            is_closing: false,
         }
     }
 
     /// Serves until the client leaves and has all its replies.
-    pub(super) async fn run(mut self) -> io::Result<()> {
+    pub(super) async fn run(&mut self) -> io::Result<()> {
         poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// Serves what the client has sent, and no more.
+    pub(super) async fn finish(&mut self) -> io::Result<()> {
+        self.is_closing = true;
+        self.run().await
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let mut has_progress = self.handler.poll_replies(cx);
             has_progress |= self.start_commands();
+            if self.input == Input::Open && self.is_closing {
+                self.input = Input::Closed;
+            }
             if self.input == Input::Open
                 && let Poll::Ready(count) = self.poll_read(cx)?
             {

@@ -34,6 +34,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::limits::Limits;
@@ -93,6 +94,8 @@ pub struct Server<L, A> {
     started_ms: u64,
     next_client_id: AtomicU64,
     client_count: AtomicUsize,
+    /// Whether connections end as soon as they have their replies.
+    closing: watch::Sender<bool>,
 }
 
 impl<L: ReplicatedLog, A: Admin> Server<L, A> {
@@ -106,7 +109,19 @@ impl<L: ReplicatedLog, A: Admin> Server<L, A> {
             started_ms,
             next_client_id: AtomicU64::new(1),
             client_count: AtomicUsize::new(0),
+            closing: watch::Sender::new(false),
         }
+    }
+
+    /// The clock that stamps commands.
+    pub fn clock(&self) -> fn() -> u64 {
+        self.options.clock
+    }
+
+    /// Takes no more clients, and lets each that is there go once it has the replies to what it has
+    /// sent. [`serve`] returns when all are gone.
+    pub fn close(&self) {
+        self.closing.send_replace(true);
     }
 
     /// How many connections there are.
@@ -132,11 +147,14 @@ impl<L, A> Drop for Place<L, A> {
     }
 }
 
-/// Serves clients of `listener` for ever. Dropping the future closes every connection.
+/// Serves clients of `listener` until the server is closed and all of them are gone. Dropping the future
+/// closes every connection.
 pub async fn serve<L: ReplicatedLog, A: Admin>(listener: TcpListener, server: Arc<Server<L, A>>) {
     let mut connections = JoinSet::new();
+    let mut closing = server.closing.subscribe();
     loop {
         tokio::select! {
+            () = is_closed(&mut closing) => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     let server = Arc::clone(&server);
@@ -152,6 +170,13 @@ pub async fn serve<L: ReplicatedLog, A: Admin>(listener: TcpListener, server: Ar
             Some(_) = connections.join_next() => {}
         }
     }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn is_closed(closing: &mut watch::Receiver<bool>) {
+    // The server holds the other end for as long as it has connections.
+    let _ = closing.wait_for(|is_closing| *is_closing).await;
 }
 
 async fn serve_socket<L: ReplicatedLog, A: Admin>(stream: TcpStream, server: Arc<Server<L, A>>) {
@@ -174,7 +199,17 @@ where
         let _ = stream.shutdown().await;
         return;
     };
-    if let Err(error) = Driver::new(stream, Arc::clone(&server)).run().await {
+    let mut closing = server.closing.subscribe();
+    let mut driver = Driver::new(stream, Arc::clone(&server));
+    let outcome = tokio::select! {
+        outcome = driver.run() => Some(outcome),
+        () = is_closed(&mut closing) => None,
+    };
+    let outcome = match outcome {
+        Some(outcome) => outcome,
+        None => driver.finish().await,
+    };
+    if let Err(error) = outcome {
         tracing::debug!(%error, "a client is gone");
     }
     drop(place);

@@ -80,6 +80,7 @@ impl Announcement {
         }
         let former = members.member(name).ok();
         let id = former.map_or(members.next_id(), |former| former.id);
-        Ok(Member { name: name.to_owned(), id, incarnation, peer, client, roles, acceptors })
+        let (name, is_leaving) = (name.to_owned(), false);
+        Ok(Member { name, id, incarnation, peer, client, roles, acceptors, is_leaving })
     }
 }

@@ -21,7 +21,7 @@ use paxos::state_machine::StateMachine;
 use paxos::wire::{self, Decode, Encode, WireError};
 
 use super::node::{ACCEPTOR, Part, SEATS};
-use super::{Application, DeploymentError, Role, Timing};
+use super::{Application, DeploymentError, Role, Settings};
 
 /// A process of a cluster, as all others know it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
@@ -42,6 +42,8 @@ pub struct Member {
     pub roles: BTreeSet<Role>,
     /// The names of the acceptors that it hosts. Their order is a part of who they are.
     pub acceptors: Vec<String>,
+    /// Whether it only finishes what its clients have begun, and is no member after that.
+    pub is_leaving: bool,
 }
 
 /// All processes of a cluster. A configuration carries them as its directory.
@@ -51,6 +53,9 @@ pub struct Members {
     by_name: BTreeMap<String, Member>,
     /// The largest id that was ever given.
     id_max: u32,
+    /// Counts the changes since the founding. Until the first one, addresses may be changed in the
+    /// cluster file as well.
+    changes: u64,
 }
 
 impl Member {
@@ -67,9 +72,9 @@ impl Member {
         self.of_role(Role::Proposer, Role::Proposer as u32)
     }
 
-    /// Its matchmaker, if it has one.
-    pub fn matchmaker(&self) -> Option<NodeId> {
-        self.of_role(Role::Matchmaker, Role::Matchmaker as u32)
+    /// Its matchmaker. Every process has one; the role says that it serves from the founding on.
+    pub fn matchmaker(&self) -> NodeId {
+        self.identity(Role::Matchmaker as u32)
     }
 
     /// The archive beside its replica, if it has one.
@@ -109,7 +114,7 @@ impl Member {
         Actors {
             application: Some(self.application().node),
             proposer: self.proposer(),
-            matchmaker: self.matchmaker(),
+            matchmaker: Some(self.matchmaker()),
             replica: self.replica(),
             session: self.session(),
             archive: self.archive(),
@@ -135,7 +140,7 @@ impl Members {
         let by_name: BTreeMap<String, Member> =
             members.into_iter().map(|member| (member.name.clone(), member)).collect();
         let id_max = by_name.values().map(|member| member.id).max().unwrap_or(0);
-        Self { by_name, id_max }
+        Self { by_name, id_max, changes: 0 }
     }
 
     /// All of them, by name.
@@ -153,6 +158,11 @@ impl Members {
         })
     }
 
+    /// How often they were changed since the founding.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// The id that the next process gets.
     pub fn next_id(&self) -> u32 {
         self.id_max.saturating_add(1)
@@ -161,13 +171,25 @@ impl Members {
     /// These and `member`, in the place of one with its name.
     pub fn with(mut self, member: Member) -> Self {
         self.id_max = self.id_max.max(member.id);
+        let is_new = self.by_name.get(&member.name) != Some(&member);
         self.by_name.insert(member.name.clone(), member);
+        self.changes += u64::from(is_new);
+        self
+    }
+
+    /// These, of which the one called `name` is about to leave.
+    pub fn with_leaving(mut self, name: &str) -> Self {
+        if let Some(member) = self.by_name.get_mut(name).filter(|member| !member.is_leaving) {
+            member.is_leaving = true;
+            self.changes += 1;
+        }
         self
     }
 
     /// These without the one called `name`.
     pub fn without(mut self, name: &str) -> Self {
-        self.by_name.remove(name);
+        let is_gone = self.by_name.remove(name).is_some();
+        self.changes += u64::from(is_gone);
         self
     }
 
@@ -215,7 +237,8 @@ impl Members {
 
     /// The matchmakers of a cluster that these have founded.
     pub fn founders(&self) -> Generation {
-        Generation { epoch: Epoch(0), members: self.matchmakers() }
+        let founders = self.all().filter(|member| member.roles.contains(&Role::Matchmaker));
+        Generation { epoch: Epoch(0), members: founders.map(Member::matchmaker).collect() }
     }
 
     /// Who every acceptor is, by name.
@@ -224,17 +247,12 @@ impl Members {
         all.map(|(name, node)| (name.to_owned(), node)).collect()
     }
 
-    /// The matchmakers.
-    pub fn matchmakers(&self) -> BTreeSet<NodeId> {
-        self.all().filter_map(Member::matchmaker).collect()
-    }
-
     /// Every actor that an operator may hear of, with a name for each: that of an acceptor, or of the
     /// process.
     pub fn names(&self) -> BTreeMap<NodeId, String> {
         let acceptors = self.acceptors().into_iter().map(|(name, node)| (node, name));
         let others = self.all().flat_map(|member| {
-            let actors = [member.proposer(), member.matchmaker(), member.archive()];
+            let actors = [member.proposer(), Some(member.matchmaker()), member.archive()];
             actors.into_iter().flatten().map(|node| (node, member.name.clone()))
         });
         acceptors.chain(others).collect()
@@ -254,24 +272,24 @@ impl Members {
         &self,
         name: &str,
         deployment: &Deployment,
-        founders: Option<Generation>,
-        timing: &Timing,
+        founders: Option<&Generation>,
+        settings: &Settings,
         machine: impl FnOnce() -> S,
     ) -> Result<Vec<(NodeId, Node<S>)>, DeploymentError> {
         let member = self.member(name)?;
+        let Settings { timing, storage } = settings;
         let mut actors = Vec::new();
         if let Some(node) = member.proposer() {
             let (election, leader) = (timing.election(), timing.leader());
             let proposer = Proposer::new(node, deployment.clone(), election, leader);
             actors.push((node, Node::Proposer(Box::new(proposer))));
         }
-        if let Some(node) = member.matchmaker() {
-            let matchmaker = match founders.filter(|founders| founders.members.contains(&node)) {
-                Some(founders) => Matchmaker::new(founders),
-                None => Matchmaker::pending(),
-            };
-            actors.push((node, Node::Matchmaker(matchmaker)));
-        }
+        let node = member.matchmaker();
+        let matchmaker = match founders.filter(|founders| founders.members.contains(&node)) {
+            Some(founders) => Matchmaker::new(founders.clone()),
+            None => Matchmaker::pending(),
+        };
+        actors.push((node, Node::Matchmaker(Box::new(matchmaker))));
         for (_, node) in member.acceptors() {
             actors.push((node, Node::Acceptor(Acceptor::new())));
         }
@@ -283,9 +301,10 @@ impl Members {
             let surroundings = Surroundings { archive, session, peers: peers.collect() };
             let application = member.application().node;
             let served = Session::new(session, replica, application, timing.session());
-            actors.push((replica, Node::Replica(Box::new(Replica::new(surroundings, machine())))));
-            let proposers = membership.proposers.clone();
-            actors.push((archive, Node::Archive(Archive::new(proposers))));
+            let snapshots = storage.snapshots();
+            let executing = Replica::new(surroundings, machine(), snapshots.clone());
+            actors.push((replica, Node::Replica(Box::new(executing))));
+            actors.push((archive, Node::Archive(Archive::new(replica, snapshots))));
             actors.push((session, Node::Session(Box::new(served))));
         }
         Ok(actors)
@@ -316,7 +335,13 @@ mod tests {
         let mut seen = BTreeSet::new();
         for member in members.all() {
             let actors = members
-                .start(&member.name, &deployment, None, &file.timing, crate::store::Store::default)
+                .start(
+                    &member.name,
+                    &deployment,
+                    None,
+                    &file.settings(),
+                    crate::store::Store::default,
+                )
                 .expect("a member");
             assert_eq!(actors.len(), 7);
             let seats: Vec<Seat> = member.seats().collect();

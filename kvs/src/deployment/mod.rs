@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use matchmaker::leader::Deployment;
-use matchmaker::message::Epoch;
+use matchmaker::message::Generation;
 use paxos::actor::Incarnation;
 use paxos::configuration::Configuration;
 use paxos::quorum::QuorumSystem;
@@ -30,7 +30,7 @@ pub use announcement::Announcement;
 pub use members::{Member, Members};
 use node::all_roles;
 pub use node::{Application, NodeFile, Role};
-pub use options::{Clients, Timing};
+pub use options::{Clients, Settings, StorageSection, Timing};
 
 /// What is wrong with a cluster file.
 #[derive(Debug, Error)]
@@ -85,6 +85,9 @@ impl fmt::Display for Quorum {
     }
 }
 
+/// The topic of the charter that has the longest value.
+const VALUE_BYTES_MAX: &str = "`clients.value_bytes_max`";
+
 /// A cluster file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,6 +106,9 @@ pub struct ClusterFile {
     /// Limits of clients; each has a default.
     #[serde(default)]
     pub clients: Clients,
+    /// Sizes of the log; each has a default.
+    #[serde(default)]
+    pub storage: StorageSection,
     /// The processes.
     #[serde(rename = "node")]
     pub nodes: Vec<NodeFile>,
@@ -149,6 +155,7 @@ impl ClusterFile {
             quorum: Quorum::Majority,
             timing: Timing::default(),
             clients: Clients::default(),
+            storage: StorageSection::default(),
             nodes: nodes.collect(),
         };
         file.validated()
@@ -219,6 +226,7 @@ impl ClusterFile {
         }
         self.timing.check()?;
         self.clients.check()?;
+        self.storage.check()?;
         let roster =
             Roster(self.nodes.iter().map(|node| (node.name.clone(), Incarnation(1))).collect());
         self.deployment(&self.members(&roster))?;
@@ -234,11 +242,26 @@ impl ClusterFile {
         voting.sort_unstable();
         let shared = [
             ("`acceptors` and `quorum`", format!("{} by {}", voting.join(", "), self.quorum)),
-            ("`clients.value_bytes_max`", self.clients.value_bytes_max.to_string()),
+            (VALUE_BYTES_MAX, self.clients.value_bytes_max.to_string()),
         ];
         let shared = shared.into_iter().map(|(topic, text)| (topic.to_owned(), text));
         let nodes = self.nodes.iter().map(|node| (format!("node {}", node.name), node.charter()));
         Charter(shared.chain(nodes).collect())
+    }
+
+    /// The longest value that the replicas of a cluster with `charter` accept, in bytes.
+    ///
+    /// *Errors*: the charter does not say so: another program founded the cluster.
+    pub fn value_bytes_max(charter: &Charter) -> Result<usize, DeploymentError> {
+        let text = charter.0.get(VALUE_BYTES_MAX).and_then(|text| text.parse().ok());
+        text.ok_or_else(|| {
+            DeploymentError(format!("the cluster's charter lacks {VALUE_BYTES_MAX}"))
+        })
+    }
+
+    /// What a node needs to know of the file to run.
+    pub fn settings(&self) -> Settings {
+        Settings { timing: self.timing.clone(), storage: self.storage.clone() }
     }
 
     /// All acceptors of the file, with the nodes that host them.
@@ -270,6 +293,7 @@ impl ClusterFile {
                 client: node.client.map(|address| address.to_string()),
                 roles: node.roles.iter().copied().collect(),
                 acceptors: node.acceptors.clone(),
+                is_leaving: false,
             })
         }))
     }
@@ -283,7 +307,8 @@ impl ClusterFile {
         let initial = Configuration::new(1, self.quorum.into(), voting)
             .map_err(|cause| DeploymentError(format!("`acceptors`: {cause}")))?
             .with_membership(members.membership(&BTreeSet::new()));
-        Ok(Deployment { epoch: Epoch(0), matchmakers: members.matchmakers(), initial })
+        let Generation { epoch, members: matchmakers } = members.founders();
+        Ok(Deployment { epoch, matchmakers, initial })
     }
 }
 
@@ -337,6 +362,7 @@ mod tests {
         assert!(!differs(|file| file.nodes[0].data = None));
         assert!(!differs(|file| file.timing.probe_ms = [1, 2]));
         assert!(!differs(|file| file.clients.connections_max = 7));
+        assert!(!differs(|file| file.storage.compact_above_bytes *= 2));
     }
 
     #[test]
@@ -355,6 +381,7 @@ mod tests {
         assert!(refused(|file| file.nodes[1].acceptors.push("majority".into())).contains("quorum"));
         assert!(refused(|file| file.clients.connections_max = 0).contains("connections_max"));
         assert!(refused(|file| file.timing.heartbeat_ms = [35, 60]).contains("3 times"));
+        assert!(refused(|file| file.storage.compact_above_bytes = 9).contains("compact_above"));
         let no_matchmaker = refused(|file| {
             file.nodes.iter_mut().for_each(|node| node.roles.retain(|r| *r != Role::Matchmaker));
         });

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use paxos::actor::NodeId;
 use paxos::runtime::NAME_BYTES_MAX;
@@ -37,7 +38,7 @@ pub struct NodeFile {
 }
 
 pub(super) fn all_roles() -> Vec<Role> {
-    vec![Role::Proposer, Role::Matchmaker, Role::Replica]
+    Role::ALL.to_vec()
 }
 
 /// A role that a node of the file can have, beside acceptors.
@@ -53,6 +54,20 @@ pub enum Role {
     Matchmaker = 1,
     /// Executes commands and serves clients.
     Replica = 2,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Proposer, Self::Matchmaker, Self::Replica];
+}
+
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|role| role.to_string() == text);
+        known.ok_or_else(|| format!("`{text}` is no role: choose proposer, matchmaker or replica"))
+    }
 }
 
 impl fmt::Display for Role {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use matchmaker::leader::LeaderOptions;
 use paxos::election::ElectionOptions;
+use paxos::runtime::HostOptions;
 use paxos::session::SessionOptions;
+use paxos::snapshot::SnapshotOptions;
 use serde::{Deserialize, Serialize};
 
 use super::{DeploymentError, error};
@@ -163,6 +165,59 @@ impl Relation {
 
 fn range([low, high]: [u64; 2]) -> std::ops::Range<Duration> {
     Duration::from_millis(low)..Duration::from_millis(high)
+}
+
+/// How a node runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Its periods.
+    pub timing: Timing,
+    /// The sizes of its log.
+    pub storage: StorageSection,
+}
+
+/// How much of the disk and of memory the log of a node takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StorageSection {
+    /// The log is compacted when it has grown by so many bytes, and by half of what was left: the state is
+    /// written down as it is, and the log before it goes.
+    pub compact_above_bytes: u64,
+    /// Bytes of the latest values that are kept in memory after that: a replica that lags by no more
+    /// needs no snapshot.
+    pub tail_bytes: usize,
+}
+
+impl Default for StorageSection {
+    fn default() -> Self {
+        Self {
+            compact_above_bytes: HostOptions::default().compact_above_bytes,
+            tail_bytes: SnapshotOptions::default().tail_bytes,
+        }
+    }
+}
+
+impl StorageSection {
+    pub(super) fn check(&self) -> Result<(), DeploymentError> {
+        const LEAST: u64 = 1 << 20;
+        let above = self.compact_above_bytes;
+        if above < LEAST {
+            return error(format!(
+                "`storage.compact_above_bytes` is {above}: the state would be written down all the time; \
+                 give at least {LEAST}"
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn snapshots(&self) -> SnapshotOptions {
+        SnapshotOptions { tail_bytes: self.tail_bytes, ..SnapshotOptions::default() }
+    }
+
+    /// Limits of the host of a node.
+    pub(crate) fn host(&self) -> HostOptions {
+        HostOptions { compact_above_bytes: self.compact_above_bytes, ..HostOptions::default() }
+    }
 }
 
 /// What clients may do, and how much.

@@ -12,6 +12,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use paxos::frozen::FrozenView;
 use paxos::state_machine::Position;
 
 use super::hash::hash;
@@ -38,12 +39,17 @@ impl Item {
 
 /// The items with one hash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Bucket {
+pub(super) struct Bucket {
     first: Item,
     rest: Vec<Item>,
 }
 
 impl Bucket {
+    /// All items, in their order.
+    pub(super) fn into_items(self) -> impl Iterator<Item = Item> {
+        std::iter::once(self.first).chain(self.rest)
+    }
+
     fn items(&self) -> impl Iterator<Item = &Item> {
         std::iter::once(&self.first).chain(&self.rest)
     }
@@ -63,6 +69,8 @@ pub(super) struct Keyspace {
     deadlines: BTreeSet<(i64, u64, Bytes)>,
     /// How many items there are, due ones included.
     item_count: usize,
+    /// The buckets as they were when a snapshot began. Told before each change.
+    view: FrozenView<u64, Bucket>,
 }
 
 impl Keyspace {
@@ -104,6 +112,7 @@ impl Keyspace {
         version: Position,
     ) {
         let hash = hash(key);
+        self.keep(hash);
         let new_item =
             |value| Item { key: Bytes::copy_from_slice(key), value, version, deadline_ms: None };
         let item = match self.buckets.entry(hash) {
@@ -132,6 +141,7 @@ impl Keyspace {
     /// Changes the deadline of `key`, if it is there.
     pub(super) fn set_deadline(&mut self, key: &[u8], deadline_ms: Option<i64>, version: Position) {
         let hash = hash(key);
+        self.keep(hash);
         let Some(item) = self.buckets.get_mut(&hash).and_then(|bucket| bucket.item_mut(key)) else {
             return;
         };
@@ -145,6 +155,7 @@ impl Keyspace {
     }
 
     fn remove(&mut self, hash: u64, key: &[u8]) -> Option<Item> {
+        self.keep(hash);
         let Entry::Occupied(mut place) = self.buckets.entry(hash) else {
             return None;
         };
@@ -180,7 +191,31 @@ impl Keyspace {
 
     /// Removes everything.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        self.view.keep_all(&mut self.buckets);
+        self.deadlines.clear();
+        self.item_count = 0;
+    }
+
+    /// The bucket of `hash` is about to change.
+    fn keep(&mut self, hash: u64) {
+        if self.view.is_open() {
+            self.view.keep(&hash, self.buckets.get(&hash));
+        }
+    }
+
+    /// Freezes a view of all items.
+    pub(super) fn freeze(&mut self) {
+        self.view.start();
+    }
+
+    /// Gives the view up.
+    pub(super) fn unfreeze(&mut self) {
+        self.view.stop();
+    }
+
+    /// The next bucket of the view.
+    pub(super) fn next_frozen(&mut self) -> Option<Bucket> {
+        self.view.next(&self.buckets).map(|(_, bucket)| bucket)
     }
 
     /// The earliest deadline, due or not.

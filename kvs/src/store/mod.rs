@@ -19,17 +19,19 @@ mod keyspace;
 mod numbers;
 mod scan;
 mod set;
+mod snapshot;
 mod strings;
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use paxos::state_machine::{Position, StateMachine};
+use paxos::state_machine::{ForeignChunk, Position, StateMachine};
 
 use crate::commands::{self, Command, Kind, Verb};
 use crate::log_entry::{Entry, Invocation, Request, Version, decode, encode_version_answer};
 use crate::resp;
 use keyspace::Keyspace;
+use snapshot::Frozen;
 
 pub(crate) use glob::matches;
 
@@ -67,6 +69,8 @@ pub struct Store {
     keyspace: Keyspace,
     /// Log time: the largest stamp so far, unix ms. Monotone.
     now_ms: i64,
+    /// The snapshot that is being read.
+    frozen: Option<Frozen>,
 }
 
 /// What a command that changes the store is given.
@@ -247,6 +251,26 @@ impl StateMachine for Store {
             Request::Deadline => Some(self.deadline_answer()),
             Request::Statistics => Some(self.statistics()),
         }
+    }
+
+    fn empty(&self) -> Self {
+        Self::new(self.limits)
+    }
+
+    fn start_snapshot(&mut self) {
+        self.freeze();
+    }
+
+    fn next_chunk(&mut self, bytes_max: usize) -> Option<Bytes> {
+        self.next_frozen(bytes_max)
+    }
+
+    fn stop_snapshot(&mut self) {
+        self.unfreeze();
+    }
+
+    fn install_chunk(&mut self, chunk: &Bytes) -> Result<(), ForeignChunk> {
+        self.install(chunk)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Real processes of a real cluster, on loopback, in a directory of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -35,6 +35,10 @@ pub(crate) struct Cluster {
     directory: TempDir,
     pub(crate) file: ClusterFile,
     processes: Mutex<BTreeMap<String, Child>>,
+    /// Nodes that are not in the file, with their addresses for peers and for clients.
+    joiners: Mutex<BTreeMap<String, [SocketAddr; 2]>>,
+    /// Nodes that were removed.
+    gone: Mutex<BTreeSet<String>>,
 }
 
 impl Cluster {
@@ -65,7 +69,7 @@ impl Cluster {
         Self::start(file)
     }
 
-    fn start(mut file: ClusterFile) -> Self {
+    pub(crate) fn start(mut file: ClusterFile) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let count = file.nodes.len() * 2;
         let mut addresses = free_addresses(count).into_iter();
@@ -74,7 +78,8 @@ impl Cluster {
             node.client = addresses.next();
             node.data = Some(directory.path().join(&node.name));
         }
-        let cluster = Self { directory, file, processes: Mutex::default() };
+        let (processes, joiners, gone) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let cluster = Self { directory, file, processes, joiners, gone };
         fs::write(cluster.config(), cluster.file.to_toml()).expect("the cluster file is written");
         cluster.started()
     }
@@ -107,11 +112,38 @@ impl Cluster {
 
     /// Starts a node that does not run.
     pub(crate) fn launch(&self, name: &str) {
+        self.spawn(name, &[]);
+    }
+
+    /// Starts a node that joins through the nodes called `seeds`, or has joined: with roles, if any are
+    /// named, or else with all.
+    pub(crate) fn launch_joiner(&self, name: &str, seeds: &[&str]) {
+        let [peer, client] = self.addresses_of(name);
+        let seeds: Vec<String> =
+            seeds.iter().map(|seed| self.addresses_of(seed)[0].to_string()).collect();
+        let (seeds, peer, client) = (seeds.join(","), peer.to_string(), client.to_string());
+        let data = self.data(name);
+        let data = data.to_str().expect("a path of text");
+        self.spawn(name, &["--join", &seeds, "--peer", &peer, "--client", &client, "--data", data]);
+    }
+
+    /// Where others and clients reach a node. One that is not in the file gets addresses of its own.
+    fn addresses_of(&self, name: &str) -> [SocketAddr; 2] {
+        if let Ok(node) = self.file.node(name) {
+            return [node.peer, node.client.expect("serves clients")];
+        }
+        let mut joiners = self.joiners.lock().expect("no holder panics");
+        let addresses = || free_addresses(2).try_into().expect("two");
+        *joiners.entry(name.into()).or_insert_with(addresses)
+    }
+
+    fn spawn(&self, name: &str, arguments: &[&str]) {
         let output = File::options().create(true).append(true).open(self.output(name));
         let output = output.expect("a file in the temporary directory");
         let process = Command::new(env!("CARGO_BIN_EXE_kvs"))
             .args(["serve", "--node", name, "--config"])
             .arg(self.config())
+            .args(arguments)
             .env("RUST_LOG", "info")
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("a duplicate"))
@@ -119,6 +151,14 @@ impl Cluster {
             .spawn()
             .expect("the program starts");
         assert!(self.processes().insert(name.into(), process).is_none(), "{name} runs already");
+    }
+
+    /// Tells a node to stop, as an operator would, and waits until it has.
+    pub(crate) fn terminate(&self, name: &str) {
+        let id = self.processes().get(name).expect("it runs").id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
+        assert!(told.success(), "{name} cannot be told to stop");
+        assert!(self.wait_for_end(name).success(), "{name} stops with an error");
     }
 
     /// Ends a node at once, as a crash would.
@@ -147,14 +187,23 @@ impl Cluster {
 
     /// Where Redis clients reach a node.
     pub(crate) fn address(&self, name: &str) -> SocketAddr {
-        self.file.node(name).expect("a node").client.expect("serves clients")
+        self.addresses_of(name)[1]
     }
 
     /// The nodes that serve clients.
     pub(crate) fn servers(&self) -> Vec<String> {
         let nodes = self.file.nodes.iter();
         let servers = nodes.filter(|node| node.roles.contains(&Role::Replica));
-        servers.map(|node| node.name.clone()).collect()
+        let joiners = self.joiners.lock().expect("no holder panics");
+        let servers = servers.map(|node| &node.name).chain(joiners.keys());
+        let gone = self.gone.lock().expect("no holder panics");
+        servers.filter(|name| !gone.contains(*name)).cloned().collect()
+    }
+
+    /// Takes nodes for removed.
+    pub(crate) fn forget(&self, names: &[&str]) {
+        let mut gone = self.gone.lock().expect("no holder panics");
+        gone.extend(names.iter().map(ToString::to_string));
     }
 
     /// A connection to a node, as soon as it takes one.
@@ -206,9 +255,11 @@ impl Drop for Cluster {
             let _ = process.wait();
         }
         if std::thread::panicking() {
-            for node in &self.file.nodes {
-                let output = fs::read_to_string(self.output(&node.name)).unwrap_or_default();
-                eprintln!("--- {}\n{output}", node.name);
+            let joiners = self.joiners.lock().map(|joiners| joiners.keys().cloned().collect());
+            let joiners: Vec<String> = joiners.unwrap_or_default();
+            for name in self.file.nodes.iter().map(|node| &node.name).chain(&joiners) {
+                let output = fs::read_to_string(self.output(name)).unwrap_or_default();
+                eprintln!("--- {name}\n{output}");
             }
         }
     }

@@ -78,6 +78,9 @@ fn clients_that_speak_nonsense_are_told_and_others_are_served() {
         (&["SET", &long, "a"], "ERR "),
         (&["KVS.RECONFIGURE"], "ERR usage"),
         (&["KVS.RECONFIGURE", "a1", "a1"], "ERR the acceptor `a1` is named twice"),
+        (&["KVS.MATCHMAKERS"], "ERR usage"),
+        (&["KVS.MATCHMAKERS", "n1", "n1"], "ERR the node `n1` is named twice"),
+        (&["KVS.MATCHMAKERS", "nobody"], "ERR there is no node `nobody`"),
         (&["KVS.RECONFIGURE", "nobody"], "ERR there is no acceptor `nobody`"),
     ] {
         let reply = good.command(command).expect("the connection lives");

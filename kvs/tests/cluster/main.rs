@@ -5,5 +5,7 @@ mod faults;
 mod harness;
 mod inputs;
 mod interop;
+mod members;
 mod operations;
+mod snapshots;
 mod workload;

@@ -75,6 +75,38 @@ fn acceptors_are_replaced_a_hundred_times_under_load_and_no_command_fails() {
 }
 
 #[test]
+fn matchmakers_are_replaced_and_the_old_ones_are_not_needed_any_more() {
+    let cluster = Cluster::spread();
+    let config = cluster.config();
+    let config = config.to_str().expect("a text path");
+    let directory = config.strip_suffix("cluster.toml").expect("inside").as_ref();
+    let handover = |nodes| {
+        let arguments = ["handover", "--config", config, "--matchmakers", nodes, "--json"];
+        let output = text(&Cluster::kvs(&arguments, directory));
+        let report: kvs::admin::HandoverReport = serde_json::from_str(&output).expect("JSON");
+        (report.matchmakers, report.epoch, report.retirable)
+    };
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let first = handover("a1,m3,r3");
+    assert_eq!(first, (names(&["m3", "a1", "r3"]), 1, names(&["m1", "m2"])));
+    let second = handover("a1,a2,r3");
+    assert_eq!(second, (names(&["a1", "a2", "r3"]), 2, names(&["m3"])));
+    for name in ["m1", "m2", "m3"] {
+        cluster.kill(name);
+    }
+    // A new leader needs matchmakers; one that stays needs them for its next acceptors.
+    let leader = cluster.status("r1").leader;
+    cluster.kill(&leader);
+    cluster.wait_until_serving();
+    let output = Cluster::kvs(&["status", "--config", config], directory);
+    assert!(text(&output).contains("matchmakers   a1 a2 r3  (epoch 2)"), "{output:?}");
+    let all_gone = ["handover", "--config", config, "--matchmakers", "m1,m2,a3"];
+    let refused = Cluster::kvs(&all_gone, directory);
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && error.contains("m1 m2 do not answer"), "{error}");
+}
+
+#[test]
 fn without_a_leader_each_node_says_whom_it_misses() {
     let cluster = Cluster::colocated();
     let config = cluster.config();

@@ -48,13 +48,18 @@ impl Workload {
         Running { workload: self, clients: clients.collect() }
     }
 
-    /// Runs random operations at `server` until told to stop.
+    /// Runs random operations at `server`, or at another one if that is not there, until told to stop.
     fn run(&self, cluster: &Cluster, server: &str, number: u64) -> KeyRecording {
         let mut recording = Recording::new(ClientId(number));
         let mut random = Random(number + 1);
         let mut operation_count = 0;
+        let (mut server, mut turn) = (server.to_owned(), number as usize);
         while !self.is_stopped.load(Ordering::Relaxed) && operation_count < OPERATIONS_MAX {
-            let Ok(mut client) = Client::connect(cluster.address(server)) else {
+            let Ok(mut client) = Client::connect(cluster.address(&server)) else {
+                // It may be down for a while, or gone for good.
+                let servers = cluster.servers();
+                turn += 1;
+                server.clone_from(&servers[turn % servers.len()]);
                 std::thread::yield_now();
                 continue;
             };

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
 use paxos::membership::Membership;
-use paxos::message::{Phase1A, ToAcceptor};
+use paxos::message::{ArchivedA, Phase1A, ToAcceptor, ToArchive};
 use paxos::mutant::{self, Mutant};
 use paxos::quorum::MemberSet;
 use paxos::round::Round;
@@ -88,6 +88,9 @@ impl Leader {
     pub fn campaign(&mut self, fx: &mut Fx) {
         self.phase = Phase::Asking { answers: [].into(), highest: self.seen };
         self.inquire(fx);
+        // What the archives have need not be shown in Phase 1, nor be proposed again.
+        let m = ArchivedA { watermark: Slot::ZERO };
+        fx.broadcast(self.membership().every_archive(), ToArchive::ArchivedA(m));
         fx.set_timer(LeaderTimer::Campaign, self.options.campaign.clone());
         fx.set_timer(LeaderTimer::Resend, self.options.resend.clone());
     }

@@ -260,6 +260,45 @@ fn a_new_member_begins_with_what_was_handed_over() {
     assert_eq!(restored(Matchmaker::pending(), &matchmaker), matchmaker);
 }
 
+/// The lower one may have been registered by a minority only, and the higher one without its knowledge.
+#[test]
+fn a_round_that_was_handed_over_below_a_higher_one_is_not_completed() {
+    let mut successor = successor();
+    successor.log.insert(round(2, 0), configuration(7, 20));
+    let mut matchmaker = Matchmaker::pending();
+    step(&mut matchmaker, ActivateA { successor });
+    let epoch = Epoch(1);
+    let lower = MatchA { epoch, round: round(1, 0), configuration: configuration(7, 10) };
+    let nack = MatchNack { epoch, round: round(1, 0), highest: round(2, 0) };
+    assert_eq!(step(&mut matchmaker, lower), expected(vec![], nack));
+    let higher = MatchA { epoch, round: round(2, 0), configuration: configuration(7, 20) };
+    let fx = step(&mut matchmaker, higher);
+    let [(_, ToProposer::Matchmaker(FromMatchmaker::MatchB(m)))] = &fx.sends[..] else {
+        panic!("{fx:?}")
+    };
+    assert_eq!(m.history.len(), 1);
+}
+
+#[test]
+fn a_round_that_was_handed_over_below_another_is_refused_for_ever() {
+    // A minority of the old matchmakers had the lower one. The higher one was registered by a majority
+    // that did not know of it, so nobody will ask the acceptors of the lower one.
+    let (epoch, c) = (Epoch(1), configuration(7, 10));
+    let mut handed_over = successor();
+    handed_over.log.insert(round(2, 0), c.clone());
+    handed_over.newest = Some((round(2, 0), c.clone()));
+    let mut matchmaker = Matchmaker::pending();
+    step(&mut matchmaker, ActivateA { successor: handed_over });
+    let fx = step(&mut matchmaker, MatchA { epoch, round: round(1, 0), configuration: c.clone() });
+    let nack = MatchNack { epoch, round: round(1, 0), highest: round(2, 0) };
+    assert_eq!(fx, expected(vec![], nack));
+    let fx = step(&mut matchmaker, MatchA { epoch, round: round(2, 0), configuration: c.clone() });
+    let history = [(round(1, 0), c.clone())].into();
+    let newest = Some((round(2, 0), c));
+    let (watermark, round) = (round(1, 0), round(2, 0));
+    assert_eq!(fx, expected(vec![], MatchB { epoch, round, watermark, history, newest }));
+}
+
 #[test]
 fn an_old_member_sends_on_whoever_still_asks() {
     let mut matchmaker = founded();

@@ -22,6 +22,10 @@ impl From<FromReplica> for Message {
             FromReplica::FetchA(m) => Self::Archive(ToArchive::FetchA(m)),
             FromReplica::Executed(m) => Self::Session(ToSession::Executed(m)),
             FromReplica::Answered(m) => Self::Session(ToSession::Answered(m)),
+            FromReplica::Keep(m) => Self::Archive(ToArchive::Keep(m)),
+            FromReplica::RestoreA(m) => Self::Archive(ToArchive::RestoreA(m)),
+            FromReplica::SnapshotA(m) => Self::Replica(ToReplica::SnapshotA(m)),
+            FromReplica::SnapshotB(m) => Self::Replica(ToReplica::SnapshotB(m)),
         }
     }
 }
@@ -31,6 +35,10 @@ impl From<FromArchive> for Message {
         match message {
             FromArchive::ArchivedB(m) => Self::Proposer(ToProposer::ArchivedB(m)),
             FromArchive::FetchB(m) => Self::Replica(ToReplica::FetchB(m)),
+            FromArchive::Cut(m) => Self::Replica(ToReplica::Cut(m)),
+            FromArchive::SnapshotWanted(m) => Self::Replica(ToReplica::SnapshotWanted(m)),
+            FromArchive::Kept(m) => Self::Replica(ToReplica::Kept(m)),
+            FromArchive::SnapshotB(m) => Self::Replica(ToReplica::SnapshotB(m)),
         }
     }
 }

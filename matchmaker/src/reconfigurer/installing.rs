@@ -216,7 +216,9 @@ impl Reconfigurer {
         let is_telling = matches!(installing.stage, Stage::Telling { .. });
         if is_telling && installing.is_findable(&self.proposers) {
             if let Some(requester) = installing.requester() {
-                requester.tell(installing.finished(&self.proposers), fx);
+                let finished = installing.finished(&self.proposers);
+                self.last = Some((requester, finished.clone()));
+                requester.tell(finished, fx);
             }
             installing.stage = Stage::Finished;
         }

@@ -125,6 +125,8 @@ pub struct Reconfigurer {
     nonce: u64,
     /// Members of the present generation that know nothing of it.
     pending: BTreeSet<NodeId>,
+    /// The last handover that was finished here, and how: told again to one that asks again.
+    last: Option<(Requester, HandoverProgress)>,
     phase: Phase,
 }
 
@@ -133,8 +135,16 @@ type Fx = Effects<Message, ReconfigurerTimer, ReconfigurerRecord>;
 impl Reconfigurer {
     /// A driver at `node` that replaces nobody.
     pub fn new(node: NodeId, proposers: BTreeSet<NodeId>, options: ReconfigurerOptions) -> Self {
-        let (used, nonce, pending, phase) = (Round::ZERO, 0, BTreeSet::new(), Phase::Idle);
-        Self { node, proposers, options, used, nonce, pending, phase }
+        Self {
+            node,
+            proposers,
+            options,
+            used: Round::ZERO,
+            nonce: 0,
+            pending: BTreeSet::new(),
+            last: None,
+            phase: Phase::Idle,
+        }
     }
 
     /// Learns who the proposers are now.
@@ -207,12 +217,16 @@ impl Reconfigurer {
 
     /// Begins a handover, unless one is under way.
     ///
-    /// *Repeat*: ignored while it is under way. Afterwards a repeat is another handover, to those that
-    /// are in place already: harmless.
+    /// *Repeat*: ignored while it is under way, and answered again when it was the last one that was
+    /// finished. Otherwise, as after a restart, a repeat is another handover, perhaps to those that are
+    /// in place already: harmless.
     fn on_handover_a(&mut self, from: NodeId, m: HandoverA, present: &Generation, fx: &mut Fx) {
         let requester = Requester { node: from, token: m.token };
         if self.requester() == Some(requester) {
             return;
+        }
+        if let Some((_, finished)) = self.last.as_ref().filter(|(last, _)| *last == requester) {
+            return requester.tell(finished.clone(), fx);
         }
         let count = m.members.len();
         if count == 0 || count > MEMBERS_MAX {

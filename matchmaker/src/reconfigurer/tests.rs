@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use paxos::actor::{Incarnation, Seat};
+use paxos::actor::{Incarnation, Seat, TimerChange};
 use paxos::configuration::Configuration;
 use paxos::message::{FromAcceptor, Nack, Phase1A, ToAcceptor};
 use paxos::quorum::QuorumSystem;
@@ -72,6 +72,14 @@ fn successor(rounds: &[u64], watermark: u64, seats: impl IntoIterator<Item = u32
     let StopB { log, watermark, newest, .. } = stop_b(rounds, watermark);
     let generation = Generation { epoch: Epoch(1), members: nodes(seats) };
     Successor { generation, previous: founding().members, log, watermark, newest }
+}
+
+/// Whether a driver tries again later.
+fn is_beaten(fx: &Fx) -> bool {
+    let retry = ReconfigurerTimer::Decree(SynodTimer::Retry);
+    let is_retry =
+        |change: &TimerChange<_>| matches!(change, TimerChange::Set(t, _) if *t == retry);
+    fx.timers.iter().any(is_retry)
 }
 
 /// A driver that was asked for the matchmakers 13 to 15, which are there.
@@ -184,9 +192,7 @@ fn one_that_is_beaten_waits_a_while() {
     let used = Round::first_above(Round::ZERO, DRIVER);
     let nack = FromAcceptor::Nack(Nack { round: used, promised: round(9) });
     let fx = step(&mut driver, 11, DecreeB { epoch: Epoch(0), message: nack });
-    let retry = ReconfigurerTimer::Decree(SynodTimer::Retry);
-    let set = |change: &paxos::actor::TimerChange<ReconfigurerTimer>| matches!(change, paxos::actor::TimerChange::Set(timer, _) if *timer == retry);
-    assert!(fx.sends.is_empty() && fx.timers.iter().any(set), "{fx:?}");
+    assert!(fx.sends.is_empty() && is_beaten(&fx), "{fx:?}");
 }
 
 #[test]
@@ -214,8 +220,10 @@ fn the_old_ones_and_the_proposers_are_told_once_a_majority_of_the_new_ones_serve
     let fx = step(&mut driver, 2, AnnounceB { epoch: Epoch(1) });
     let (retirable, unaware) = (nodes([11, 12]), [].into());
     let finished = HandoverProgress::Finished { generation, retirable, unaware };
-    assert_eq!(fx.sends, [told(7, finished)]);
+    assert_eq!(fx.sends, [told(7, finished.clone())]);
     assert!(!driver.is_busy());
+    let fx = step(&mut driver, 90, handover(7, 13..16));
+    assert_eq!(fx.sends, [told(7, finished)], "a repeat is no other handover");
 }
 
 #[test]
@@ -360,9 +368,7 @@ impl World {
         let mut fx = Fx::new();
         step(self.drivers.get_mut(&at).expect("a driver"), &mut fx);
         assert_eq!(fx.violations, []);
-        let retry = ReconfigurerTimer::Decree(SynodTimer::Retry);
-        let is_retry = |change: &paxos::actor::TimerChange<ReconfigurerTimer>| matches!(change, paxos::actor::TimerChange::Set(timer, _) if *timer == retry);
-        if fx.timers.iter().any(is_retry) {
+        if is_beaten(&fx) {
             self.retries.push(at);
         }
         self.network.extend(fx.sends.into_iter().map(|(to, message)| (at, to, message)));

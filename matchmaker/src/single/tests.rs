@@ -6,7 +6,7 @@ use paxos::message::{Nack, Vote};
 use paxos::quorum::QuorumSystem;
 use paxos::wire::Payload;
 
-use crate::message::MatchNack;
+use crate::message::{Generation, MatchNack};
 
 const EPOCH: Epoch = Epoch(0);
 const MATCHMAKERS: [u32; 3] = [11, 12, 13];
@@ -131,6 +131,33 @@ fn a_round_is_recorded_and_registered() {
     from_matchmaker(&mut proposer, 12, match_b(r, Round::ZERO, &[]));
     let fx = fire(&mut proposer, SingleTimer::Resend);
     assert_eq!(fx, expected(&[], vec![(vec![11, 13], match_a(r, 20))]));
+}
+
+#[test]
+fn it_follows_to_the_next_matchmakers_with_the_same_round_and_no_answers() {
+    let mut proposer = proposer(1);
+    proposed(&mut proposer, "x", 20);
+    let r = round(1, 1);
+    from_matchmaker(&mut proposer, 12, match_b(r, Round::ZERO, &[]));
+    let generation = Generation { epoch: Epoch(1), members: nodes([12, 14, 15]) };
+    let successor = Successor {
+        generation,
+        previous: nodes(MATCHMAKERS),
+        log: [].into(),
+        watermark: Round::ZERO,
+        newest: None,
+    };
+    let stopped = Stopped { epoch: EPOCH, successor: Some(successor) };
+    let fx = from_matchmaker(&mut proposer, 11, stopped.clone());
+    let configuration = configuration(20);
+    let m = MatchA { epoch: Epoch(1), round: r, configuration };
+    assert_eq!(fx, expected(&[], vec![(vec![12, 14, 15], Message::Matchmaker(m.into()))]));
+    assert!(from_matchmaker(&mut proposer, 13, stopped).is_empty(), "it knows");
+    let late = match_b(r, Round::ZERO, &[]);
+    assert!(from_matchmaker(&mut proposer, 12, late.clone()).is_empty(), "of the old ones");
+    let next = MatchB { epoch: Epoch(1), ..late };
+    assert!(from_matchmaker(&mut proposer, 12, next.clone()).is_empty());
+    assert!(!from_matchmaker(&mut proposer, 14, next).is_empty());
 }
 
 #[test]

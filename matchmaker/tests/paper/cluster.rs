@@ -23,7 +23,8 @@ use paxos::quorum::QuorumSystem;
 use paxos::replica::{Replica, Surroundings};
 use paxos::round::Round;
 use paxos::slot::Slot;
-use paxos::state_machine::{Position, StateMachine};
+use paxos::snapshot::SnapshotOptions;
+use paxos::state_machine::{ForeignChunk, Position, StateMachine};
 use paxos::wire::Payload;
 
 /// The effects of a leader's step.
@@ -140,9 +141,9 @@ pub(crate) fn reconfigure(token: u64, members: [NodeId; 3]) -> Message {
     ToProposer::ReconfigureA(ReconfigureA { token, system, members, change: None }).into()
 }
 
-/// A state machine that remembers its commands.
+/// A state machine that remembers its commands; and those of a snapshot that are not read yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Log(pub(crate) Vec<Bytes>);
+pub(crate) struct Log(pub(crate) Vec<Bytes>, Option<VecDeque<Bytes>>);
 
 impl StateMachine for Log {
     fn apply(&mut self, _position: Position, command: &Bytes) -> Bytes {
@@ -152,6 +153,27 @@ impl StateMachine for Log {
 
     fn query(&self, _query: &Bytes) -> Option<Bytes> {
         self.0.last().cloned()
+    }
+
+    fn empty(&self) -> Self {
+        Self::default()
+    }
+
+    fn start_snapshot(&mut self) {
+        self.1 = Some(self.0.clone().into());
+    }
+
+    fn next_chunk(&mut self, _bytes_max: usize) -> Option<Bytes> {
+        self.1.as_mut()?.pop_front()
+    }
+
+    fn stop_snapshot(&mut self) {
+        self.1 = None;
+    }
+
+    fn install_chunk(&mut self, chunk: &Bytes) -> Result<(), ForeignChunk> {
+        self.0.push(chunk.clone());
+        Ok(())
     }
 }
 
@@ -234,14 +256,18 @@ impl World {
         }
         let place = |nodes: &[NodeId]| nodes.iter().position(|other| *other == node);
         let mut actor = if place(&MATCHMAKERS).is_some() {
-            Node::Matchmaker(founded())
-        } else if place(&ARCHIVES).is_some() {
-            Node::Archive(Archive::new([ONE, TWO].into()))
+            Node::Matchmaker(Box::new(founded()))
+        } else if let Some(place) = place(&ARCHIVES) {
+            Node::Archive(Archive::new(REPLICAS[place], SnapshotOptions::default()))
         } else if let Some(place) = place(&REPLICAS) {
             let archive = ARCHIVES[place];
             let peers = ARCHIVES.into_iter().filter(|peer| *peer != archive).collect();
             let surroundings = Surroundings { archive, session: SESSION, peers };
-            Node::Replica(Box::new(Replica::new(surroundings, Log::default())))
+            Node::Replica(Box::new(Replica::new(
+                surroundings,
+                Log::default(),
+                SnapshotOptions::default(),
+            )))
         } else {
             Node::Acceptor(Acceptor::new())
         };

@@ -14,6 +14,16 @@ use crate::steps::*;
 
 /// A leader in round zero of which the first matchmakers know that it collected the rounds below,
 /// with command "x" chosen in slot 0, and the adjacent round just entered. Nothing is persisted.
+fn archived_b(watermark: Slot) -> ArchivedB {
+    let base = Slot::ZERO;
+    ArchivedB {
+        persisted_watermark: watermark,
+        executed_watermark: watermark,
+        base,
+        chunk_count: 0,
+    }
+}
+
 fn switched_after_one_slot() -> (World, Fx) {
     let mut world = World::led();
     propose(&mut world, 0, "x");
@@ -27,7 +37,7 @@ fn switched_after_one_slot() -> (World, Fx) {
 /// An archive tells how much it has on disk.
 fn archived(world: &mut World, archive: NodeId, watermark: u64) -> Fx {
     let watermark = Slot(watermark);
-    let m = ArchivedB { persisted_watermark: watermark, executed_watermark: watermark };
+    let m = archived_b(watermark);
     world.step(ONE, archive, ToProposer::ArchivedB(m).into())
 }
 
@@ -136,7 +146,7 @@ fn one_acceptor_that_knows_what_is_persisted_is_not_enough() {
     world.timer(TWO, LeaderTimer::Resend);
     assert_eq!(proposals(&world.timer(TWO, LeaderTimer::Resend)), []);
     let told = |world: &mut World, archive| {
-        let m = ArchivedB { persisted_watermark: Slot(2), executed_watermark: Slot(2) };
+        let m = archived_b(Slot(2));
         world.step(TWO, archive, ToProposer::ArchivedB(m).into())
     };
     told(&mut world, ARCHIVES[0]);

@@ -6,6 +6,7 @@
 
 mod cluster;
 mod garbage;
+mod handover;
 mod leaders;
 mod matchmakers;
 mod phase1;

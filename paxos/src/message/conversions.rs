@@ -1,10 +1,11 @@
 //! Every payload as a message of its receiver.
 
 use super::{
-    Answered, ArchivedA, Chosen, ChosenWatermark, Executed, FetchA, FetchB, FromAcceptor,
-    FromSession, Invoke, Leading, Nack, PersistedA, PersistedB, Phase1A, Phase1B, Phase2A, Phase2B,
-    ProbeA, ProbeB, Query, ReadA, ReadB, ReadIndexA, ReadIndexB, Request, Store, ToAcceptor,
-    ToArchive, ToReplica, ToSession,
+    Answered, ArchivedA, Chosen, ChosenWatermark, Cut, Executed, FetchA, FetchB, FromAcceptor,
+    FromSession, Invoke, Keep, Kept, Leading, Nack, PersistedA, PersistedB, Phase1A, Phase1B,
+    Phase2A, Phase2B, ProbeA, ProbeB, Query, ReadA, ReadB, ReadIndexA, ReadIndexB, Request,
+    RestoreA, SnapshotA, SnapshotB, SnapshotWanted, Store, ToAcceptor, ToArchive, ToReplica,
+    ToSession,
 };
 
 impl From<Phase1A> for ToAcceptor {
@@ -154,5 +155,47 @@ impl From<Request> for FromSession {
 impl From<ReadIndexA> for FromSession {
     fn from(payload: ReadIndexA) -> Self {
         Self::ReadIndexA(payload)
+    }
+}
+
+impl From<Cut> for ToReplica {
+    fn from(payload: Cut) -> Self {
+        Self::Cut(payload)
+    }
+}
+
+impl From<SnapshotWanted> for ToReplica {
+    fn from(payload: SnapshotWanted) -> Self {
+        Self::SnapshotWanted(payload)
+    }
+}
+
+impl From<Kept> for ToReplica {
+    fn from(payload: Kept) -> Self {
+        Self::Kept(payload)
+    }
+}
+
+impl From<SnapshotA> for ToReplica {
+    fn from(payload: SnapshotA) -> Self {
+        Self::SnapshotA(payload)
+    }
+}
+
+impl From<SnapshotB> for ToReplica {
+    fn from(payload: SnapshotB) -> Self {
+        Self::SnapshotB(payload)
+    }
+}
+
+impl From<Keep> for ToArchive {
+    fn from(payload: Keep) -> Self {
+        Self::Keep(payload)
+    }
+}
+
+impl From<RestoreA> for ToArchive {
+    fn from(payload: RestoreA) -> Self {
+        Self::RestoreA(payload)
     }
 }

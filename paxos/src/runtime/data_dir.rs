@@ -448,7 +448,7 @@ mod tests {
         bytes[16..20].copy_from_slice(&crc.to_le_bytes());
         fs::write(&path, &bytes).unwrap();
         let error = DataDir::open(directory.path(), "demo", "n1").unwrap_err().to_string();
-        assert!(error.contains("format 1") && error.contains("reads format 2"), "{error}");
+        assert!(error.contains("format 1") && error.contains("reads format 3"), "{error}");
     }
 
     #[test]

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use crate::wire::{self, Decode, Encode, Frame};
 
 /// The format of every file in a data directory that this program writes and reads. Format 1 had no
-/// charter.
-pub(super) const FORMAT: u32 = 2;
+/// charter, and in format 2 a log was rewritten as a whole and had no snapshots.
+pub(super) const FORMAT: u32 = 3;
 
 const HEADER_BYTES: usize = 20;
 
@@ -72,8 +72,8 @@ pub(super) fn read<V: Decode<Frame>>(path: &Path, magic: &[u8; 8]) -> io::Result
 
 /// What to do about a directory whose memory cannot be trusted.
 pub(super) const DAMAGED: &str = "a node that may have forgotten a promise must not take part \
-     again: leave it stopped, and replace its acceptors by those of other nodes; only the undamaged \
-     bytes bring it back, as nothing admits a node with an empty directory yet";
+     again: set the directory aside, start the node to join with an empty one, and have the cluster \
+     replace the node by itself";
 
 /// The error for a file that holds what it must not hold.
 pub(super) fn invalid(path: &Path, cause: &str, cure: &str) -> io::Error {
@@ -161,7 +161,9 @@ mod tests {
     fn another_format_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
-        for (format, cure) in [(1, "does not convert it"), (9, "or a newer one")] {
+        for (format, cure) in
+            [(1, "does not convert it"), (2, "does not convert it"), (9, "or a newer one")]
+        {
             replace(&path, MAGIC, &1_u64).unwrap();
             let mut bytes = fs::read(&path).unwrap();
             bytes[8] = format;

@@ -22,11 +22,13 @@
 //! that lost its disk joins as a stranger, whatever its name is, and votes for nobody until the others
 //! have agreed, in a configuration, that its former self is gone.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::data_dir::{DataDir, Identity};
@@ -97,8 +99,8 @@ pub async fn join(
         charter: Charter::default(),
         ballot: Ballot::default(),
     };
-    let mut known: Vec<String> = seeds.to_vec();
-    let mut reported = String::new();
+    let mut known: BTreeSet<String> = seeds.iter().cloned().collect();
+    let mut calls = Calls::default();
     let mut tick = interval(CALL_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -108,42 +110,90 @@ pub async fn join(
                 if let Ok((stream, _)) = accepted {
                     tokio::spawn(put_off(stream, own.clone()));
                 }
-                continue;
             }
-            _ = tick.tick() => {}
-        }
-        let mut trouble = String::new();
-        for address in known.clone() {
-            match call(&address, &own).await {
-                Ok(Answer::Admitted(member, members)) => {
-                    data_dir.set_joined(&member.ballot, &member.charter, members)?;
-                    tracing::info!(cluster = %member.identity.cluster, "admitted to the cluster");
-                    return Ok(Joined { data_dir, was_member: false });
-                }
-                Ok(Answer::Waiting(_, members)) => {
-                    let more = addresses(&members);
-                    known.extend(more.into_iter().filter(|address| !seeds.contains(address)));
-                    known.sort_unstable();
-                    known.dedup();
-                    if reported != "waiting" {
-                        tracing::info!(%address, "waiting for an operator to admit this node");
-                        reported = "waiting".into();
+            _ = tick.tick() => calls.start(&known, &own),
+            Some(called) = calls.running.join_next() => {
+                let Ok((address, answer)) = called else { continue };
+                calls.called.remove(&address);
+                match answer {
+                    Ok(Answer::Admitted(member, members)) => {
+                        data_dir.set_joined(&member.ballot, &member.charter, members)?;
+                        tracing::info!(cluster = %member.identity.cluster, "admitted");
+                        return Ok(Joined { data_dir, was_member: false });
                     }
+                    Ok(Answer::Waiting(_, members)) => {
+                        calls.report(&address, "waiting for an operator to admit this node");
+                        known.extend(addresses(&members));
+                    }
+                    Ok(Answer::Refused(reason)) => {
+                        let text = format!("{address} refuses this node: {reason}");
+                        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+                    }
+                    Ok(Answer::Welcome(_) | Answer::NotYet(_)) => {
+                        calls.report(&address, "it does not take part in the cluster yet");
+                    }
+                    Err(error) => calls.report(&address, &error.to_string()),
                 }
-                Ok(Answer::Refused(reason)) => {
-                    let text = format!("{address} refuses this node: {reason}");
-                    return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
-                }
-                Ok(Answer::Welcome(_) | Answer::NotYet(_)) => {
-                    trouble = format!("{address}: its cluster is not founded yet");
-                }
-                Err(error) => trouble = format!("{address}: {error}"),
             }
         }
-        if !trouble.is_empty() && reported.is_empty() {
-            tracing::warn!(error = trouble, "cannot ask to join; trying again");
-            reported = trouble;
+    }
+}
+
+/// The calls of a process that wants to join.
+#[derive(Default)]
+struct Calls {
+    running: JoinSet<(String, io::Result<Answer>)>,
+    /// Addresses that are being called.
+    called: BTreeSet<String>,
+    /// What was last told of each, so that it is told once.
+    reported: BTreeMap<String, String>,
+}
+
+impl Calls {
+    fn start(&mut self, addresses: &BTreeSet<String>, own: &Hello) {
+        for address in addresses {
+            if self.called.insert(address.clone()) {
+                let (address, own) = (address.clone(), own.clone());
+                self.running.spawn(async move {
+                    let answer = call(&address, &own).await;
+                    (address, answer)
+                });
+            }
         }
+    }
+
+    fn report(&mut self, address: &str, text: &str) {
+        let before = self.reported.insert(address.to_owned(), text.to_owned());
+        if before.as_deref() != Some(text) {
+            tracing::info!(address, "{text}");
+        }
+    }
+}
+
+/// What a member says when it is asked how things are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// The asker is a member. With what the application of the other one knows of all.
+    Member(Vec<u8>),
+    /// The asker is not a member, as far as the other one knows. With what its application knows.
+    Stranger(Vec<u8>),
+}
+
+/// Asks the member at `address` (`host:port`) how things are. Whoever has not heard of a leader for long
+/// does so: the cluster may have moved on without it.
+///
+/// *Errors*: it does not answer, or is of another cluster.
+pub async fn inquire(identity: &Identity, address: &str) -> io::Result<News> {
+    let (charter, ballot) = (Charter::default(), Ballot::default());
+    let identity = identity.clone();
+    let own = Hello { identity, purpose: Purpose::Inquire, charter, ballot };
+    match call(address, &own).await? {
+        Answer::Admitted(_, members) => Ok(News::Member(members)),
+        Answer::Waiting(_, members) => Ok(News::Stranger(members)),
+        Answer::Welcome(_) | Answer::NotYet(_) => {
+            Err(io::Error::new(io::ErrorKind::NotConnected, "it does not run yet"))
+        }
+        Answer::Refused(reason) => Err(io::Error::new(io::ErrorKind::PermissionDenied, reason)),
     }
 }
 

@@ -33,7 +33,7 @@ pub use data_dir::{DataDir, Identity, NAME_BYTES_MAX, random_u64};
 pub use file_log::{FileLog, FileLogOptions, LogStats};
 pub use founding::{Charter, Roster, found, found_together};
 pub use host::{Host, HostHandle, HostOptions, HostStats, Port, SendError};
-pub use join::{Joined, join};
+pub use join::{Joined, News, inquire, join};
 pub use tcp::{
     Candidate, Candidates, Connections, Directory, DirectoryHandle, Listener, Process, TcpOptions,
     TcpStats, TcpTransport,

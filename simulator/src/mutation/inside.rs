@@ -18,7 +18,7 @@ const fn inside(
 }
 
 /// All of them.
-pub(super) const ALL: [Description; 70] = [
+pub(super) const ALL: [Description; 76] = [
     inside(
         Mutant::PageSkipsVote,
         "R03c",
@@ -276,6 +276,12 @@ pub(super) const ALL: [Description; 70] = [
         &["A9"],
     ),
     inside(
+        Mutant::OutdoneRoundsAnswered,
+        "R38b",
+        "a new matchmaker answers rounds that were handed over below a higher one",
+        &["A2", "A7", "A8", "A21"],
+    ),
+    inside(
         Mutant::SuccessorWithoutDecree,
         "R39",
         "a driver installs the successor it wants without a decree",
@@ -310,6 +316,12 @@ pub(super) const ALL: [Description; 70] = [
         "R43b",
         "a leader that has switched reports the collection of the round before",
         &["A11"],
+    ),
+    inside(
+        Mutant::SessionsOutsideSnapshot,
+        "R59",
+        "snapshots do not hold what was executed for whom",
+        &["A15", "A14", "A16", "A22", "L1", "A20"],
     ),
     inside(
         Mutant::ExecuteEndedLife,
@@ -353,6 +365,30 @@ pub(super) const ALL: [Description; 70] = [
         "R63e",
         "members of the configuration before a switch confirm reads in the places of new ones",
         &["A16", "A20"],
+    ),
+    inside(
+        Mutant::InstallOlderSnapshot,
+        "R65a",
+        "a replica installs a snapshot though it has executed more by then",
+        &["A14", "A22", "D5"],
+    ),
+    inside(
+        Mutant::ForgetBeforeSnapshotEnds,
+        "R65b",
+        "what a snapshot covers goes from the disk when the snapshot begins",
+        &["A22", "D2"],
+    ),
+    inside(
+        Mutant::ChangeUnderSnapshot,
+        "R65c",
+        "what commands change while a snapshot is read is not kept as it was",
+        &["A22", "A16", "A14"],
+    ),
+    inside(
+        Mutant::TakeAnyChunk,
+        "R65d",
+        "a replica takes any later chunk of a snapshot for the next one",
+        &["A22", "A14", "D5", "A16"],
     ),
     inside(
         Mutant::CountMessages,

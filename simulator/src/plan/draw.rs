@@ -8,6 +8,7 @@ use paxos::acceptor::AcceptorOptions;
 use paxos::election::ElectionOptions;
 use paxos::quorum::QuorumSystem;
 use paxos::session::SessionOptions;
+use paxos::snapshot::SnapshotOptions;
 
 use super::{
     Fault, Moment, Options, Place, Places, Plan, Planned, Role, Shape, Target, Weather, Wish,
@@ -32,7 +33,7 @@ impl Plan {
             delay_us: random.pick([50..1500, 50..400, 500..5000, 20..12_000]),
             sync_us: random.pick([100..2000, 50..300, 500..8000]),
             wake_us: random.pick([0..60, 0..5, 0..800]),
-            rewrite_permille: random.pick([0, 5, 30]),
+            compact_above_bytes: random.pick([1 << 30, 64 << 10, 16 << 10, 4 << 10]),
             is_encoded: random.permille(250),
             weather: Weather { loss: 0, repeats: 0, late: 0 },
             faults: Vec::new(),
@@ -108,6 +109,11 @@ fn options(random: &mut Random, small: &mut Random) -> Options {
         acceptor: AcceptorOptions {
             page_bytes_max: size([1, 100, 2000], acceptor.page_bytes_max),
             page_votes_max: size([1, 2, 20], acceptor.page_votes_max),
+        },
+        snapshots: SnapshotOptions {
+            chunk_bytes: random.pick([150, 1000, 8000]),
+            window: random.pick([1, 2, 4]),
+            tail_bytes: random.pick([0, 300, 5000]),
         },
     }
 }
@@ -260,8 +266,8 @@ fn wishes(
 }
 
 impl Wish {
-    /// Acceptors or matchmakers to choose from: at most one of each process if a process may be lost
-    /// for good, so that every choice survives it, and none of the process `lost`.
+    /// Acceptors or matchmakers to choose from: at most one of each process if a process may be lost for
+    /// good, so that every choice survives it, and none of the process `lost`.
     pub fn pool(
         random: &mut Random,
         (places, role): (&Places, Role),

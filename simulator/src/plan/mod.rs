@@ -18,6 +18,7 @@ use paxos::acceptor::AcceptorOptions;
 use paxos::election::ElectionOptions;
 use paxos::quorum::QuorumSystem;
 use paxos::session::SessionOptions;
+use paxos::snapshot::SnapshotOptions;
 
 pub use fault::{Fault, Moment, Target};
 pub use reduction::Reduction;
@@ -62,6 +63,8 @@ pub struct Options {
     pub session: SessionOptions,
     /// Of acceptors.
     pub acceptor: AcceptorOptions,
+    /// Of replicas and archives.
+    pub snapshots: SnapshotOptions,
 }
 
 /// How the network behaves where it is not broken.
@@ -92,8 +95,8 @@ pub struct Plan {
     pub sync_us: Range<u64>,
     /// The time that a process takes to notice that it has something to do, in microseconds.
     pub wake_us: Range<u64>,
-    /// In so many of a thousand syncs a log is rewritten afterwards.
-    pub rewrite_permille: u64,
+    /// A log that has grown by so many bytes is compacted.
+    pub compact_above_bytes: u64,
     /// Whether messages are encoded on the way, and decoded.
     pub is_encoded: bool,
     /// The weather at the start.
@@ -121,6 +124,7 @@ impl Plan {
             leader: LeaderOptions::default(),
             session: SessionOptions::default(),
             acceptor: AcceptorOptions::default(),
+            snapshots: SnapshotOptions::default(),
         };
         plan.weather = Weather { loss: 0, repeats: 0, late: 0 };
         plan.delay_us = 50..1500;

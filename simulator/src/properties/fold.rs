@@ -11,7 +11,9 @@ use matchmaker::leader::LeaderRecord;
 use matchmaker::matchmaker::MatchmakerRecord;
 use matchmaker::node::NodeRecord;
 use paxos::actor::{Actor, NodeId};
+use paxos::archive::Archive;
 use paxos::round::Round;
+use paxos::slot::Slot;
 
 use super::{Ghost, Property, Verdict, fail};
 
@@ -24,15 +26,19 @@ pub(super) const PROPERTY: Property = Property {
     module: "`restore` and `checkpoint` of every role, `paxos::log_format`",
 };
 
-/// What an actor makes of its checkpoint is what it made of its records: an actor that has just been
-/// restored, and nothing less, comes of restoring `copy` from its checkpoint.
-pub fn check_checkpoint<A>(name: &str, actor: &A, mut copy: A) -> Verdict
+/// What an actor makes of its checkpoint is what it made of its records, and folding it over those
+/// changes nothing: an actor that has just been restored, and nothing less, comes of restoring `copy`
+/// from its checkpoint, if that `is_whole` (that of an archive is not: the snapshot that follows it in
+/// the log has what it lacks).
+pub fn check_checkpoint<A>(name: &str, actor: &A, mut copy: A, is_whole: bool) -> Verdict
 where
-    A: Actor + Eq,
+    A: Actor + Clone + Eq,
 {
-    let records = actor.checkpoint();
+    let (records, mut again) = (actor.checkpoint(), actor.clone());
     records.iter().for_each(|record| copy.restore(record.clone()));
-    if copy == *actor {
+    records.iter().for_each(|record| again.restore(record.clone()));
+    let is_same = if is_whole { copy == *actor } else { copy.checkpoint() == records };
+    if is_same && again == *actor {
         return Ok(());
     }
     fail(PROPERTY, format!("{name} restores other than it wrote: {records:?}"))
@@ -52,6 +58,25 @@ where
     fail(PROPERTY, format!("{name} came back other than its records make it, without {lost:?}"))
 }
 
+/// The same of an archive. Values that a snapshot covers are gone with the part of the log that had
+/// them, so that less of them may be left to hand out than all records make; nor is there a use for part
+/// of a snapshot that a crash interrupted. What is covered, what is persisted and what it holds above the
+/// snapshot are the same.
+pub fn check_archive_fold(name: &str, archive: &Archive, fold: &Archive) -> Verdict {
+    let held = |archive: &Archive| {
+        (archive.base(), archive.persisted_watermark(), archive.values_bytes().1)
+    };
+    if held(archive) == held(fold) {
+        return Ok(());
+    }
+    let (found, was) = (held(archive), held(fold));
+    let detail = format!(
+        "{name} came back other than its records make it: (covered, persisted, bytes above) {found:?}, \
+         not {was:?}"
+    );
+    fail(PROPERTY, detail)
+}
+
 /// A log was read after a crash: nothing that was durable is missing.
 pub fn check_restart(name: &str, durable_count: u64, found_count: u64) -> Verdict {
     if found_count >= durable_count {
@@ -69,9 +94,14 @@ pub fn check_refusal(name: &str, is_refused: bool) -> Verdict {
 }
 
 impl Ghost {
-    /// An actor came back with this checkpoint: it has what it had durably. (Of acceptors the promise
-    /// property speaks.)
-    pub fn check_remembered(&self, node: NodeId, checkpoint: &[NodeRecord]) -> Verdict {
+    /// An actor came back with this checkpoint, and an archive with so many slots: it has what it had
+    /// durably. (Of acceptors the promise property speaks.)
+    pub fn check_remembered(
+        &self,
+        node: NodeId,
+        checkpoint: &[NodeRecord],
+        kept: Option<Slot>,
+    ) -> Verdict {
         let mut records = checkpoint.iter();
         let used = self.used.get(&node).is_none_or(|used| {
             let is_used = |r: &NodeRecord| {
@@ -83,9 +113,8 @@ impl Ghost {
         let lives = self.lives.get(&node).is_none_or(|life| {
             records.any(|r| matches!(r, NodeRecord::Session(record) if record.life >= *life))
         });
-        let archived = self.archived.get(&node).map_or(0, |watermark| watermark.0 as usize);
-        let archives = checkpoint.iter().filter(|record| matches!(record, NodeRecord::Archive(_)));
-        let has_archived = archives.count() >= archived;
+        let archived = self.archived.get(&node).copied().unwrap_or_default();
+        let has_archived = kept.unwrap_or_default() >= archived;
         let missing = self.missing_registration(node, checkpoint);
         let handover = self.remembers_handover(node, checkpoint);
         if used && lives && has_archived && missing.is_none() && handover {
@@ -93,7 +122,7 @@ impl Ghost {
         }
         let name = self.name(node);
         let detail = format!(
-            "{name} came back without its round ({}), life ({}), {archived} values ({}), handover \
+            "{name} came back without its round ({}), life ({}), all {archived} slots ({}), handover \
              ({}) or {missing:?}",
             !used, !lives, !has_archived, !handover
         );

@@ -189,7 +189,8 @@ impl Ghost {
             told: None,
         };
         self.generations.registries.insert((epoch, node), registry);
-        for (round, configuration) in &successor.log {
+        // Only the highest counts as registered: those below may have been outdone before.
+        if let Some((round, configuration)) = successor.log.last_key_value() {
             self.note_matched(epoch, *round, configuration)?;
         }
         self.check_reachability()

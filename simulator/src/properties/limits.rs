@@ -4,7 +4,7 @@
 //! |---|---|
 //! | property | D3 limits |
 //! | paper | the options of every role |
-//! | module | `paxos::session`, `matchmaker::leader` |
+//! | module | `paxos::session`, `paxos::archive`, `matchmaker::leader` |
 //! | model | - |
 
 use std::collections::BTreeMap;
@@ -14,6 +14,7 @@ use paxos::actor::NodeId;
 use paxos::round::Round;
 use paxos::session::{SessionLoad, SessionOptions};
 use paxos::slot::Slot;
+use paxos::snapshot::SnapshotOptions;
 
 use super::{Ghost, Property, Verdict, fail};
 
@@ -23,7 +24,7 @@ pub(super) const PROPERTY: Property = Property {
     name: "limits",
     statement: "What waits in a process stays within its limits.",
     paper: "the options of every role",
-    module: "`paxos::session`, `matchmaker::leader`",
+    module: "`paxos::session`, `paxos::archive`, `matchmaker::leader`",
 };
 
 /// Messages that may wait in one process, for the disk or for its next turn. The roles bound what they
@@ -61,6 +62,28 @@ pub fn check_leader(process: usize, load: LeaderLoad, options: &LeaderOptions) -
         return Ok(());
     }
     fail(PROPERTY, format!("the leader of p{process} holds {load:?}"))
+}
+
+/// An archive holds values of so many bytes in memory, of which so many are above its snapshot.
+pub fn check_archive(
+    process: usize,
+    (all_bytes, above_bytes): (usize, usize),
+    options: &SnapshotOptions,
+) -> Verdict {
+    if all_bytes <= above_bytes.max(options.tail_bytes) {
+        return Ok(());
+    }
+    let detail = format!("{all_bytes} bytes, {above_bytes} of them above its snapshot");
+    fail(PROPERTY, format!("the archive of p{process} holds {detail}"))
+}
+
+/// A log that is not being compacted has so many bytes, and may have so many.
+pub fn check_log(process: usize, size_bytes: u64, limit_bytes: u64) -> Verdict {
+    const SLACK_BYTES: u64 = 1 << 16;
+    if size_bytes <= limit_bytes.saturating_add(SLACK_BYTES) {
+        return Ok(());
+    }
+    fail(PROPERTY, format!("the log of p{process} has {size_bytes} bytes, allowed {limit_bytes}"))
 }
 
 /// How far proposals run ahead of what is chosen.

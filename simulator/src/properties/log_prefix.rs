@@ -10,7 +10,7 @@
 use std::collections::HashSet;
 
 use super::{Property, Verdict, fail};
-use crate::workload::Applied;
+use crate::workload::{Applied, Past};
 
 /// The property of this file.
 pub(super) const PROPERTY: Property = Property {
@@ -25,6 +25,8 @@ pub(super) const PROPERTY: Property = Property {
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: Vec<Applied>,
+    /// After how many commands the past has which digest; none before the first.
+    pub(super) pasts: Vec<Past>,
     /// Calls that some replica executed.
     pub(super) executed: HashSet<u64>,
     /// Calls that were told never to be executed.
@@ -42,12 +44,22 @@ impl Ledger {
         self.entries.is_empty()
     }
 
-    /// A replica has executed all of `applied`, of which the first `known` were seen before.
-    pub fn on_executed(&mut self, replica: &str, applied: &[Applied], known: usize) -> Verdict {
-        if applied.len() < known {
-            return fail(PROPERTY, format!("{replica} went back to {} commands", applied.len()));
+    /// A replica has executed all of `applied` after those in the snapshot that it was installed from;
+    /// of all of them the first `known` were seen before.
+    pub fn on_executed(
+        &mut self,
+        replica: &str,
+        installed: Past,
+        applied: &[Applied],
+        known: usize,
+    ) -> Verdict {
+        self.check_installed(replica, installed)?;
+        let before = installed.count as usize;
+        let all = before + applied.len();
+        if all < known {
+            return fail(PROPERTY, format!("{replica} went back from {known} to {all} commands"));
         }
-        for (index, entry) in applied.iter().enumerate().skip(known) {
+        for (entry, index) in applied.iter().zip(before..).skip(known.saturating_sub(before)) {
             match self.entries.get(index) {
                 Some(other) if other == entry => {}
                 Some(other) => {
@@ -58,6 +70,9 @@ impl Ledger {
                 None => {
                     self.check_once(replica, entry)?;
                     self.entries.push(*entry);
+                    let mut past = self.pasts.last().copied().unwrap_or_default();
+                    past.add(*entry);
+                    self.pasts.push(past);
                 }
             }
         }

@@ -36,6 +36,7 @@ mod registry;
 mod retirement;
 mod shown_votes;
 mod slot_discipline;
+mod snapshot_truth;
 mod stopped;
 #[cfg(test)]
 mod tests;
@@ -59,17 +60,19 @@ use paxos::message::{FromAcceptor, FromSession, ToAcceptor, ToReplica, ToSession
 use paxos::round::Round;
 use paxos::session::SessionRecord;
 use paxos::slot::Slot;
+use paxos::snapshot::Sequence;
 
 use crate::plan::Places;
 
-pub use fold::{check_checkpoint, check_fold, check_refusal, check_restart};
-pub use limits::{check_leader, check_limits, check_session};
+pub use fold::{check_archive_fold, check_checkpoint, check_fold, check_refusal, check_restart};
+pub use limits::{check_archive, check_leader, check_limits, check_log, check_session};
 pub use linearizability::check_history;
 pub use liveness::late;
 pub use log_prefix::Ledger;
 pub(crate) use no_violation::panicked;
 pub use no_violation::{SIMULATOR, violated};
 pub use one_outcome::{Caller, Calls, Room};
+pub use snapshot_truth::{check_left, check_machines};
 
 /// A property of every run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +96,7 @@ impl fmt::Display for Property {
 }
 
 /// All properties, in the order of the catalogue.
-pub const ALL: [Property; 34] = [
+pub const ALL: [Property; 35] = [
     agreement::PROPERTY,
     chosen_slot::PROPERTY,
     one_value::PROPERTY,
@@ -122,6 +125,7 @@ pub const ALL: [Property; 34] = [
     decree::PROPERTY,
     newest::PROPERTY,
     chain::PROPERTY,
+    snapshot_truth::PROPERTY,
     ledger::PROPERTY,
     fold::PROPERTY,
     limits::PROPERTY,
@@ -199,6 +203,10 @@ pub struct Ghost {
     archived: BTreeMap<NodeId, Slot>,
     /// The generations of matchmakers.
     generations: generations::Generations,
+    /// The snapshot that each archive has begun to write down.
+    partial: BTreeMap<NodeId, Sequence>,
+    /// The digest of each snapshot that was written down, by its slot.
+    snapshots: BTreeMap<Slot, u64>,
     /// Rounds that a majority of one generation of matchmakers has durably registered.
     matched: BTreeSet<Round>,
     /// Rounds for which `GarbageA` has left.
@@ -242,6 +250,8 @@ impl Ghost {
             persisted: BTreeMap::new(),
             archived: BTreeMap::new(),
             generations: generations::Generations::default(),
+            partial: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
             matched: BTreeSet::new(),
             garbage_rounds: BTreeSet::new(),
             used: BTreeMap::new(),

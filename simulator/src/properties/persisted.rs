@@ -1,4 +1,4 @@
-//! When slots are said to be persisted, f + 1 archives durably hold their values, without a gap.
+//! When slots are said to be persisted, f + 1 archives durably hold their values, or a snapshot above them, without a gap.
 //!
 //! | | |
 //! |---|---|
@@ -17,21 +17,25 @@ use super::{Ghost, Property, Verdict, fail};
 pub(super) const PROPERTY: Property = Property {
     id: "A12",
     name: "persisted truth",
-    statement: "When slots are said to be persisted, f + 1 archives durably hold their values, without a gap.",
+    statement: "When slots are said to be persisted, f + 1 archives durably hold their values, or a snapshot above them, without a gap.",
     paper: "Matchmaker Paxos, section 4.5, scenario 3",
     module: "`paxos::archive`, `matchmaker::leader::garbage`",
 };
 
 impl Ghost {
-    /// An archive has written a value down.
+    /// An archive has written something down.
     pub(super) fn archive(&mut self, node: NodeId, record: &ArchiveRecord) -> Verdict {
+        let (slot, value) = match record {
+            ArchiveRecord::Value { slot, value } => (*slot, value),
+            ArchiveRecord::Chunk(chunk) => return self.archive_chunk(node, chunk),
+        };
         let name = self.places.name(node);
         let archived = self.archived.entry(node).or_default();
-        if record.slot > *archived {
-            return fail(PROPERTY, format!("{name} keeps slot {} after {archived}", record.slot));
+        if slot > *archived {
+            return fail(PROPERTY, format!("{name} keeps slot {slot} after {archived}"));
         }
-        *archived = (*archived).max(record.slot.next());
-        self.check_chosen(record.slot, &record.value)
+        *archived = (*archived).max(slot.next());
+        self.check_chosen(slot, value)
     }
 
     /// A leader tells acceptors what is persisted.

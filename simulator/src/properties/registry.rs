@@ -53,10 +53,11 @@ impl Ghost {
         round: Round,
         configuration: &Configuration,
     ) -> Verdict {
-        if self.is_majority(epoch, self.registered_count(epoch, round)) {
-            self.matched.insert(round);
+        let is_complete = self.is_majority(epoch, self.registered_count(epoch, round));
+        if is_complete && self.matched.insert(round) {
+            return self.check_retired(round, configuration);
         }
-        self.check_retired(round, configuration)
+        Ok(())
     }
 
     /// A watermark became durable.

@@ -43,12 +43,9 @@ impl Ghost {
         fail(PROPERTY, format!("{round} asks {name}, and all below {floor} was collected before"))
     }
 
-    /// A round was registered. A machine that was switched off on good evidence must not be needed
+    /// A round is registered by a majority from now on. A machine that was switched off on good evidence must not be needed
     /// again.
     pub(super) fn check_retired(&self, round: Round, configuration: &Configuration) -> Verdict {
-        if !self.matched.contains(&round) {
-            return Ok(());
-        }
         for node in configuration.members() {
             if let Some(watermark) = self.retired.get(node).filter(|watermark| round > **watermark)
             {

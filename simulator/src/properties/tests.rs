@@ -4,10 +4,12 @@
 use bytes::Bytes;
 use matchmaker::leader::LeaderRecord;
 use matchmaker::matchmaker::MatchmakerRecord;
-use matchmaker::message::{MatchA, ToMatchmaker};
+use matchmaker::message::{
+    AnnounceA, DecreeA, Epoch, Generation, MatchA, NewestB, Stopped, Successor, ToMatchmaker,
+};
 use paxos::archive::ArchiveRecord;
 use paxos::message::{Outcome, Phase1B, Phase2A, RequestError, Vote};
-use paxos::wire::Payload;
+use paxos::wire::{self, Payload};
 
 use super::*;
 use crate::plan::{Role, Shape};
@@ -147,11 +149,116 @@ fn what_was_chosen_is_collected_before_it_is_persisted() {
     let [one, two, _] = founders[..] else { panic!("there are three") };
     bench.record(one, collected.clone()).unwrap();
     assert_eq!(broken(bench.record(two, collected.clone())), "A19");
-    let kept = ArchiveRecord { slot: Slot(0), value: value("x") };
+    let kept = ArchiveRecord::Value { slot: Slot(0), value: value("x") };
     for archive in bench.every(Role::Archive) {
         bench.record(archive, NodeRecord::Archive(kept.clone())).unwrap();
     }
     bench.record(two, collected).unwrap();
+}
+
+impl Bench {
+    fn founders(&self) -> Vec<NodeId> {
+        self.ghost.places.founders().members.into_iter().collect()
+    }
+
+    /// The founders, as the generation after that of the founding.
+    fn successor(&self, watermark: Round) -> Successor {
+        let founders = self.ghost.places.founders();
+        let initial = self.ghost.deployment.initial.clone();
+        Successor {
+            generation: Generation { epoch: Epoch(1), members: founders.members.clone() },
+            previous: founders.members,
+            log: [(self.round, initial.clone())].into(),
+            watermark,
+            newest: Some((self.round, initial)),
+        }
+    }
+
+    /// The founders vote for what comes after them.
+    fn choose(&mut self, number: u64, successor: &Successor) -> Verdict {
+        let value = Value::Batch(Payload(wire::encode(successor)));
+        for node in self.founders() {
+            let round = Round { number, ..self.round };
+            let vote = Vote { slot: Slot(0), round, value: value.clone() };
+            let record = MatchmakerRecord::Decree(AcceptorRecord::Voted(vote));
+            self.record(node, NodeRecord::Matchmaker(record))?;
+        }
+        Ok(())
+    }
+
+    /// A founder says something to the first proposer.
+    fn say(&mut self, m: impl Into<ToProposer>) -> Verdict {
+        let (from, to) = (self.founders()[0], self.round.owner);
+        self.ghost.on_leave(from, to, &Message::Proposer(m.into()))
+    }
+}
+
+#[test]
+fn two_successors_are_chosen() {
+    let mut bench = Bench::new();
+    let successor = bench.successor(Round::ZERO);
+    bench.choose(1, &successor).unwrap();
+    bench.choose(2, &successor).unwrap();
+    let other = bench.successor(bench.round);
+    assert_eq!(broken(bench.choose(3, &other)), "H1");
+}
+
+#[test]
+fn a_successor_lacks_what_was_registered() {
+    let mut bench = Bench::new();
+    let lacking = Successor { log: [].into(), ..bench.successor(Round::ZERO) };
+    assert_eq!(broken(bench.choose(1, &lacking)), "H2");
+    let mut bench = Bench::new();
+    let lacking = Successor { newest: None, ..bench.successor(Round::ZERO) };
+    assert_eq!(broken(bench.choose(1, &lacking)), "H6");
+}
+
+#[test]
+fn a_driver_proposes_two_values_in_one_round_of_a_decree() {
+    let mut bench = Bench::new();
+    let (driver, to) = (bench.round.owner, bench.founders()[0]);
+    let used = NodeRecord::Reconfigurer(ReconfigurerRecord { used: bench.round });
+    bench.record(driver, used).unwrap();
+    let mut propose = |watermark| {
+        let value = Value::Batch(Payload(wire::encode(&bench.successor(watermark))));
+        let m = ToAcceptor::Phase2A(Phase2A { round: bench.round, slot: Slot(0), value });
+        let m = ToMatchmaker::DecreeA(DecreeA { epoch: Epoch(0), message: m });
+        bench.ghost.on_leave(driver, to, &Message::Matchmaker(m))
+    };
+    propose(Round::ZERO).unwrap();
+    propose(Round::ZERO).unwrap();
+    let later = Round { number: 1, ..Round::ZERO };
+    assert_eq!(broken(propose(later)), "H5");
+}
+
+#[test]
+fn a_matchmaker_forgets_the_newest_configuration() {
+    let mut bench = Bench::new();
+    let newest = Some((bench.round, bench.ghost.deployment.initial.clone()));
+    let told = |newest| {
+        let m = NewestB { epoch: Epoch(0), newest, round: None };
+        ToProposer::Matchmaker(FromMatchmaker::NewestB(m))
+    };
+    bench.say(told(newest)).unwrap();
+    assert_eq!(broken(bench.say(told(None))), "H6");
+}
+
+#[test]
+fn matchmakers_are_announced_before_they_serve() {
+    let mut bench = Bench::new();
+    let successor = bench.successor(Round::ZERO);
+    bench.choose(1, &successor).unwrap();
+    let generation = successor.generation.clone();
+    let announced = ToProposer::Reconfigurer(AnnounceA { generation }.into());
+    for node in bench.founders().into_iter().take(2) {
+        assert_eq!(broken(bench.say(announced.clone())), "H7");
+        let record = MatchmakerRecord::Activated(successor.clone());
+        bench.record(node, NodeRecord::Matchmaker(record)).unwrap();
+    }
+    bench.say(announced).unwrap();
+    let elsewhere = Successor { watermark: bench.round, ..successor };
+    let m = Stopped { epoch: Epoch(0), successor: Some(elsewhere) };
+    assert_eq!(broken(bench.say(ToProposer::Matchmaker(m.into()))), "H7");
 }
 
 #[test]

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use paxos::state_machine::{Position, StateMachine};
+use paxos::frozen::FrozenView;
+use paxos::state_machine::{ForeignChunk, Position, StateMachine};
 use paxos::wire::{self, Decode, Encode, Frame};
 
 use super::{CallOutcome, CallRecord, Request, Workload};
@@ -63,7 +64,8 @@ enum Answer {
 }
 
 /// What an object holds.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
 enum Content {
     Number(u64),
     Numbers(Vec<u64>),
@@ -130,11 +132,14 @@ fn execute_number(kind: Kind, number: u64, ask: Ask) -> (u64, Answer) {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Shelf {
     objects: BTreeMap<Key, Content>,
+    /// The objects as they were when a snapshot began.
+    view: FrozenView<Key, Content>,
 }
 
 impl StateMachine for Shelf {
     fn apply(&mut self, _: Position, command: &Bytes) -> Bytes {
         let Ok((key, ask)) = wire::decode::<(Key, Ask)>(command) else { return Bytes::new() };
+        self.view.keep(&key, self.objects.get(&key));
         let content = self.objects.entry(key).or_insert_with(|| Content::first(key.kind));
         let (next, answer) = execute(key.kind, content, ask);
         *content = next;
@@ -146,6 +151,36 @@ impl StateMachine for Shelf {
         let first = Content::first(key.kind);
         let content = self.objects.get(&key).unwrap_or(&first);
         Some(wire::encode(&execute(key.kind, content, Ask::Get).1))
+    }
+
+    fn empty(&self) -> Self {
+        Self::default()
+    }
+
+    fn start_snapshot(&mut self) {
+        self.view.start();
+    }
+
+    fn next_chunk(&mut self, bytes_max: usize) -> Option<Bytes> {
+        let (mut objects, mut size_bytes) = (Vec::new(), 0);
+        while size_bytes < bytes_max
+            && let Some(object) = self.view.next(&self.objects)
+        {
+            size_bytes += wire::encode(&object).len();
+            objects.push(object);
+        }
+        (!objects.is_empty()).then(|| wire::encode(&objects))
+    }
+
+    fn stop_snapshot(&mut self) {
+        self.view.stop();
+    }
+
+    fn install_chunk(&mut self, chunk: &Bytes) -> Result<(), ForeignChunk> {
+        let objects: Vec<(Key, Content)> =
+            wire::decode(chunk).map_err(|error| ForeignChunk(error.to_string()))?;
+        self.objects.extend(objects);
+        Ok(())
     }
 }
 

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use paxos::slot::Slot;
-use paxos::state_machine::{Position, StateMachine};
+use paxos::state_machine::{ForeignChunk, Position, StateMachine};
+use paxos::wire::{self, Decode, Encode};
 
 /// A command that was applied: where it stood, and the token of its call.
 pub type Applied = (Slot, u32, u64);
@@ -10,21 +11,64 @@ pub type Applied = (Slot, u32, u64);
 /// Bytes of the token before each command.
 const TOKEN_BYTES: usize = 8;
 
+/// Commands that were applied: how many, and a digest of them in their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct Past {
+    /// How many.
+    pub count: u64,
+    /// Of all of them.
+    pub digest: u64,
+}
+
+impl Past {
+    /// One more was applied.
+    pub fn add(&mut self, (slot, index, token): Applied) {
+        const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+        self.count += 1;
+        for word in [slot.0, u64::from(index), token] {
+            self.digest = (self.digest.rotate_left(29) ^ word).wrapping_mul(FACTOR);
+        }
+    }
+}
+
 /// Runs `S`, and remembers which command it applied where. Commands carry the token of their call in
-/// front.
+/// front. A snapshot holds the number and the digest of what was applied, and then what `S` makes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Observed<S> {
     machine: S,
-    /// Every command, in order.
+    /// What it had applied in the snapshot that it was installed from.
+    pub installed: Past,
+    /// Every command since, in order.
     pub applied: Vec<Applied>,
+    /// All commands.
+    past: Past,
+    /// All commands as a snapshot that is being read has them, until it has told so.
+    frozen: Option<Past>,
     /// Mutation: every command has its effect twice.
     pub is_doubling: bool,
 }
 
+/// First byte of a chunk.
+const PAST: u8 = 0;
+const MACHINE: u8 = 1;
+
 impl<S> Observed<S> {
     /// A machine that has applied nothing.
     pub fn new(machine: S) -> Self {
-        Self { machine, applied: Vec::new(), is_doubling: false }
+        Self {
+            machine,
+            installed: Past::default(),
+            applied: Vec::new(),
+            past: Past::default(),
+            frozen: None,
+            is_doubling: false,
+        }
+    }
+
+    /// Commands applied, those in its snapshot included.
+    pub fn count(&self) -> u64 {
+        self.past.count
     }
 
     /// The machine itself.
@@ -52,7 +96,9 @@ impl<S: StateMachine> StateMachine for Observed<S> {
         let (token, command) = Self::split(command);
         let mut reply = Bytes::new();
         for _ in 0..=u8::from(self.is_doubling) {
-            self.applied.push((position.slot, position.index, token));
+            let entry = (position.slot, position.index, token);
+            self.applied.push(entry);
+            self.past.add(entry);
             reply = self.machine.apply(position, &command);
         }
         reply
@@ -60,5 +106,40 @@ impl<S: StateMachine> StateMachine for Observed<S> {
 
     fn query(&self, query: &Bytes) -> Option<Bytes> {
         self.machine.query(&Self::split(query).1)
+    }
+
+    fn empty(&self) -> Self {
+        Self { is_doubling: self.is_doubling, ..Self::new(self.machine.empty()) }
+    }
+
+    fn start_snapshot(&mut self) {
+        self.frozen = Some(self.past);
+        self.machine.start_snapshot();
+    }
+
+    fn next_chunk(&mut self, bytes_max: usize) -> Option<Bytes> {
+        let (tag, bytes) = match self.frozen.take() {
+            Some(past) => (PAST, wire::encode(&past)),
+            None => (MACHINE, self.machine.next_chunk(bytes_max)?),
+        };
+        Some([&[tag][..], &bytes].concat().into())
+    }
+
+    fn stop_snapshot(&mut self) {
+        self.frozen = None;
+        self.machine.stop_snapshot();
+    }
+
+    fn install_chunk(&mut self, chunk: &Bytes) -> Result<(), ForeignChunk> {
+        match chunk.first() {
+            Some(&MACHINE) => self.machine.install_chunk(&chunk.slice(1..)),
+            Some(&PAST) => {
+                self.past = wire::decode(&chunk.slice(1..))
+                    .map_err(|error| ForeignChunk(error.to_string()))?;
+                self.installed = self.past;
+                Ok(())
+            }
+            _ => Err(ForeignChunk(format!("{chunk:?}"))),
+        }
     }
 }

@@ -202,6 +202,9 @@ impl<W: Workload> World<W> {
         }
         let is_busy = !self.processes[index].disk.is_idle();
         self.summary.coverage.crash(index, is_busy);
+        if self.processes[index].is_within_snapshot() {
+            self.summary.coverage.meet(Situation::CrashWithinSnapshot);
+        }
         self.note(Some(index), Kind::Crash, "dies");
         self.lose_clients(index);
         let process = &mut self.processes[index];

@@ -1,4 +1,5 @@
-//! The operator, when matchmakers are to be replaced.
+//! The operator, when matchmakers are to be replaced: asks for others, and switches the old ones off
+//! when told that it may.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +9,7 @@ use matchmaker::message::{
 use paxos::actor::NodeId;
 
 use super::{Role, Workload, World};
+use crate::MS;
 use crate::coverage::Situation;
 use crate::trace::Kind;
 
@@ -18,7 +20,14 @@ pub(super) struct Handovers {
     requests: Vec<(HandoverA, Vec<usize>)>,
     /// Tokens of which the end was reported.
     finished: BTreeSet<u64>,
+    /// When a request other than the last was last sent.
+    earlier_sent_at: u64,
+    /// The same for the last.
+    sent_at: u64,
 }
+
+/// For so long after a request nothing is switched off: a driver may still be at an earlier one.
+const IN_FLIGHT_US: u64 = 1500 * MS;
 
 impl<W: Workload> World<W> {
     /// Asks some proposers for other matchmakers. Returns the token of the request.
@@ -31,6 +40,7 @@ impl<W: Workload> World<W> {
             self.note(None, Kind::Wish, text);
         }
         self.handovers.requests.push((HandoverA { token, members }, drivers));
+        self.handovers.earlier_sent_at = self.handovers.sent_at;
         self.send_handover(token);
         token
     }
@@ -38,6 +48,10 @@ impl<W: Workload> World<W> {
     /// Sends the request of `token`, for the first time or again.
     pub fn send_handover(&mut self, token: u64) {
         let (m, drivers) = self.handovers.requests[token as usize - 1].clone();
+        self.handovers.sent_at = self.now;
+        for node in &m.members {
+            self.set_off(*node, false);
+        }
         let all = self.places.every(Role::Proposer);
         for driver in drivers {
             let m = ToProposer::Reconfigurer(ToReconfigurer::HandoverA(m.clone()));
@@ -68,6 +82,39 @@ impl<W: Workload> World<W> {
         self.handovers.requests.last().map(|(m, _)| &m.members)
     }
 
+    /// Switches the machines of old matchmakers off, unless a request may be on its way that wants some
+    /// of them.
+    fn retire_matchmakers(
+        &mut self,
+        token: u64,
+        generation: &Generation,
+        retirable: &BTreeSet<NodeId>,
+    ) {
+        let is_last = token == self.handovers.requests.len() as u64;
+        let others_sent_at = self.handovers.earlier_sent_at;
+        let is_quiet = others_sent_at + IN_FLIGHT_US < self.now;
+        if !is_last || !is_quiet || generation.epoch != self.ghost.newest_epoch() {
+            return;
+        }
+        for node in retirable {
+            self.set_off(*node, true);
+            self.summary.coverage.meet(Situation::MatchmakerRetired);
+            let text = format!("{} is switched off", self.places.name(*node));
+            self.note(None, Kind::Collection, text);
+        }
+    }
+
+    /// Switches a machine off or on.
+    fn set_off(&mut self, node: NodeId, is_off: bool) {
+        let Some(at) = self.places.find(node) else { return };
+        let off = &mut self.processes[at.process].off;
+        if is_off {
+            off.insert(at.place);
+        } else {
+            off.remove(&at.place);
+        }
+    }
+
     fn names(&self, nodes: &BTreeSet<NodeId>) -> String {
         let names: Vec<String> = nodes.iter().map(|node| self.places.name(*node)).collect();
         names.join(" ")
@@ -85,8 +132,9 @@ impl<W: Workload> World<W> {
                 let shown = self.show_generation(&generation);
                 (Situation::HandoverActive, format!("is active: {shown}"))
             }
-            HandoverProgress::Finished { generation, unaware, .. } => {
+            HandoverProgress::Finished { generation, unaware, retirable } => {
                 self.handovers.finished.insert(token);
+                self.retire_matchmakers(token, &generation, &retirable);
                 let shown = self.show_generation(&generation);
                 let text = match unaware.is_empty() {
                     true => format!("is finished: {shown}"),

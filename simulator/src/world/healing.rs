@@ -13,8 +13,6 @@
 //!        are the last matchmakers
 //! ```
 
-use matchmaker::node::Node;
-
 use super::faults::SlowDisk;
 use super::process::Status;
 use super::{Event, Role, Verdict, Workload, World};
@@ -170,15 +168,13 @@ impl<W: Workload> World<W> {
         }
         let replicas: Vec<usize> = self.living(Role::Replica).collect();
         for index in replicas {
-            let executed = self.processes[index].actors.iter().find_map(|actor| match actor {
-                Node::Replica(replica) => Some(replica.machine().applied.len()),
-                _ => None,
-            });
+            let executed = self.processes[index].observed().map(|one| one.count() as usize);
             if executed != Some(self.ledger.len()) {
                 let all = self.ledger.len();
                 let detail = format!("the replica of p{index} executed {executed:?} of {all}");
                 return late("replica", detail);
             }
+            self.check_machines(index)?;
         }
         self.check_acceptors_in_place()?;
         self.check_matchmakers_in_place()?;

@@ -40,8 +40,8 @@ impl<W: Workload> World<W> {
         self.summary.messages += 1;
         self.spring(index, &envelope.message);
         self.digest_message(&envelope)?;
-        let (ends, message) = ((envelope.from, envelope.to), &envelope.message);
-        self.summary.coverage.on_leave(index, ends, message, &self.ghost);
+        let ends = (envelope.from, envelope.to);
+        self.summary.coverage.on_leave(index, ends, &envelope.message, &self.ghost);
         self.ghost.on_leave(envelope.from, envelope.to, &envelope.message)?;
         self.carry(index, envelope)
     }

@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 use matchmaker::node::Node;
 use paxos::actor::{Actor, NodeId};
 use paxos::round::Round;
+use paxos::state_machine::StateMachine;
 
 use crate::coverage::Situation;
 use crate::digest::Digest;
@@ -41,7 +42,7 @@ use crate::plan::{Place, Places, Plan, Role};
 use crate::properties::{self, Calls, Failure, Ghost, Ledger, Room, Verdict};
 use crate::random::{Purpose, Random};
 use crate::trace::{Recorder, Trace};
-use crate::workload::Workload;
+use crate::workload::{Observed, Workload};
 
 use ambush::Ambushes;
 use clients::Client;
@@ -324,10 +325,15 @@ impl<W: Workload> World<W> {
                 Node::Session(session) => {
                     properties::check_session(index, session.load(), &self.plan.options.session)?;
                 }
-                Node::Acceptor(_) | Node::Matchmaker(_) | Node::Replica(_) | Node::Archive(_) => {}
+                Node::Archive(archive) => {
+                    let (bytes, options) = (archive.values_bytes(), &self.plan.options.snapshots);
+                    properties::check_archive(index, bytes, options)?;
+                }
+                Node::Acceptor(_) | Node::Matchmaker(_) | Node::Replica(_) => {}
             }
         }
-        Ok(())
+        let limit = process.log_limit().unwrap_or(u64::MAX);
+        properties::check_log(index, process.disk.size_bytes(), limit)
     }
 
     fn synced(&mut self, index: usize, life: u64) -> Verdict {
@@ -349,16 +355,14 @@ impl<W: Workload> World<W> {
             self.processes[index].disk.lose_running();
         }
         let synced = self.processes[index].disk.finish_sync();
-        if synced.is_rewrite {
-            self.summary.coverage.meet(Situation::LogRewritten);
-        }
         self.judge_records(index, synced.records)?;
-        let mut out = Outbox::default();
-        let process = &mut self.processes[index];
-        process.release(&mut out);
-        if process.draw(0..1000) < self.plan.rewrite_permille {
-            process.compact();
+        if synced.has_forgotten {
+            self.processes[index].on_forgotten();
+            self.summary.coverage.meet(Situation::LogCompacted);
+            self.check_left(index)?;
         }
+        let mut out = Outbox::default();
+        self.processes[index].release(&mut out);
         self.settle(index, &mut out)?;
         self.schedule(index);
         Ok(())
@@ -395,14 +399,33 @@ impl<W: Workload> World<W> {
     }
 
     fn judge_execution(&mut self, index: usize) -> Verdict {
-        for actor in &self.processes[index].actors {
-            if let Node::Replica(replica) = actor {
-                let applied = &replica.machine().applied;
-                let known = self.seen[index];
-                if applied.len() != known {
-                    self.ledger.on_executed(&format!("p{index}"), applied, known)?;
-                    self.seen[index] = applied.len();
-                }
+        let Some(observed) = self.processes[index].observed() else { return Ok(()) };
+        let (known, all) = (self.seen[index], observed.count() as usize);
+        if all == known {
+            return Ok(());
+        }
+        let is_installed = known < observed.installed.count as usize;
+        let (installed, applied) = (observed.installed, &observed.applied[..]);
+        self.ledger.on_executed(&format!("p{index}"), installed, applied, known)?;
+        self.seen[index] = all;
+        if is_installed {
+            return self.check_machines(index);
+        }
+        Ok(())
+    }
+
+    /// Replicas that have executed the same hold the same.
+    fn check_machines(&self, index: usize) -> Verdict {
+        let Some(one) = self.processes[index].observed() else { return Ok(()) };
+        for other in (0..self.processes.len()).filter(|other| *other != index) {
+            let Some(observed) = self.processes[other].observed() else { continue };
+            if observed.count() == one.count() {
+                let [one, two] = [one, observed].map(|observed| {
+                    let mut machine = observed.machine().clone();
+                    machine.stop_snapshot();
+                    machine
+                });
+                properties::check_machines(&format!("p{index}"), &format!("p{other}"), one == two)?;
             }
         }
         Ok(())
@@ -465,10 +488,7 @@ impl<W: Workload> World<W> {
 
     /// The machine of the replica of a process, if it has one and is up.
     pub fn machine(&self, process: usize) -> Option<&W::Machine> {
-        self.processes[process].actors.iter().find_map(|actor| match actor {
-            Node::Replica(replica) => Some(replica.machine().machine()),
-            _ => None,
-        })
+        self.processes[process].observed().map(Observed::machine)
     }
 
     /// Loses what one process sends to another until the time `until`, in microseconds.

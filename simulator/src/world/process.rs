@@ -43,6 +43,18 @@ enum Input {
     Message(NodeId, Message),
     Timer(NodeTimer),
     TurnEnd,
+    Compaction,
+}
+
+/// Where the compaction of the log stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compaction {
+    /// The log may grow to so many bytes. After a restart that is sooner than at a real host.
+    Above(u64),
+    /// The checkpoints were handed over; what is before them goes when every actor is compact.
+    Begun,
+    /// It is going.
+    Forgetting,
 }
 
 /// What a step of the process means for the world around it.
@@ -92,6 +104,9 @@ pub(super) struct Process<S> {
     records: Vec<Placed>,
     /// The number of the batch of this turn.
     batch: u64,
+    /// A log that has grown by so many bytes is compacted.
+    compact_above_bytes: u64,
+    compaction: Compaction,
     /// How fast the clock runs, in thousandths.
     clock: u64,
     random: Random,
@@ -105,12 +120,19 @@ pub(super) struct Process<S> {
     pub off: BTreeSet<usize>,
     /// Mutation: sends do not wait for the disk.
     pub is_hasty: bool,
+    /// Mutation: what is before a checkpoint goes at once.
+    pub is_forgetful: bool,
     fx: Fx,
 }
 
 impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
     /// A process that is down and has an empty disk.
-    pub(super) fn new(places: &Places, index: usize, clock: u64, random: Random) -> Self {
+    pub(super) fn new(
+        places: &Places,
+        index: usize,
+        (clock, compact_above_bytes): (u64, u64),
+        random: Random,
+    ) -> Self {
         let count = places.roles(index).len();
         let node = |place| places.node(Place { process: index, place });
         Self {
@@ -126,6 +148,8 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
             loopback: VecDeque::new(),
             records: Vec::new(),
             batch: 1,
+            compact_above_bytes,
+            compaction: Compaction::Above(compact_above_bytes),
             clock,
             random,
             life: 0,
@@ -133,6 +157,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
             next_turn: None,
             off: BTreeSet::new(),
             is_hasty: false,
+            is_forgetful: false,
             fx: Effects::new(),
         }
     }
@@ -140,6 +165,22 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
     /// Whether it runs.
     pub(super) fn is_up(&self) -> bool {
         self.status == Status::Up
+    }
+
+    /// The machine of its replica, if it has one and is up.
+    pub(super) fn observed(&self) -> Option<&Observed<S>> {
+        self.actors.iter().find_map(|actor| match actor {
+            Node::Replica(replica) => Some(replica.machine()),
+            _ => None,
+        })
+    }
+
+    /// Whether its archive has begun to write a snapshot down.
+    pub(super) fn is_within_snapshot(&self) -> bool {
+        self.actors.iter().any(|actor| match actor {
+            Node::Archive(archive) => archive.chunk_count() > 0,
+            _ => false,
+        })
     }
 
     /// Loses everything but the disk.
@@ -155,6 +196,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
         self.records.clear();
         self.paused_until = 0;
         self.next_turn = None;
+        self.compaction = Compaction::Above(self.compact_above_bytes);
         self.life += 1;
     }
 
@@ -173,7 +215,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
         for place in 0..self.actors.len() {
             self.step(place, Input::Start, now, out);
         }
-        self.hand_over();
+        self.hand_over(now, out);
     }
 
     /// Takes a turn: all that is ready, and what follows from it here.
@@ -191,7 +233,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
                 }
             }
             if self.loopback.is_empty() {
-                return self.hand_over();
+                return self.hand_over(now, out);
             }
         }
     }
@@ -221,6 +263,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
             Input::Message(from, message) => actor.on_message(from, message, &mut fx),
             Input::Timer(timer) => actor.on_timer(timer, &mut fx),
             Input::TurnEnd => actor.on_turn_end(&mut fx),
+            Input::Compaction => actor.on_compaction(&mut fx),
         });
         out.steps += 1;
         self.settle(place, &mut fx, now, out);
@@ -255,10 +298,58 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
         }
     }
 
-    fn hand_over(&mut self) {
+    /// Hands the records of the turn to the disk, and does what compaction needs next.
+    fn hand_over(&mut self, now: u64, out: &mut Outbox) {
+        self.hand_over_records();
+        match self.compaction {
+            Compaction::Above(limit) if self.disk.size_bytes() > limit => {
+                self.begin_compaction(now, out);
+            }
+            Compaction::Begun if self.is_compact() => {
+                self.disk.forget(self.batch);
+                self.batch += 1;
+                self.compaction = Compaction::Forgetting;
+            }
+            Compaction::Above(_) | Compaction::Begun | Compaction::Forgetting => {}
+        }
+    }
+
+    fn is_compact(&self) -> bool {
+        self.is_forgetful || self.actors.iter().all(Actor::is_compact)
+    }
+
+    fn hand_over_records(&mut self) {
         if !self.records.is_empty() {
             self.disk.append(self.batch, std::mem::take(&mut self.records));
             self.batch += 1;
+        }
+    }
+
+    fn begin_compaction(&mut self, now: u64, out: &mut Outbox) {
+        let mut records = Vec::new();
+        for place in 0..self.actors.len() {
+            self.step(place, Input::Compaction, now, out);
+        }
+        for (place, actor) in self.actors.iter().enumerate() {
+            records.extend(actor.checkpoint().into_iter().map(|record| (place, record)));
+        }
+        self.disk.checkpoint(self.batch, records);
+        self.batch += 1;
+        self.compaction = Compaction::Begun;
+        self.hand_over_records();
+    }
+
+    /// What was before the last checkpoint is gone.
+    pub(super) fn on_forgotten(&mut self) {
+        let left = self.disk.size_bytes();
+        self.compaction = Compaction::Above(left + self.compact_above_bytes.max(left / 2));
+    }
+
+    /// How large the log may be, unless it is being compacted.
+    pub(super) fn log_limit(&self) -> Option<u64> {
+        match self.compaction {
+            Compaction::Above(limit) => Some(limit),
+            Compaction::Begun | Compaction::Forgetting => None,
         }
     }
 
@@ -283,16 +374,6 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
     /// A delay until a thing of which this process decides when.
     pub(super) fn draw(&mut self, range: std::ops::Range<u64>) -> u64 {
         self.random.within(range)
-    }
-
-    /// Has the log replaced by what the actors know, as a host does when its log has grown.
-    pub(super) fn compact(&mut self) {
-        let mut records = Vec::new();
-        for (place, actor) in self.actors.iter().enumerate() {
-            records.extend(actor.checkpoint().into_iter().map(|record| (place, record)));
-        }
-        self.disk.rewrite(self.batch, records);
-        self.batch += 1;
     }
 
     /// Messages that wait here: for the disk, and for the next turn.

@@ -8,6 +8,7 @@ use paxos::actor::Actor;
 use paxos::archive::Archive;
 use paxos::replica::{Replica, Surroundings};
 use paxos::session::Session;
+use paxos::slot::Slot;
 
 use super::disk::{Loaded, Refusal};
 use super::process::{Outbox, Process, Seated, Status};
@@ -30,7 +31,9 @@ where
 {
     let process = |index: usize| {
         let random = Random::stream(plan.seed, (Purpose::Process, index as u64));
-        let mut process = Process::new(places, index, plan.clocks[index], random);
+        let clock = (plan.clocks[index], plan.compact_above_bytes);
+        let mut process = Process::new(places, index, clock, random);
+        process.is_forgetful = mutation == Some(Mutation::ForgetAtOnce);
         process.is_hasty = mutation == Some(Mutation::SendBeforeSync);
         process.disk.mutation = mutation;
         process
@@ -61,10 +64,9 @@ impl<W: Workload> World<W> {
             Role::Matchmaker => {
                 let founders = self.places.founders();
                 let is_founder = founders.members.contains(&node);
-                Node::Matchmaker(match is_founder {
-                    true => Matchmaker::new(founders),
-                    false => Matchmaker::pending(),
-                })
+                let matchmaker =
+                    if is_founder { Matchmaker::new(founders) } else { Matchmaker::pending() };
+                Node::Matchmaker(Box::new(matchmaker))
             }
             Role::Acceptor => Node::Acceptor(Acceptor::with_options(options.acceptor.clone())),
             Role::Replica => {
@@ -75,11 +77,11 @@ impl<W: Workload> World<W> {
                 let mut machine = Observed::new(self.workload.machine());
                 machine.is_doubling = self.mutation == Some(Mutation::ExecuteTwice)
                     && self.processes[at.process].life > 0;
-                Node::Replica(Box::new(Replica::new(surroundings, machine)))
+                let options = options.snapshots.clone();
+                Node::Replica(Box::new(Replica::new(surroundings, machine, options)))
             }
             Role::Archive => {
-                let proposers = self.places.every(Role::Proposer).into_iter().collect();
-                Node::Archive(Archive::new(proposers))
+                Node::Archive(Archive::new(beside(Role::Replica), options.snapshots.clone()))
             }
             Role::Session => Node::Session(Box::new(Session::new(
                 node,
@@ -113,6 +115,10 @@ impl<W: Workload> World<W> {
         let (actors, mut out) = (self.actors(index), Outbox::default());
         let loaded = self.mutate_load(loaded);
         self.processes[index].restore(actors, loaded);
+        for actor in &self.processes[index].actors {
+            let refusal = actor.check_restored().err().map(|error| error.to_string());
+            properties::check_left(&name, refusal)?;
+        }
         self.check_restored(index)?;
         self.processes[index].begin(self.now, &mut out);
         self.settle(index, &mut out)?;
@@ -157,14 +163,47 @@ impl<W: Workload> World<W> {
             if let Node::Acceptor(acceptor) = actor {
                 self.ghost.check_restored(node, acceptor.promised())?;
             }
-            self.ghost.check_remembered(node, &actor.checkpoint())?;
+            self.ghost.check_remembered(node, &actor.checkpoint(), kept(actor))?;
             let (name, fold) = (self.places.name(node), &self.folds[index][place]);
-            properties::check_checkpoint(&name, actor, copy)?;
-            // A replica has no records.
-            if !matches!(actor, Node::Replica(_)) {
-                properties::check_fold(&name, actor, fold)?;
+            let is_whole = !matches!(actor, Node::Archive(_));
+            properties::check_checkpoint(&name, actor, copy, is_whole)?;
+            match (actor, fold) {
+                // A replica has no records.
+                (Node::Replica(_), _) => {}
+                (Node::Archive(archive), Node::Archive(fold)) => {
+                    properties::check_archive_fold(&name, archive, fold)?;
+                }
+                _ => properties::check_fold(&name, actor, fold)?,
             }
         }
         Ok(())
+    }
+
+    /// What is left of a log that was compacted makes the same actors.
+    pub(super) fn check_left(&self, index: usize) -> Verdict {
+        let name = format!("p{index}");
+        let loaded = match self.processes[index].disk.clone().load() {
+            Ok(loaded) => loaded,
+            Err(Refusal(cause)) => return properties::check_left(&name, Some(cause)),
+        };
+        let mut actors = self.actors(index);
+        for (place, record) in loaded.records {
+            actors[place].restore(record);
+        }
+        for (place, actor) in actors.iter().enumerate() {
+            let node = self.places.node(Place { process: index, place });
+            let refusal = actor.check_restored().err().map(|error| error.to_string());
+            properties::check_left(&name, refusal)?;
+            self.ghost.check_remembered(node, &actor.checkpoint(), kept(actor))?;
+        }
+        Ok(())
+    }
+}
+
+/// How many slots an archive has durably.
+fn kept<S>(actor: &Seated<S>) -> Option<Slot> {
+    match actor {
+        Node::Archive(archive) => Some(archive.persisted_watermark()),
+        _ => None,
     }
 }

@@ -1,10 +1,11 @@
 //! The durable log: segments of checksummed records, one write and one sync for each append.
 //!
 //! ```text
-//!   log/manifest                    which generation is live, and what it starts with
-//!       00000003-00000000.segment   generation 3: what the last rewrite kept
-//!       00000003-00000001.segment   being appended to
-//!       00000003-00000002.segment   prepared by a helper thread: all zeros, and durable
+//!   log/manifest             with which segment the log begins
+//!       0000000007.segment   full
+//!       0000000008.segment   begins with the last checkpoint
+//!       0000000009.segment   being appended to
+//!       0000000010.segment   prepared by a helper thread: all zeros, and durable
 //! ```
 //!
 //! *Appending* encodes all records into one buffer, writes it with one `pwrite` into zeros that are
@@ -12,13 +13,14 @@
 //! one append never cross from one segment into the next; an append larger than a segment makes its
 //! segment longer.
 //!
-//! *Rewriting* writes a segment of the next generation, syncs it, and renames a new manifest into
-//! place: that rename is the moment at which the log holds the new records. The old generation is
-//! deleted afterwards, now or when the log is next opened.
+//! *A checkpoint* is an append that begins a new segment. *Forgetting* what is before it renames a new
+//! manifest into place: that rename is the moment at which the log begins with the checkpoint. The
+//! segments before are deleted afterwards, by a helper thread or when the log is next opened.
 //!
 //! *Loading* is in `recovery`. *Any error* stops the log for good: what the disk holds is unknown
 //! after a failed sync, and a later success would prove nothing.
 
+mod deletion;
 mod prepared;
 mod recovery;
 mod segment;
@@ -31,6 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use self::deletion::Deletion;
 use self::prepared::Prepared;
 use self::recovery::Recovered;
 use self::segment::{Owner, Place, SEGMENT_HEADER_BYTES, Segment};
@@ -42,7 +45,7 @@ use crate::wire::{Decode, Encode, Frame};
 
 const MANIFEST_MAGIC: &[u8; 8] = b"MPXSMANI";
 
-/// The first segment of a generation has this much room at most: it is made while others wait.
+/// The first segment of a log has this much room at most: it is made while others wait.
 const FIRST_ROOM_BYTES: u64 = 1 << 20;
 
 /// How a log uses the disk.
@@ -69,8 +72,8 @@ pub struct LogStats {
     pub bytes: AtomicU64,
     /// Times that an append waited for the disk: commands divided by this is the batch size.
     pub syncs: AtomicU64,
-    /// Rewrites that became durable.
-    pub rewrites: AtomicU64,
+    /// Times that what was before a checkpoint was forgotten.
+    pub compactions: AtomicU64,
 }
 
 /// A durable log of records of type `R` in a [`DataDir`]. See the module for the layout.
@@ -109,15 +112,31 @@ struct Writer {
     used_bytes: u64,
     /// The next segment.
     prepared: Prepared,
+    /// The last checkpoint, unless the log begins with it.
+    checkpoint: Option<Checkpoint>,
+    /// Segments that are being deleted.
+    deletion: Option<Deletion>,
+}
+
+/// Where a checkpoint is.
+#[derive(Clone, Copy, Debug)]
+struct Checkpoint {
+    /// The segment that begins with it.
+    place: Place,
+    /// The sequence of its first record.
+    sequence: u64,
+    /// Bytes of the live records before it.
+    bytes_before: u64,
 }
 
 #[derive(Clone, Copy, Debug, Encode, Decode)]
 #[bincode(crate = "crate::wire::bincode")]
 struct Manifest {
-    generation: u64,
-    /// Sequence of the generation's first record.
+    /// Number of the first segment.
+    first_segment: u64,
+    /// Sequence of the first record in it.
     first_sequence: u64,
-    /// Exclusive: all records below were durable when the generation began.
+    /// Exclusive: all records below were durable when this was written.
     synced_below: u64,
 }
 
@@ -233,8 +252,7 @@ impl<R: Encode + Decode<Frame>> FileLog<R> {
 
     /// Goes on in the prepared segment, and has another one prepared.
     fn roll(&self, writer: &mut Writer) -> io::Result<()> {
-        let next = Place { number: writer.active.place.number + 1, ..writer.active.place };
-        let after = Place { number: next.number + 1, ..next };
+        let after = writer.active.place.next().next();
         let prepared = std::mem::replace(
             &mut writer.prepared,
             Prepared::start(&self.directory, self.owner, after, self.segment_bytes)?,
@@ -244,50 +262,35 @@ impl<R: Encode + Decode<Frame>> FileLog<R> {
         Ok(())
     }
 
-    fn rewrite_with(&mut self, writer: &mut Writer, records: &[Tagged<R>]) -> io::Result<()> {
-        let old = self.manifest.generation;
-        let first_sequence = writer.next_sequence;
-        let synced_below = first_sequence + records.len() as u64;
-        let place = Place { generation: old + 1, number: 0 };
-        let mut entries_bytes = 0;
-        let entries = |seed| {
-            let mut bytes = Vec::new();
-            for (sequence, tagged) in (first_sequence..).zip(records) {
-                let numbers = (sequence, first_sequence);
-                log_format::write_record(&mut bytes, seed, numbers, tagged.seat, &tagged.record)
-                    .map_err(|bytes| too_large(&place.path(&self.directory), bytes))?;
-            }
-            entries_bytes = bytes.len() as u64;
-            // Room to go on, so that the next append need not wait for a segment.
-            let room = self.segment_bytes.min(FIRST_ROOM_BYTES) as usize;
-            bytes.extend(log_format::seal(seed, synced_below));
-            bytes.resize(bytes.len() + room, 0);
-            Ok(bytes)
-        };
-        let never = AtomicBool::new(false);
-        let active = Segment::create(&self.directory, self.owner, place, 0, entries, &never)?;
+    fn checkpoint_with(&mut self, writer: &mut Writer, records: &[Tagged<R>]) -> io::Result<()> {
+        if writer.offset > SEGMENT_HEADER_BYTES as u64 {
+            self.roll(writer)?;
+        }
+        writer.checkpoint = Some(Checkpoint {
+            place: writer.active.place,
+            sequence: writer.next_sequence,
+            bytes_before: writer.used_bytes,
+        });
+        if records.is_empty() { Ok(()) } else { self.append_to(writer, records) }
+    }
 
-        let manifest = Manifest { generation: place.generation, first_sequence, synced_below };
+    fn forget_with(&mut self, writer: &mut Writer) -> io::Result<()> {
+        let Some(checkpoint) = writer.checkpoint.take() else { return Ok(()) };
+        let Checkpoint { place, sequence, bytes_before } = checkpoint;
+        let first = self.manifest.first_segment;
+        let manifest = Manifest {
+            first_segment: place.0,
+            first_sequence: sequence,
+            synced_below: writer.next_sequence,
+        };
         durable_file::replace(&self.directory.join("manifest"), MANIFEST_MAGIC, &manifest)?;
         self.manifest = manifest;
-
-        let next = Place { number: 1, ..place };
-        // This drops the helper of the old generation, which stops it before its files are deleted.
-        writer.prepared = Prepared::start(&self.directory, self.owner, next, self.segment_bytes)?;
-        writer.active = active;
-        writer.offset = SEGMENT_HEADER_BYTES as u64 + entries_bytes;
-        writer.next_sequence = synced_below;
-        writer.used_bytes = entries_bytes;
-        for number in 0.. {
-            let path = Place { generation: old, number }.path(&self.directory);
-            match fs::remove_file(&path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-                Err(error) => return Err(file_error("deleting", &path, &error)),
-            }
-        }
-        sync_directory(&self.directory)?;
-        self.stats.rewrites.fetch_add(1, Ordering::Relaxed);
+        writer.used_bytes -= bytes_before;
+        let paths = (first..place.0).map(|number| Place(number).path(&self.directory)).collect();
+        // The deletion before this one is normally long done; if not, this waits for it.
+        writer.deletion = None;
+        writer.deletion = Some(Deletion::start(paths)?);
+        self.stats.compactions.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -297,16 +300,15 @@ impl<R: Encode + Decode<Frame>> Storage<R> for FileLog<R> {
         if !matches!(self.phase, Phase::Opened) {
             return Err(io::Error::other("a log is loaded once"));
         }
-        let generation = self.manifest.generation;
-        let (live, stale): (Vec<Place>, Vec<Place>) = segment::list(&self.directory)?
-            .into_iter()
-            .partition(|place| place.generation == generation);
+        let first = Place(self.manifest.first_segment);
+        let (live, stale): (Vec<Place>, Vec<Place>) =
+            segment::list(&self.directory)?.into_iter().partition(|place| *place >= first);
         for place in stale {
             let path = place.path(&self.directory);
             fs::remove_file(&path).map_err(|error| file_error("deleting", &path, &error))?;
         }
         sync_directory(&self.directory)?;
-        let numbers = (self.manifest.first_sequence, self.manifest.synced_below);
+        let numbers = (first, self.manifest.first_sequence, self.manifest.synced_below);
         let recovered = recovery::recover(&self.directory, self.owner, &live, numbers)?;
         let Recovered { records, next_sequence, active, offset, prepared, used_bytes } = recovered;
         // A process that was killed within an append left records in the page cache: they are read
@@ -317,13 +319,20 @@ impl<R: Encode + Decode<Frame>> Storage<R> for FileLog<R> {
             .sync_data()
             .map_err(|error| file_error("syncing what was found in", &active.path, &error))?;
         seal(&active, offset, next_sequence)?;
-        let next = Place { number: active.place.number + 1, ..active.place };
+        let next = active.place.next();
         let prepared = match prepared.into_iter().next() {
             Some(segment) => Prepared::Ready(segment),
             None => Prepared::start(&self.directory, self.owner, next, self.segment_bytes)?,
         };
-        self.phase =
-            Phase::Ready(Box::new(Writer { next_sequence, active, offset, used_bytes, prepared }));
+        self.phase = Phase::Ready(Box::new(Writer {
+            next_sequence,
+            active,
+            offset,
+            used_bytes,
+            prepared,
+            checkpoint: None,
+            deletion: None,
+        }));
         Ok(records)
     }
 
@@ -334,8 +343,12 @@ impl<R: Encode + Decode<Frame>> Storage<R> for FileLog<R> {
         self.write(|log, writer| log.append_to(writer, records))
     }
 
-    fn rewrite(&mut self, records: &[Tagged<R>]) -> io::Result<()> {
-        self.write(|log, writer| log.rewrite_with(writer, records))
+    fn checkpoint(&mut self, records: &[Tagged<R>]) -> io::Result<()> {
+        self.write(|log, writer| log.checkpoint_with(writer, records))
+    }
+
+    fn forget_before_checkpoint(&mut self) -> io::Result<()> {
+        self.write(Self::forget_with)
     }
 
     fn size_bytes(&self) -> u64 {
@@ -359,11 +372,11 @@ fn create(directory: &Path, owner: Owner, segment_bytes: u64) -> io::Result<()> 
     if let Some(parent) = directory.parent() {
         sync_directory(parent)?;
     }
-    let place = Place { generation: 1, number: 0 };
+    let place = Place(1);
     let room = segment_bytes.min(FIRST_ROOM_BYTES);
     let never = AtomicBool::new(false);
-    Segment::create(directory, owner, place, room, |_| Ok(Vec::new()), &never)?;
-    let manifest = Manifest { generation: 1, first_sequence: 0, synced_below: 0 };
+    Segment::create(directory, owner, place, room, &never)?;
+    let manifest = Manifest { first_segment: place.0, first_sequence: 0, synced_below: 0 };
     durable_file::replace(&directory.join("manifest"), MANIFEST_MAGIC, &manifest)
 }
 
@@ -407,7 +420,7 @@ mod tests {
         let path = writer.active.path.display().to_string();
         let error = log.append(&record).unwrap_err().to_string();
         assert!(error.contains(&path), "{error}");
-        for outcome in [log.append(&record), log.append(&[]), log.rewrite(&record)] {
+        for outcome in [log.append(&record), log.append(&[]), log.checkpoint(&record)] {
             let error = outcome.unwrap_err().to_string();
             assert!(error.contains("earlier error") && error.contains(&path), "{error}");
         }

@@ -36,8 +36,7 @@ impl Prepared {
         let cancel = Arc::new(AtomicBool::new(false));
         let (directory, cancelled) = (directory.to_path_buf(), Arc::clone(&cancel));
         let prepare = move || {
-            let segment =
-                Segment::create(&directory, owner, place, capacity, |_| Ok(Vec::new()), &cancelled);
+            let segment = Segment::create(&directory, owner, place, capacity, &cancelled);
             if let Err(error) = &segment
                 && !cancelled.load(Ordering::Relaxed)
             {

@@ -1,5 +1,5 @@
 //! Reading the log after a crash, segment by segment. What is torn and what is damage is told apart by
-//! `log_format`; the manifest proves the records that a rewrite wrote.
+//! `log_format`; the manifest proves the records that were durable when it was written.
 
 use std::io;
 use std::path::Path;
@@ -25,14 +25,14 @@ pub(super) struct Recovered<R> {
     pub(super) used_bytes: u64,
 }
 
-/// Reads all segments of one generation. Torn bytes are overwritten durably before it returns.
+/// Reads all segments from that of the manifest on. Torn bytes are overwritten durably before it returns.
 ///
 /// `proven` is exclusive: the manifest proves all records below.
 pub(super) fn recover<R: Decode<Frame>>(
     directory: &Path,
     owner: Owner,
     places: &[Place],
-    (first_sequence, proven): (u64, u64),
+    (first, first_sequence, proven): (Place, u64, u64),
 ) -> io::Result<Recovered<R>> {
     let mut records = Vec::new();
     let mut next = first_sequence;
@@ -40,9 +40,10 @@ pub(super) fn recover<R: Decode<Frame>>(
     let mut segments = Vec::new();
     let mut tail = (0, SEGMENT_HEADER_BYTES);
     for (index, place) in places.iter().enumerate() {
-        if place.number != index as u64 {
+        let expected = Place(first.0 + index as u64);
+        if *place != expected {
             return Err(invalid(
-                &Place { number: index as u64, ..*place }.path(directory),
+                &expected.path(directory),
                 "this segment is missing, and a later one is there",
                 DAMAGED,
             ));

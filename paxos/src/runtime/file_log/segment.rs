@@ -4,8 +4,8 @@
 //! metadata of the file, which is what makes the sync cheap. The header has a page of its own that
 //! is never written again, so that no torn write of a record can harm it.
 //!
-//! Header: magic (8), format (4), crc32c of the rest (4), generation (8), number (8), incarnation
-//! (8), salt (8), crc32c of cluster and node name (4).
+//! Header: magic (8), format (4), crc32c of the rest (4), number (8), incarnation (8), salt (8), crc32c of
+//! cluster and node name (4).
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -23,7 +23,7 @@ use crate::runtime::durable_file::{
 pub(super) const SEGMENT_HEADER_BYTES: usize = 4096;
 
 const MAGIC: &[u8; 8] = b"MPXSLOG\0";
-const HEADER_USED_BYTES: usize = 52;
+const HEADER_USED_BYTES: usize = 44;
 
 /// Zeros are written and synced in slices, so that they never hold up the sync of an append for long.
 const SLICE_BYTES: usize = 1 << 20;
@@ -44,22 +44,23 @@ impl Owner {
     }
 }
 
-/// Which rewrite of the log a segment belongs to, and its place in it. Both count up.
+/// The place of a segment in the log. Counts up, and is never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) generation: u64,
-    pub(super) number: u64,
-}
+pub(super) struct Place(pub(super) u64);
 
 impl Place {
     pub(super) fn path(self, directory: &Path) -> PathBuf {
-        directory.join(format!("{:08}-{:08}.segment", self.generation, self.number))
+        directory.join(format!("{:010}.segment", self.0))
+    }
+
+    /// The one after it.
+    pub(super) fn next(self) -> Self {
+        Self(self.0 + 1)
     }
 
     /// The place in a file name, if it is one of a segment.
     fn parse(name: &str) -> Option<Self> {
-        let (generation, number) = name.strip_suffix(".segment")?.split_once('-')?;
-        Some(Self { generation: generation.parse().ok()?, number: number.parse().ok()? })
+        name.strip_suffix(".segment")?.parse().ok().map(Self)
     }
 }
 
@@ -76,22 +77,20 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Creates a segment of `capacity` bytes that begins with `entries` (built by the caller, who
-    /// is told the seed). Durable on return, with its name. Gives up early once `cancel` is set.
+    /// Creates an empty segment of `capacity` bytes. Durable on return, with its name. Gives up early
+    /// once `cancel` is set.
     pub(super) fn create(
         directory: &Path,
         owner: Owner,
         place: Place,
         capacity: u64,
-        entries: impl FnOnce(u32) -> io::Result<Vec<u8>>,
         cancel: &AtomicBool,
     ) -> io::Result<Self> {
         let path = place.path(directory);
         let draft = path.with_extension("new");
         let salt = random_u64()?;
         let seed = seed_of(salt);
-        let mut bytes = header(owner, place, salt);
-        bytes.extend(entries(seed)?);
+        let bytes = header(owner, place, salt);
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -200,11 +199,10 @@ fn header(owner: Owner, place: Place, salt: u64) -> Vec<u8> {
     let mut bytes = vec![0; SEGMENT_HEADER_BYTES];
     bytes[..8].copy_from_slice(MAGIC);
     bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
-    bytes[16..24].copy_from_slice(&place.generation.to_le_bytes());
-    bytes[24..32].copy_from_slice(&place.number.to_le_bytes());
-    bytes[32..40].copy_from_slice(&owner.incarnation.0.to_le_bytes());
-    bytes[40..48].copy_from_slice(&salt.to_le_bytes());
-    bytes[48..52].copy_from_slice(&owner.names_crc.to_le_bytes());
+    bytes[16..24].copy_from_slice(&place.0.to_le_bytes());
+    bytes[24..32].copy_from_slice(&owner.incarnation.0.to_le_bytes());
+    bytes[32..40].copy_from_slice(&salt.to_le_bytes());
+    bytes[40..44].copy_from_slice(&owner.names_crc.to_le_bytes());
     let crc = header_checksum(&bytes);
     bytes[12..16].copy_from_slice(&crc.to_le_bytes());
     bytes
@@ -223,7 +221,7 @@ fn check_header(path: &Path, bytes: &[u8], owner: Owner, place: Place) -> io::Re
         return Err(other_format(path, word(bytes, 8)));
     }
     let found =
-        Owner { incarnation: Incarnation(double_word(bytes, 32)), names_crc: word(bytes, 48) };
+        Owner { incarnation: Incarnation(double_word(bytes, 24)), names_crc: word(bytes, 40) };
     if found != owner {
         return Err(invalid(
             path,
@@ -235,10 +233,10 @@ fn check_header(path: &Path, bytes: &[u8], owner: Owner, place: Place) -> io::Re
             "put back the files that belong to this data directory",
         ));
     }
-    if (double_word(bytes, 16), double_word(bytes, 24)) != (place.generation, place.number) {
+    if double_word(bytes, 16) != place.0 {
         return Err(invalid(path, "its header names another segment: it was renamed", DAMAGED));
     }
-    Ok(double_word(bytes, 40))
+    Ok(double_word(bytes, 32))
 }
 
 fn seed_of(salt: u64) -> u32 {

@@ -218,9 +218,9 @@ impl Calls {
         self.running.spawn(async move {
             let exchange = async {
                 let peer: Hello = hello::read(&mut stream).await?;
-                if let Purpose::Ask | Purpose::Join(_) = peer.purpose {
+                if let Purpose::Ask | Purpose::Join(_) | Purpose::Inquire = peer.purpose {
                     hello::write(&mut stream, &Answer::NotYet(own)).await?;
-                    let text = "a process wants to join a cluster that is not founded yet";
+                    let text = "a process asks for a cluster that is not founded yet";
                     return Err(io::Error::new(io::ErrorKind::WouldBlock, text));
                 }
                 if let Err(reason) = hello::check_cluster(&own, &peer) {

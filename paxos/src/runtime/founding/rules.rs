@@ -14,8 +14,8 @@ pub(super) enum FoundingError {
     #[error(
         "the data directory of {me:?} is new, and the cluster was founded with another one: it must \
          not vote in place of the old one; put the old data directory back as it was last; if it \
-         is lost, leave this process stopped and replace its acceptors by those of other processes: \
-         nothing admits a new directory yet"
+         is lost, start this process to join with an empty one, and have the cluster replace {me:?} \
+         by itself"
     )]
     Forgotten { me: String },
     #[error(
@@ -298,7 +298,7 @@ mod tests {
         let error = world.tell("n0", "n2").unwrap_err();
         assert_eq!(error, FoundingError::Forgotten { me: "n2".into() });
         assert_eq!(world.nodes["n2"].ballot, Ballot::default());
-        assert!(error.to_string().contains("leave this process stopped"));
+        assert!(error.to_string().contains("start this process to join"));
     }
 
     #[test]

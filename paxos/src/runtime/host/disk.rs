@@ -16,7 +16,8 @@ use crate::storage::{Storage, Tagged};
 #[derive(Debug)]
 enum Job<R> {
     Append { batch: u64, records: Vec<Tagged<R>> },
-    Rewrite { batch: u64, records: Vec<Tagged<R>> },
+    Checkpoint { batch: u64, records: Vec<Tagged<R>> },
+    Forget { batch: u64 },
 }
 
 /// What the disk thread achieved.
@@ -26,8 +27,8 @@ pub(super) struct Done<R> {
     pub(super) batch: u64,
     /// Records of the appends.
     pub(super) appended_count: usize,
-    /// Whether it was a rewrite.
-    pub(super) is_rewrite: bool,
+    /// Whether what was before the last checkpoint is gone with it.
+    pub(super) has_forgotten: bool,
     /// Size of the log in bytes afterwards.
     pub(super) size_bytes: u64,
     /// An empty list to collect the next batch in.
@@ -56,9 +57,14 @@ impl<R: Send + 'static> Disk<R> {
         self.give(Job::Append { batch, records });
     }
 
-    /// Has everything before `batch` replaced by `records`.
-    pub(super) fn rewrite(&self, batch: u64, records: Vec<Tagged<R>>) {
-        self.give(Job::Rewrite { batch, records });
+    /// Has a new part of the log begun with `records`.
+    pub(super) fn checkpoint(&self, batch: u64, records: Vec<Tagged<R>>) {
+        self.give(Job::Checkpoint { batch, records });
+    }
+
+    /// Has everything before the last checkpoint forgotten, once all that was given is durable.
+    pub(super) fn forget(&self, batch: u64) {
+        self.give(Job::Forget { batch });
     }
 
     /// A thread that has ended is noticed by `poll_done`, which says why; so nothing is lost here.
@@ -103,22 +109,25 @@ fn serve<R, S: Storage<R>>(
                             batch = later;
                             records.append(&mut more);
                         }
-                        rewrite @ Job::Rewrite { .. } => {
-                            next = Some(rewrite);
+                        other @ (Job::Checkpoint { .. } | Job::Forget { .. }) => {
+                            next = Some(other);
                             break;
                         }
                     }
                 }
-                storage.append(&records).map(|()| (batch, records, false))
+                let appended_count = records.len();
+                storage.append(&records).map(|()| (batch, records, appended_count, false))
             }
-            Job::Rewrite { batch, records } => {
-                storage.rewrite(&records).map(|()| (batch, records, true))
+            Job::Checkpoint { batch, records } => {
+                storage.checkpoint(&records).map(|()| (batch, records, 0, false))
+            }
+            Job::Forget { batch } => {
+                storage.forget_before_checkpoint().map(|()| (batch, Vec::new(), 0, true))
             }
         };
-        let outcome = outcome.map(|(batch, mut spare, is_rewrite)| {
-            let appended_count = if is_rewrite { 0 } else { spare.len() };
+        let outcome = outcome.map(|(batch, mut spare, appended_count, has_forgotten)| {
             spare.clear();
-            Done { batch, appended_count, is_rewrite, size_bytes: storage.size_bytes(), spare }
+            Done { batch, appended_count, has_forgotten, size_bytes: storage.size_bytes(), spare }
         });
         let has_failed = outcome.is_err();
         // The loop may be gone; then nobody waits for the report.

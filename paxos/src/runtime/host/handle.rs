@@ -104,8 +104,10 @@ pub struct HostStats {
     pub records: AtomicU64,
     /// Batches handed to the disk thread; the log merges some of them into one sync.
     pub batches: AtomicU64,
-    /// Times that the log was rewritten.
-    pub rewrites: AtomicU64,
+    /// Times that the log was compacted.
+    pub compactions: AtomicU64,
+    /// Size of the log in bytes.
+    pub log_bytes: AtomicU64,
 }
 
 /// The loop's own counters: it adds to them without synchronization.
@@ -120,7 +122,8 @@ pub(super) struct Counts {
     pub(super) violations: u64,
     pub(super) records: u64,
     pub(super) batches: u64,
-    pub(super) rewrites: u64,
+    pub(super) compactions: u64,
+    pub(super) log_bytes: u64,
 }
 
 impl Counts {
@@ -134,6 +137,7 @@ impl Counts {
         stats.violations.store(self.violations, Ordering::Relaxed);
         stats.records.store(self.records, Ordering::Relaxed);
         stats.batches.store(self.batches, Ordering::Relaxed);
-        stats.rewrites.store(self.rewrites, Ordering::Relaxed);
+        stats.compactions.store(self.compactions, Ordering::Relaxed);
+        stats.log_bytes.store(self.log_bytes, Ordering::Relaxed);
     }
 }

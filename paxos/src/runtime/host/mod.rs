@@ -22,6 +22,10 @@
 //! *Limits*. A turn takes a bounded number of inputs and steps. Records that are not yet durable are
 //! bounded: above the limit the loop takes no inputs until the disk has caught up.
 //!
+//! *Compaction* ([`Actor`], "Compaction"). When the log has grown, the checkpoints of all actors begin a new
+//! part of it; when all actors are compact, what is before that part goes. The actors and the disk
+//! thread go on meanwhile.
+//!
 //! *Errors*. Any error of the storage ends the host with that error, and nothing more is sent. An
 //! actor's broken invariant panics; the program must then end, and must not start the actor again
 //! in the same process.
@@ -49,7 +53,7 @@ use self::handle::Counts;
 pub use self::handle::{HostHandle, HostStats, Port, SendError};
 use self::timers::Timers;
 use super::data_dir::random_u64;
-use crate::actor::{Actor, EffectsOf, NodeId, Seat};
+use crate::actor::{Actor, EffectsOf, NodeId, RestoreError, Seat};
 use crate::storage::{Storage, Tagged};
 use crate::transport::{Envelope, Transport};
 
@@ -62,9 +66,9 @@ pub struct HostOptions {
     pub queue_max: usize,
     /// Records that may wait for the disk; above it the host takes no inputs.
     pub unsynced_records_max: usize,
-    /// The log is rewritten once it is larger than this many bytes, and than four times what was
-    /// left by the last rewrite.
-    pub rewrite_above_bytes: u64,
+    /// The log is compacted when it has grown by more than this many bytes since the start or the last
+    /// compaction, and by more than half of what that left.
+    pub compact_above_bytes: u64,
 }
 
 impl Default for HostOptions {
@@ -73,7 +77,7 @@ impl Default for HostOptions {
             inputs_max: 1024,
             queue_max: 65_536,
             unsynced_records_max: 65_536,
-            rewrite_above_bytes: 512 << 20,
+            compact_above_bytes: 128 << 20,
         }
     }
 }
@@ -108,7 +112,7 @@ pub struct Host<A: Actor, T> {
     durable_batch: u64,
     /// Records handed to the disk thread that are not durable yet.
     unsynced_records: usize,
-    rewrite: Rewrite,
+    compaction: Compaction,
 
     counts: Counts,
     stats: Arc<HostStats>,
@@ -135,13 +139,15 @@ enum Place {
 
 /// Where compaction stands.
 #[derive(Clone, Copy, Debug)]
-enum Rewrite {
+enum Compaction {
     /// The log may grow to so many bytes.
     Above(u64),
     /// The next turn hands over the checkpoints.
     Wanted,
-    /// The disk thread has them.
-    Running,
+    /// The disk thread has them; what is before them goes when every actor is compact.
+    Begun,
+    /// It is going.
+    Forgetting,
 }
 
 /// Why the loop woke up.
@@ -161,7 +167,7 @@ where
     /// Loads `storage`, restores `actors` from it, and starts the disk thread. Blocks while it loads.
     ///
     /// *Errors*: the storage does not load; it has records of a seat that no actor here has (they
-    /// would be forgotten); two actors have the same seat.
+    /// would be forgotten), or lacks some; two actors have the same seat.
     pub fn new<S: Storage<A::Record> + Send + 'static>(
         actors: Vec<(NodeId, A)>,
         transport: T,
@@ -170,6 +176,7 @@ where
     ) -> io::Result<Self> {
         let (handle, (inputs, stopped)) = HostHandle::new(options.queue_max);
         let records = storage.load()?;
+        let log_bytes = storage.size_bytes();
         let mut host = Self {
             actors: Vec::with_capacity(actors.len()),
             ports: Vec::new(),
@@ -188,9 +195,9 @@ where
             batch: 1,
             durable_batch: 0,
             unsynced_records: 0,
-            rewrite: Rewrite::Above(options.rewrite_above_bytes),
+            compaction: Compaction::Above(log_bytes.saturating_add(options.compact_above_bytes)),
             options,
-            counts: Counts::default(),
+            counts: Counts { log_bytes, ..Counts::default() },
             stats: Arc::new(HostStats::default()),
         };
         for (node, actor) in actors {
@@ -203,6 +210,9 @@ where
                 Some((_, Place::Actor(index))) => host.actors[index].actor.restore(record),
                 _ => return Err(orphan(seat)),
             }
+        }
+        for seated in &host.actors {
+            seated.actor.check_restored().map_err(|error| incomplete(seated.node, &error))?;
         }
         Ok(host)
     }
@@ -320,14 +330,16 @@ where
         if self.records.is_empty() && self.records.capacity() == 0 {
             self.records = done.spare;
         }
-        if done.is_rewrite {
-            self.counts.rewrites += 1;
-            let limit = done.size_bytes.saturating_mul(4).max(self.options.rewrite_above_bytes);
-            self.rewrite = Rewrite::Above(limit);
-        } else if let Rewrite::Above(limit) = self.rewrite
+        self.counts.log_bytes = done.size_bytes;
+        if done.has_forgotten {
+            self.counts.compactions += 1;
+            let growth = self.options.compact_above_bytes.max(done.size_bytes / 2);
+            self.compaction = Compaction::Above(done.size_bytes.saturating_add(growth));
+            tracing::info!(bytes = done.size_bytes, "compacted the log");
+        } else if let Compaction::Above(limit) = self.compaction
             && done.size_bytes > limit
         {
-            self.rewrite = Rewrite::Wanted;
+            self.compaction = Compaction::Wanted;
         }
         for index in 0..self.actors.len() {
             let from = self.actors[index].node;
@@ -365,6 +377,16 @@ impl<A: Actor> Seated<A> {
         }
         self.held.pop_front().map(|(_, to, message)| (to, message))
     }
+}
+
+fn incomplete(node: NodeId, error: &RestoreError) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!(
+            "records of the actor {node} are missing from the log: {error}; leave the process stopped \
+             unless the undamaged files can be put back"
+        ),
+    )
 }
 
 fn orphan(seat: Seat) -> io::Error {

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{Host, Place, Rewrite};
+use super::{Compaction, Host, Place};
 use crate::actor::{Actor, EffectsOf, NodeId, TimerChange};
 use crate::storage::Tagged;
 use crate::transport::{Envelope, Transport};
@@ -16,6 +16,7 @@ enum Input<A: Actor> {
     Message(NodeId, A::Message),
     Timer(A::Timer),
     TurnEnd,
+    Compaction,
 }
 
 impl<A, T> Host<A, T>
@@ -112,6 +113,7 @@ where
             Input::Message(from, message) => seated.actor.on_message(from, message, &mut fx),
             Input::Timer(timer) => seated.actor.on_timer(timer, &mut fx),
             Input::TurnEnd => seated.actor.on_turn_end(&mut fx),
+            Input::Compaction => seated.actor.on_compaction(&mut fx),
         }
         if !is_turn_end {
             seated.has_run = true;
@@ -157,8 +159,22 @@ where
         }
     }
 
-    /// Hands the records of the turn to the disk thread, and the checkpoints if the log has grown.
+    /// Hands the records of the turn to the disk thread, and does what compaction needs next.
     fn hand_over(&mut self) {
+        self.hand_over_records();
+        match self.compaction {
+            Compaction::Wanted => self.begin_compaction(),
+            // The disk thread keeps the order: all that makes the actors compact is durable by then.
+            Compaction::Begun if self.actors.iter().all(|seated| seated.actor.is_compact()) => {
+                self.disk.forget(self.batch);
+                self.batch += 1;
+                self.compaction = Compaction::Forgetting;
+            }
+            Compaction::Above(_) | Compaction::Begun | Compaction::Forgetting => {}
+        }
+    }
+
+    fn hand_over_records(&mut self) {
         if !self.records.is_empty() {
             let records = std::mem::take(&mut self.records);
             self.unsynced_records += records.len();
@@ -166,19 +182,24 @@ where
             self.disk.append(self.batch, records);
             self.batch += 1;
         }
-        if matches!(self.rewrite, Rewrite::Wanted) {
-            // Everything that the actors know was handed over above, so the checkpoints replace it.
-            let mut records = Vec::new();
-            for seated in &self.actors {
-                let seat = seated.node.seat;
-                let checkpoint = seated.actor.checkpoint();
-                records.extend(checkpoint.into_iter().map(|record| Tagged { seat, record }));
-            }
-            tracing::info!(records = records.len(), "rewriting the log");
-            self.disk.rewrite(self.batch, records);
-            self.batch += 1;
-            self.rewrite = Rewrite::Running;
+    }
+
+    /// Everything that the actors know was handed over; the checkpoints and what follows replace it.
+    fn begin_compaction(&mut self) {
+        for index in 0..self.actors.len() {
+            self.step(index, Input::Compaction);
         }
+        let mut records = Vec::new();
+        for seated in &self.actors {
+            let seat = seated.node.seat;
+            let checkpoint = seated.actor.checkpoint();
+            records.extend(checkpoint.into_iter().map(|record| Tagged { seat, record }));
+        }
+        tracing::info!(records = records.len(), "compacting the log");
+        self.disk.checkpoint(self.batch, records);
+        self.batch += 1;
+        self.compaction = Compaction::Begun;
+        self.hand_over_records();
     }
 }
 

@@ -114,15 +114,17 @@ impl<M: Decode<Frame> + Send + 'static> Door<M> {
                 directory.check_incarnation(&name, incarnation)?;
                 Ok(Answer::Welcome(own))
             }
-            Purpose::Join(announcement) => {
+            Purpose::Join(_) | Purpose::Inquire => {
                 hello::check_identity(&own.identity, &peer.identity)?;
                 let known = directory.process(&name).and_then(|process| process.incarnation);
                 if known == Some(incarnation) {
                     self.candidates.forget(&name);
                     return Ok(Answer::Admitted(own, edition.welcome.clone()));
                 }
-                tracing::debug!(name, cluster, "a process wants to join");
-                self.candidates.note(&name, incarnation, announcement)?;
+                if let Purpose::Join(announcement) = peer.purpose {
+                    tracing::debug!(name, cluster, "a process wants to join");
+                    self.candidates.note(&name, incarnation, announcement)?;
+                }
                 Ok(Answer::Waiting(own, edition.welcome.clone()))
             }
         }

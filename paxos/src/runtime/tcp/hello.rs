@@ -47,6 +47,8 @@ pub(in crate::runtime) enum Purpose {
     Ask,
     /// Take part once an operator has admitted it. With what the application says of itself.
     Join(Vec<u8>),
+    /// Learn what the application of a member knows of all, and whether the caller is still one.
+    Inquire,
 }
 
 /// What a process says of itself.
@@ -71,7 +73,7 @@ pub(in crate::runtime) enum Answer {
     NotYet(Hello),
     /// The caller may not take part, for this reason.
     Refused(String),
-    /// The caller is known as one that wants to join. With what the application knows of the others.
+    /// The caller is no member, or wants to join. With what the application knows of the others.
     Waiting(Hello, Vec<u8>),
     /// The caller is a member. With what the application needs to know to take part.
     Admitted(Hello, Vec<u8>),

@@ -1,0 +1,196 @@
+//! Reading a snapshot from the machine, for the archive or for a replica that lags.
+//!
+//! The machine freezes a view of itself and goes on. The view is cut into chunks, of which a few are
+//! under way at once: a chunk goes when one before it is durable, so that votes of clients come
+//! in between. There is one view at a time; who comes second waits, or asks elsewhere.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::{FromReplica, Fx, Replica, ReplicaTimer};
+use crate::actor::NodeId;
+use crate::message::{Keep, Kept, SnapshotA, SnapshotB, SnapshotWanted};
+use crate::mutant::{self, Mutant};
+use crate::slot::Slot;
+use crate::snapshot::{Chunk, Part, Sequence, SessionPart};
+use crate::state_machine::StateMachine;
+use crate::wire::{self, Payload};
+
+/// A replica that asks for no chunk for so long is not waited for.
+const LEASE: Range<Duration> = Duration::from_millis(2000)..Duration::from_millis(2500);
+
+/// Whom a snapshot is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Reader {
+    Archive,
+    Peer(NodeId),
+}
+
+/// A snapshot that is being read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Scan {
+    reader: Reader,
+    sequence: Sequence,
+    /// Parts of the session table as it was that are not cut yet.
+    sessions: VecDeque<SessionPart>,
+    /// Chunks under way, of consecutive numbers.
+    window: VecDeque<Chunk>,
+    /// The first chunk that the last question asked for.
+    asked: u64,
+    /// Whether the last chunk was cut.
+    is_cut: bool,
+}
+
+impl Scan {
+    /// Whether the archive beside the replica is to keep it.
+    pub(super) fn is_for_archive(&self) -> bool {
+        self.reader == Reader::Archive
+    }
+
+    /// The slot of the snapshot.
+    pub(super) fn slot(&self) -> Slot {
+        self.sequence.slot()
+    }
+
+    /// Lets go of the chunks below `next`.
+    fn release(&mut self, next: u64) {
+        while self.window.pop_front_if(|chunk| chunk.number < next).is_some() {}
+    }
+
+    fn is_done(&self) -> bool {
+        self.is_cut && self.window.is_empty()
+    }
+}
+
+impl<S: StateMachine> Replica<S> {
+    /// The log has grown.
+    pub(super) fn on_snapshot_wanted(&mut self, m: SnapshotWanted) {
+        self.wanted = Some(m.watermark);
+    }
+
+    /// Begins the snapshot that the archive wants, once nothing is in its way. While values are missing
+    /// it waits: if they are gone everywhere, a later snapshot of another replica is on its way.
+    pub(super) fn start_wanted_scan(&mut self, fx: &mut Fx) {
+        let Some(wanted) = self.wanted else { return };
+        let is_reached = wanted <= self.executed_watermark;
+        let is_free = !self.is_fetching && self.scan.is_none() && self.incoming.is_none();
+        if is_reached && is_free {
+            self.wanted = None;
+            self.start_scan(Reader::Archive, fx);
+        }
+    }
+
+    fn start_scan(&mut self, reader: Reader, fx: &mut Fx) {
+        self.machine.start_snapshot();
+        let sessions = match mutant::is_on(Mutant::SessionsOutsideSnapshot) {
+            true => VecDeque::new(),
+            false => self.sessions.parts(self.options.chunk_bytes),
+        };
+        self.scan = Some(Scan {
+            reader,
+            sequence: Sequence::new(self.executed_watermark),
+            sessions,
+            window: VecDeque::new(),
+            asked: 0,
+            is_cut: false,
+        });
+        self.pump(fx);
+    }
+
+    /// Gives up the view.
+    pub(super) fn stop_scan(&mut self) {
+        self.machine.stop_snapshot();
+        self.scan = None;
+    }
+
+    /// Cuts and sends chunks while there is room for them.
+    fn pump(&mut self, fx: &mut Fx) {
+        let Some(scan) = &mut self.scan else { return };
+        while !scan.is_cut && scan.window.len() < self.options.window.max(1) {
+            let chunk = cut_chunk(scan, &mut self.machine, self.options.chunk_bytes);
+            fx.sends.push(addressed(scan.reader, self.surroundings.archive, chunk.clone()));
+            scan.window.push_back(chunk);
+        }
+    }
+
+    /// A chunk is durable at the archive beside.
+    pub(super) fn on_kept(&mut self, m: Kept, fx: &mut Fx) {
+        match &mut self.scan {
+            Some(scan) if scan.is_for_archive() && scan.slot() == m.slot => {
+                scan.release(m.number.saturating_add(1));
+                match scan.is_done() {
+                    true => self.stop_scan(),
+                    false => self.pump(fx),
+                }
+            }
+            _ => self.on_transfer_kept(m, fx),
+        }
+    }
+
+    /// Gives a snapshot to a replica that lags: begins one, or goes on with the one that it is being
+    /// given. Without an answer it asks elsewhere.
+    ///
+    /// *Repeat*: the chunks that are under way are sent again.
+    pub(super) fn on_snapshot_a(&mut self, from: NodeId, m: SnapshotA, fx: &mut Fx) {
+        match &mut self.scan {
+            Some(scan) if scan.reader != Reader::Peer(from) => return,
+            Some(scan) if m.slot == Some(scan.slot()) => {
+                scan.release(m.next);
+                let is_repeated = std::mem::replace(&mut scan.asked, m.next) == m.next;
+                if is_repeated {
+                    let archive = self.surroundings.archive;
+                    let again = scan.window.iter().cloned();
+                    fx.sends.extend(again.map(|chunk| addressed(scan.reader, archive, chunk)));
+                }
+                if scan.is_done() {
+                    fx.cancel_timer(ReplicaTimer::Lease);
+                    return self.stop_scan();
+                }
+                self.pump(fx);
+            }
+            // It has another one or none: it started over, or this view is a new one to it.
+            _ if self.executed_watermark <= m.executed_watermark => return,
+            _ => self.start_scan(Reader::Peer(from), fx),
+        }
+        fx.set_timer(ReplicaTimer::Lease, LEASE);
+    }
+
+    /// The replica that was given a snapshot is silent.
+    pub(super) fn on_lease_timer(&mut self) {
+        if self.scan.as_ref().is_some_and(|scan| !scan.is_for_archive()) {
+            self.stop_scan();
+        }
+    }
+}
+
+fn addressed(reader: Reader, archive: NodeId, chunk: Chunk) -> (NodeId, FromReplica) {
+    match reader {
+        Reader::Archive => (archive, FromReplica::Keep(Keep { chunk })),
+        Reader::Peer(node) => (node, FromReplica::SnapshotB(SnapshotB { chunk })),
+    }
+}
+
+/// The next chunk: sessions first, then the machine.
+fn cut_chunk<S: StateMachine>(scan: &mut Scan, machine: &mut S, bytes_max: usize) -> Chunk {
+    if !scan.sessions.is_empty() {
+        let (mut parts, mut size_bytes) = (Vec::new(), 0);
+        while size_bytes < bytes_max.max(1)
+            && let Some(part) = scan.sessions.pop_front()
+        {
+            size_bytes += part.size_bytes();
+            parts.push(part);
+        }
+        return scan.sequence.cut(Payload(wire::encode(&Part::Sessions(parts))), false);
+    }
+    match machine.next_chunk(bytes_max) {
+        Some(bytes) => {
+            let part = wire::encode(&Part::Machine(Payload(bytes)));
+            scan.sequence.cut(Payload(part), false)
+        }
+        None => {
+            scan.is_cut = true;
+            scan.sequence.cut(Payload::default(), true)
+        }
+    }
+}
