@@ -200,7 +200,8 @@ impl Matchmaker {
         let is_kept = !mutant::is_on(Mutant::CheckpointWithoutWatermark);
         let collected = (self.watermark > inherited && is_kept)
             .then_some(MatchmakerRecord::Collected(self.watermark));
-        let newest = self.newest.clone();
+        let is_told = !mutant::is_on(Mutant::CheckpointWithoutNewest);
+        let newest = self.newest.clone().filter(|_| is_told);
         let log =
             self.log.iter().filter(|(round, _)| !known(round)).map(|(round, configuration)| {
                 MatchmakerRecord::Registered(*round, configuration.clone())

@@ -23,11 +23,20 @@ use crate::round::Round;
 use crate::slot::Slot;
 use crate::wire::{Decode, Encode, Frame};
 
-/// How many bytes of values one [`Phase1B`] carries at most, unless a single vote is larger.
-const PAGE_BYTES_MAX: usize = 4 << 20;
+/// The limits of an acceptor.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AcceptorOptions {
+    /// How many bytes of values one [`Phase1B`] carries at most, unless a single vote is larger.
+    pub page_bytes_max: usize,
+    /// Votes in one [`Phase1B`], at most; at least one.
+    pub page_votes_max: usize,
+}
 
-/// Votes in one [`Phase1B`] at most.
-const PAGE_VOTES_MAX: usize = 16_384;
+impl Default for AcceptorOptions {
+    fn default() -> Self {
+        Self { page_bytes_max: 4 << 20, page_votes_max: 16_384 }
+    }
+}
 
 /// A durable fact of an acceptor.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
@@ -52,6 +61,7 @@ pub struct Acceptor {
     persisted_watermark: Slot,
     /// The last question of a leader that was answered. A sign of life for others, not durable.
     beat: Option<(Round, u64)>,
+    options: AcceptorOptions,
 }
 
 type Fx = Effects<FromAcceptor, Infallible, AcceptorRecord>;
@@ -60,6 +70,11 @@ impl Acceptor {
     /// An acceptor that has promised nothing.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, with limits of its own.
+    pub fn with_options(options: AcceptorOptions) -> Self {
+        Self { options, ..Self::default() }
     }
 
     /// The highest promised round.
@@ -86,13 +101,20 @@ impl Acceptor {
                     self.promised = self.promised.max(Some(round));
                 }
                 if slot >= self.persisted_watermark {
-                    self.votes.insert(slot, (round, value));
+                    self.keep(slot, round, value);
                 }
             }
             AcceptorRecord::Persisted(watermark) => {
                 self.persisted_watermark = self.persisted_watermark.max(watermark);
                 self.votes = self.votes.split_off(&self.persisted_watermark);
             }
+        }
+    }
+
+    fn keep(&mut self, slot: Slot, round: Round, value: Value) {
+        let is_known = self.votes.get(&slot).is_some_and(|(_, known)| *known == value);
+        if !(is_known && mutant::is_on(Mutant::OldRoundKept)) {
+            self.votes.insert(slot, (round, value));
         }
     }
 
@@ -137,9 +159,11 @@ impl Acceptor {
         let mut page_bytes = 0;
         for (slot, (round, value)) in self.votes.range(m.first..) {
             page_bytes += value.size_bytes();
-            let is_full = page_bytes > PAGE_BYTES_MAX || votes.len() == PAGE_VOTES_MAX;
+            let AcceptorOptions { page_bytes_max, page_votes_max } = self.options;
+            let is_full = page_bytes > page_bytes_max || votes.len() >= page_votes_max;
             if is_full && !votes.is_empty() {
-                next = Some(*slot);
+                let is_skipped = mutant::is_on(Mutant::PageSkipsVote);
+                next = Some(if is_skipped { slot.next() } else { *slot });
                 break;
             }
             let round = before.filter(|_| mutant::is_on(Mutant::OneBallot)).unwrap_or(*round);
@@ -331,8 +355,9 @@ mod tests {
 
     #[test]
     fn votes_that_fill_a_page_are_shown_in_the_next() {
-        let mut acceptor = Acceptor::new();
-        let large = Value::Batch(Payload::new(vec![0; PAGE_BYTES_MAX / 2 + 1]));
+        let options = AcceptorOptions { page_bytes_max: 5, ..AcceptorOptions::default() };
+        let mut acceptor = Acceptor::with_options(options);
+        let large = value("abc");
         for slot in 0..3 {
             let m = Phase2A { round: round(1), slot: Slot(slot), value: large.clone() };
             step(&mut acceptor, m);

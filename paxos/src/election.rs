@@ -141,7 +141,11 @@ impl Election {
         let Phase::Probing { before, beats } = &mut self.phase else { return false };
         let beats = std::mem::take(beats);
         let before = before.take();
-        let has_quorum = configuration.is_phase1(configuration.members_among(beats.keys()));
+        let heard = configuration.members_among(beats.keys());
+        let has_quorum = match mutant::is_on(Mutant::CampaignByPhase2Quorum) {
+            true => configuration.is_phase2(heard),
+            false => configuration.is_phase1(heard),
+        };
         if !has_quorum && !mutant::is_on(Mutant::CampaignWithoutQuorum) {
             self.probe(None, configuration, fx);
             return false;

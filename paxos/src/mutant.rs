@@ -13,9 +13,13 @@ use std::cell::Cell;
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Mutant {
+    /// R03c: The next page of the votes of an acceptor begins one slot too late.
+    PageSkipsVote,
     /// R04: An acceptor keeps one round for promise and vote: a later promise raises the round of
     /// its votes.
     OneBallot,
+    /// R04b: An acceptor that votes for the same value again keeps the round of its first vote.
+    OldRoundKept,
     /// R05: A vote does not raise the promise.
     VoteWithoutPromise,
     /// R06: A leader adopts the vote of the lowest round in a slot.
@@ -37,6 +41,8 @@ pub enum Mutant {
     RegisterLowerRound,
     /// R15: The checkpoint of a matchmaker leaves its watermark out.
     CheckpointWithoutWatermark,
+    /// R15b: The checkpoint of a matchmaker leaves the newest configuration out.
+    CheckpointWithoutNewest,
     /// R16: A leader takes the lowest watermark that matchmakers tell, not the highest.
     LowestWatermark,
     /// R17: A matchmaker registers rounds below its watermark.
@@ -115,6 +121,8 @@ pub enum Mutant {
     DecreeRoundsRestart,
     /// R43: Old matchmakers that have collected count together with new ones.
     CollectionSurvivesHandover,
+    /// R43b: A leader that has switched reports the collection of the round before.
+    EarlierCollectionReported,
     /// R59: Snapshots do not hold what was executed for whom.
     SessionsOutsideSnapshot,
     /// R60a: Replicas keep only the last reply of each session.
@@ -161,11 +169,17 @@ pub enum Mutant {
     CampaignAtOnce,
     /// R77: A leader takes and proposes everything, however much waits already.
     NoBackPressure,
+    /// R77b: A session that has started over refuses every call.
+    RefuseAfterRetry,
+    /// R77c: What leaves the queue of a session counts for its limit for ever.
+    QueueBytesKept,
     /// R78a: A proposer that cannot hear the leader campaigns without asking acceptors for signs of
     /// life.
     CampaignOnSilence,
     /// R78b: A proposer campaigns whose probe too few acceptors answered.
     CampaignWithoutQuorum,
+    /// R78c: A proposer campaigns only if it hears a Phase 2 quorum.
+    CampaignByPhase2Quorum,
     /// R81: A driver waits until all new matchmakers have begun.
     ActivationWaitsForAll,
     /// R83: A collection waits for one more command than it needs.
@@ -175,7 +189,9 @@ pub enum Mutant {
 impl Mutant {
     /// All faults, in the order of their ids.
     pub const ALL: &[Self] = &[
+        Self::PageSkipsVote,
         Self::OneBallot,
+        Self::OldRoundKept,
         Self::VoteWithoutPromise,
         Self::AdoptLowestVote,
         Self::AdoptRepeatedValue,
@@ -186,6 +202,7 @@ impl Mutant {
         Self::HistoryOfOne,
         Self::RegisterLowerRound,
         Self::CheckpointWithoutWatermark,
+        Self::CheckpointWithoutNewest,
         Self::LowestWatermark,
         Self::RegisterCollectedRound,
         Self::CollectAfterOneVote,
@@ -224,6 +241,7 @@ impl Mutant {
         Self::MergeWithoutWatermark,
         Self::DecreeRoundsRestart,
         Self::CollectionSurvivesHandover,
+        Self::EarlierCollectionReported,
         Self::SessionsOutsideSnapshot,
         Self::ForgetReplies,
         Self::ExecuteEndedLife,
@@ -247,8 +265,11 @@ impl Mutant {
         Self::EarlierProbeCounts,
         Self::CampaignAtOnce,
         Self::NoBackPressure,
+        Self::RefuseAfterRetry,
+        Self::QueueBytesKept,
         Self::CampaignOnSilence,
         Self::CampaignWithoutQuorum,
+        Self::CampaignByPhase2Quorum,
         Self::ActivationWaitsForAll,
         Self::CollectBehindTraffic,
     ];
@@ -256,7 +277,9 @@ impl Mutant {
     /// What the fault is called everywhere.
     pub fn id(self) -> &'static str {
         match self {
+            Self::PageSkipsVote => "R03c",
             Self::OneBallot => "R04",
+            Self::OldRoundKept => "R04b",
             Self::VoteWithoutPromise => "R05",
             Self::AdoptLowestVote => "R06",
             Self::AdoptRepeatedValue => "R07",
@@ -267,6 +290,7 @@ impl Mutant {
             Self::HistoryOfOne => "R12",
             Self::RegisterLowerRound => "R13",
             Self::CheckpointWithoutWatermark => "R15",
+            Self::CheckpointWithoutNewest => "R15b",
             Self::LowestWatermark => "R16",
             Self::RegisterCollectedRound => "R17",
             Self::CollectAfterOneVote => "R19",
@@ -305,6 +329,7 @@ impl Mutant {
             Self::MergeWithoutWatermark => "R41",
             Self::DecreeRoundsRestart => "R42",
             Self::CollectionSurvivesHandover => "R43",
+            Self::EarlierCollectionReported => "R43b",
             Self::SessionsOutsideSnapshot => "R59",
             Self::ForgetReplies => "R60a",
             Self::ExecuteEndedLife => "R60b",
@@ -328,8 +353,11 @@ impl Mutant {
             Self::EarlierProbeCounts => "R74f",
             Self::CampaignAtOnce => "R76",
             Self::NoBackPressure => "R77",
+            Self::RefuseAfterRetry => "R77b",
+            Self::QueueBytesKept => "R77c",
             Self::CampaignOnSilence => "R78a",
             Self::CampaignWithoutQuorum => "R78b",
+            Self::CampaignByPhase2Quorum => "R78c",
             Self::ActivationWaitsForAll => "R81",
             Self::CollectBehindTraffic => "R83",
         }

@@ -29,12 +29,6 @@ use crate::mutant::{self, Mutant};
 use crate::round::Round;
 use crate::wire::{Decode, Encode, Payload};
 
-/// Questions to the leader in flight at most; further reads wait for the next one.
-const QUESTIONS_MAX: usize = 16;
-
-/// One [`Request`] carries commands of this size at most, in bytes, unless a single one is larger.
-const REQUEST_BYTES_MAX: usize = 256 << 10;
-
 /// A durable fact of a session: how often it was started.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 #[bincode(crate = "crate::wire::bincode")]
@@ -77,6 +71,10 @@ pub struct SessionOptions {
     pub queue_max: usize,
     /// The same, in bytes.
     pub queue_bytes_max: usize,
+    /// One [`Request`] carries commands of this size at most, in bytes, unless a single one is larger.
+    pub request_bytes_max: usize,
+    /// Questions to the leader in flight, at most; further reads wait for the next one.
+    pub questions_max: usize,
     /// A call fails when it is this old, or up to half of it earlier.
     pub request_timeout: Duration,
     /// Start over when nothing moved for this long.
@@ -90,6 +88,8 @@ impl Default for SessionOptions {
             window_bytes_max: 16 << 20,
             queue_max: 65_536,
             queue_bytes_max: 64 << 20,
+            request_bytes_max: 256 << 10,
+            questions_max: 16,
             request_timeout: Duration::from_secs(5),
             retry: Duration::from_millis(250)..Duration::from_millis(350),
         }
@@ -286,7 +286,8 @@ impl Session {
         let (Operation::Propose(payload) | Operation::Read(payload)) = &m.operation;
         let is_full = self.queued_count() >= self.options.queue_max
             || self.queue_bytes + payload.len() > self.options.queue_bytes_max;
-        if is_full {
+        let is_cross = self.attempt > 1 && mutant::is_on(Mutant::RefuseAfterRetry);
+        if is_full || is_cross {
             return self.fail(m.token, RequestError::Overloaded, fx);
         }
         self.queue_bytes += payload.len();
@@ -399,7 +400,9 @@ impl Session {
             && self.window_bytes < self.options.window_bytes_max
         {
             let Some(Call { token, payload }) = self.queue.pop_front() else { return };
-            self.queue_bytes -= payload.len();
+            if !mutant::is_on(Mutant::QueueBytesKept) {
+                self.queue_bytes -= payload.len();
+            }
             self.window_bytes += payload.len();
             self.window.push_back(Numbered { token: Some(token), command: payload });
         }
@@ -415,7 +418,7 @@ impl Session {
             let unsent = self.window.range((first - self.first) as usize..);
             for Numbered { command, .. } in unsent {
                 request_bytes += command.len();
-                if request_bytes > REQUEST_BYTES_MAX && !commands.is_empty() {
+                if request_bytes > self.options.request_bytes_max && !commands.is_empty() {
                     break;
                 }
                 commands.push(command.clone());
@@ -428,7 +431,7 @@ impl Session {
     }
 
     fn ask(&mut self, leader: NodeId, fx: &mut Fx) {
-        if self.reads.is_empty() || self.questions.len() >= QUESTIONS_MAX {
+        if self.reads.is_empty() || self.questions.len() >= self.options.questions_max {
             return;
         }
         self.nonce += 1;

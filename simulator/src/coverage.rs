@@ -33,6 +33,7 @@ pub enum Situation {
     PhaseOneOverTwoConfigurations,
     PhaseOneOverThreeConfigurations,
     PhaseOneWithVotes,
+    PhaseOneInPages,
     RoundRefused,
     ProposalRefused,
     VoteBelowWatermark,
@@ -58,6 +59,7 @@ pub enum Situation {
     UnsyncedRecordsSurvived,
     TornTailCut,
     SyncFailed,
+    SyncFailedWithPower,
     DamageRefused,
     DirectoryWiped,
     LogCompacted,
@@ -91,7 +93,7 @@ pub enum Situation {
 
 impl Situation {
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 64] = [
+    pub const ALL: [(Self, &str); 66] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -102,12 +104,19 @@ impl Situation {
         (Self::PhaseOneOverTwoConfigurations, "Phase 1 asks two configurations"),
         (Self::PhaseOneOverThreeConfigurations, "Phase 1 asks three configurations or more"),
         (Self::PhaseOneWithVotes, "Phase 1 finds votes"),
+        (Self::PhaseOneInPages, "an acceptor shows its votes in several pages"),
         (Self::RoundRefused, "a matchmaker refuses a round"),
         (Self::ProposalRefused, "an acceptor refuses a round"),
         (Self::VoteBelowWatermark, "an acceptor need not vote, the slot is persisted"),
         (Self::NewerConfigurationReported, "a matchmaker reports a newer configuration"),
-        (Self::CollectionByScenario1, "collection: slots chosen in the leader's own round"),
-        (Self::CollectionByScenario2, "collection: slots free below the leader's round"),
+        (
+            Self::CollectionByScenario1,
+            "collection: earlier slots are chosen again in the leader's own round",
+        ),
+        (
+            Self::CollectionByScenario2,
+            "collection: slots in flight are free below the leader's round",
+        ),
         (Self::CollectionByScenario3, "collection: slots persisted"),
         (Self::CollectionOvertaken, "collection is overtaken by the next round"),
         (Self::ReconfigurationActive, "a reconfiguration becomes active"),
@@ -118,7 +127,7 @@ impl Situation {
         (Self::RetiredAcceptorReturned, "an acceptor that was switched off is used again"),
         (Self::GridInUse, "a grid is registered"),
         (Self::WriteAllInUse, "a write-all configuration is registered"),
-        (Self::ValuesFetched, "a replica gets values from elsewhere"),
+        (Self::ValuesFetched, "a replica gets values from another process"),
         (Self::SessionRetried, "a session starts over"),
         (Self::CallAmbiguous, "a call ends without a known outcome"),
         (Self::CallUnavailable, "a call finds no leader"),
@@ -127,6 +136,7 @@ impl Situation {
         (Self::UnsyncedRecordsSurvived, "records that were not synced survive"),
         (Self::TornTailCut, "a torn tail is cut off"),
         (Self::SyncFailed, "a sync fails"),
+        (Self::SyncFailedWithPower, "a process reads back what it could not sync"),
         (Self::DamageRefused, "a damaged log is refused"),
         (Self::DirectoryWiped, "a directory is wiped"),
         (Self::LogCompacted, "a log is compacted"),
@@ -311,9 +321,16 @@ impl Coverage {
             }
             Message::Matchmaker(m) => self.on_to_matchmaker(process, from, m, ghost),
             Message::Replica(ToReplica::FetchB(m)) => {
-                self.meet_if(!m.values.is_empty(), Situation::ValuesFetched);
+                // All of a process have one directory, and so one incarnation.
+                let is_foreign = from.incarnation != to.incarnation;
+                self.meet_if(is_foreign && !m.values.is_empty(), Situation::ValuesFetched);
             }
-            _ => {}
+            Message::Acceptor(_)
+            | Message::Proposer(_)
+            | Message::Replica(_)
+            | Message::Archive(_)
+            | Message::Session(_)
+            | Message::Application(_) => {}
         }
     }
 
@@ -386,6 +403,7 @@ impl Coverage {
         match m {
             FromAcceptor::Phase1B(m) => {
                 self.meet_if(!m.votes.is_empty(), Situation::PhaseOneWithVotes);
+                self.meet_if(m.next.is_some(), Situation::PhaseOneInPages);
             }
             FromAcceptor::Phase2B(m) => {
                 self.meet_if(m.slot < m.persisted_watermark, Situation::VoteBelowWatermark);
@@ -420,9 +438,14 @@ impl Coverage {
         let told = ghost.told_to_quorum(m.round).min(ghost.persisted_watermark());
         self.meet_if(told.0 > 0, Situation::CollectionByScenario3);
         let is_own = |slot| ghost.chosen_rounds(slot).is_some_and(|all| all.contains(&m.round));
+        let is_earlier =
+            |slot| ghost.proposed(slot).is_some_and(|all| all.range(..m.round).next().is_some());
+        let is_pending = |slot| ghost.chosen_rounds(slot).is_none();
         let above = || ghost.unpersisted().filter(|slot| *slot >= told);
-        self.meet_if(above().any(is_own), Situation::CollectionByScenario1);
-        self.meet_if(above().any(|slot| !is_own(slot)), Situation::CollectionByScenario2);
+        let is_rechosen = above().any(|slot| is_own(slot) && is_earlier(slot));
+        self.meet_if(is_rechosen, Situation::CollectionByScenario1);
+        let is_free = above().any(|slot| is_pending(slot) && !is_earlier(slot));
+        self.meet_if(is_free, Situation::CollectionByScenario2);
     }
 }
 

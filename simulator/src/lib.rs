@@ -30,6 +30,7 @@ pub mod checker;
 pub mod coverage;
 mod digest;
 pub mod mutation;
+mod panics;
 pub mod plan;
 pub mod properties;
 pub mod random;

@@ -86,9 +86,24 @@ impl Mutation {
     /// Bugs at the boundary.
     const OUTSIDE: [Description; 32] = [
         bug(Self::SendBeforeSync, "R01", "messages do not wait for the disk", &["D1"]),
-        bug(Self::ForgetPromise, "R02", "an acceptor forgets its promises in a crash", &["A6"]),
-        bug(Self::ForgetVotes, "R03", "an acceptor forgets its votes in a crash", &["A6", "A2"]),
-        bug(Self::HideVote, "R03b", "an acceptor hides a vote in Phase 1", &["A2", "A10", "A21"]),
+        bug(
+            Self::ForgetPromise,
+            "R02",
+            "an acceptor forgets its promises in a crash",
+            &["A6", "D2"],
+        ),
+        bug(
+            Self::ForgetVotes,
+            "R03",
+            "an acceptor forgets its votes in a crash",
+            &["A6", "A2", "D2"],
+        ),
+        bug(
+            Self::HideVote,
+            "R03b",
+            "an acceptor hides a vote in Phase 1",
+            &["A2", "A10", "A21", "A23"],
+        ),
         bug(
             Self::ForgeMatchB,
             "R11x",
@@ -283,28 +298,37 @@ impl<W: Workload> World<W> {
 
 /// Changes what a message says.
 fn change(mutation: Mutation, Envelope { to, message, .. }: &mut Envelope) {
-    match (mutation, message) {
-        (Mutation::HideVote, Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase1B(m)))) => {
+    match message {
+        Message::Acceptor(ToAcceptor::Phase2A(m)) => {
+            let is_other = match mutation {
+                Mutation::TwoValues => to.seat.0 % 2 == 1,
+                Mutation::OtherValueInAdjacentRound => m.round.step > 0 && m.slot.0 % 2 == 0,
+                _ => false,
+            };
+            if is_other {
+                m.value = Value::Noop;
+            }
+        }
+        Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase1B(m)))
+            if mutation == Mutation::HideVote =>
+        {
             m.votes.pop();
         }
-        (
-            Mutation::HideHistory,
-            Message::Proposer(ToProposer::Matchmaker(FromMatchmaker::MatchB(m))),
-        ) => {
+        Message::Proposer(ToProposer::Matchmaker(FromMatchmaker::MatchB(m)))
+            if mutation == Mutation::HideHistory =>
+        {
             m.history.pop_last();
         }
-        (Mutation::TwoValues, Message::Acceptor(ToAcceptor::Phase2A(m))) if to.seat.0 % 2 == 1 => {
-            m.value = Value::Noop;
-        }
-        (Mutation::OtherValueInAdjacentRound, Message::Acceptor(ToAcceptor::Phase2A(m)))
-            if m.round.step > 0 && m.slot.0 % 2 == 0 =>
-        {
-            m.value = Value::Noop;
-        }
-        (Mutation::EarlyArchived, Message::Proposer(ToProposer::ArchivedB(m))) => {
+        Message::Proposer(ToProposer::ArchivedB(m)) if mutation == Mutation::EarlyArchived => {
             m.persisted_watermark = m.executed_watermark.next();
         }
-        _ => {}
+        Message::Acceptor(_)
+        | Message::Matchmaker(_)
+        | Message::Proposer(_)
+        | Message::Replica(_)
+        | Message::Archive(_)
+        | Message::Session(_)
+        | Message::Application(_) => {}
     }
 }
 

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use crate::MS;
 use crate::mutation::Mutation;
 use crate::plan::{Plan, Reduction, Shape};
-use crate::properties::{Failure, Property};
+use crate::properties::Failure;
 use crate::swarm::run_seed;
+use crate::world::Report;
 
 /// A failing run, and what was left out of it.
 #[derive(Clone, Debug)]
@@ -18,49 +19,60 @@ pub struct Shrunk {
     pub failure: Failure,
     /// Runs that were tried.
     pub run_count: u64,
+    /// Whether more runs might have made it smaller.
+    pub is_exhausted: bool,
 }
 
 /// The search for a smaller run.
 struct Search<'a> {
     seed: u64,
     mutation: Option<Mutation>,
-    property: Property,
     runs_max: u64,
     run_count: u64,
     best: Reduction,
+    /// How the smallest run fails: in the same way as the first.
     failure: Failure,
+    /// Calls that were made in it.
+    call_count: u64,
+    /// Whether a run was wanted when no more were allowed.
+    is_exhausted: bool,
     on_smaller: &'a mut dyn FnMut(&Reduction, u64),
 }
 
-/// Shrinks the run of `seed`, with at most `runs_max` runs; `on_smaller` is told of each smaller one.
+/// Shrinks the run of a seed, or what is left of it already, with at most `runs_max` runs;
+/// `on_smaller` is told of each smaller one.
 /// None if the seed does not fail: there is nothing to shrink then.
 ///
 /// Every reduction that is returned was run, and broke the same property.
 pub fn shrink(
-    seed: u64,
+    (seed, start): (u64, &Reduction),
     mutation: Option<Mutation>,
     runs_max: u64,
     on_smaller: &mut dyn FnMut(&Reduction, u64),
 ) -> Option<Shrunk> {
-    let failure = run_seed(seed, &Reduction::default(), mutation).failure?;
+    let Report { failure, summary, .. } = run_seed(seed, start, mutation);
+    let failure = failure?;
     let mut search = Search {
         seed,
         mutation,
-        property: failure.property,
         runs_max,
         run_count: 1,
-        best: Reduction::default(),
+        best: start.clone(),
         failure,
+        call_count: summary.calls,
+        is_exhausted: false,
         on_smaller,
     };
     search.run();
-    let Search { best: reduction, failure, run_count, .. } = search;
-    Some(Shrunk { reduction, failure, run_count })
+    let Search { best: reduction, failure, run_count, is_exhausted, .. } = search;
+    Some(Shrunk { reduction, failure, run_count, is_exhausted })
 }
 
 impl Search<'_> {
     fn run(&mut self) {
-        for shape in [Shape::Three, Shape::Five] {
+        // Faults and wishes that were named are those of their own cluster.
+        let is_free = self.best.faults.is_none() && self.best.wishes.is_none();
+        for shape in [Shape::Three, Shape::Five].into_iter().filter(|_| is_free) {
             if self.plan().shape != shape
                 && self.accept(Reduction { shape: Some(shape), ..self.best.clone() })
             {
@@ -74,7 +86,7 @@ impl Search<'_> {
             self.drop_some(|plan| plan.wishes.len(), |reduction| &mut reduction.wishes);
             self.lower(Plan::clients_of, 0, |reduction, n| reduction.clients = Some(n as usize));
             self.lower(Plan::calls_of, 0, |reduction, n| reduction.calls = Some(n));
-            if self.best == before || self.run_count >= self.runs_max {
+            if self.best == before || self.is_exhausted {
                 return;
             }
         }
@@ -85,15 +97,18 @@ impl Search<'_> {
         Plan::draw(self.seed).reduced(&self.best)
     }
 
-    /// Tries a smaller run; keeps it if it breaks the same property.
+    /// Tries a smaller run; keeps it if it breaks the same property in the same way.
     fn accept(&mut self, reduction: Reduction) -> bool {
-        if self.run_count >= self.runs_max || reduction == self.best {
+        self.is_exhausted |= self.run_count >= self.runs_max;
+        if self.is_exhausted || reduction == self.best {
             return false;
         }
         self.run_count += 1;
-        match run_seed(self.seed, &reduction, self.mutation).failure {
-            Some(failure) if failure.property == self.property => {
+        let Report { failure, summary, .. } = run_seed(self.seed, &reduction, self.mutation);
+        match failure {
+            Some(failure) if failure.is_like(&self.failure) => {
                 (self.best, self.failure) = (reduction, failure);
+                self.call_count = summary.calls;
                 (self.on_smaller)(&self.best, self.run_count);
                 true
             }
@@ -104,7 +119,7 @@ impl Search<'_> {
     /// Ends the faults earlier.
     fn shorten(&mut self) {
         let mut step = self.plan().faulty_us / 2;
-        while step > 20 * MS {
+        while step > 20 * MS && !self.is_exhausted {
             let faulty_us = self.plan().faulty_us.saturating_sub(step);
             if !self.accept(Reduction { faulty_us: Some(faulty_us), ..self.best.clone() }) {
                 step /= 2;
@@ -125,9 +140,9 @@ impl Search<'_> {
             None => all.collect(),
         };
         let mut size = kept.len();
-        while size > 0 {
+        while size > 0 && !self.is_exhausted {
             let mut start = 0;
-            while start < kept.len() {
+            while start < kept.len() && !self.is_exhausted {
                 let end = (start + size).min(kept.len());
                 let fewer: Vec<usize> = [&kept[..start], &kept[end..]].concat();
                 let mut reduction = self.best.clone();
@@ -142,16 +157,17 @@ impl Search<'_> {
         }
     }
 
-    /// Lowers a number: to the least, and from there up.
+    /// Lowers a number: to the least, and from there up. No number above the calls that were made
+    /// makes a difference.
     fn lower(&mut self, of: impl Fn(&Plan) -> u64, least: u64, set: impl Fn(&mut Reduction, u64)) {
         let mut candidate = least;
-        while candidate < of(&self.plan()) {
+        while candidate < of(&self.plan()).min(self.call_count) && !self.is_exhausted {
             let mut reduction = self.best.clone();
             set(&mut reduction, candidate);
             if self.accept(reduction) {
                 return;
             }
-            candidate = (candidate * 2).max(candidate + 1);
+            candidate = candidate.saturating_mul(2).max(candidate + 1);
         }
     }
 }
@@ -162,7 +178,17 @@ mod tests {
 
     #[test]
     fn a_healthy_run_is_not_shrunk() {
-        assert!(shrink(0, None, 10, &mut |_, _| ()).is_none());
+        assert!(shrink((0, &Reduction::default()), None, 10, &mut |_, _| ()).is_none());
+    }
+
+    #[test]
+    fn a_search_ends_with_its_budget_and_says_so() {
+        let mutation = Some(Mutation::EarlyGarbage);
+        for runs_max in [1, 4] {
+            let shrunk = shrink((0, &Reduction::default()), mutation, runs_max, &mut |_, _| ())
+                .expect("the seed fails");
+            assert_eq!((shrunk.run_count, shrunk.is_exhausted), (runs_max, true));
+        }
     }
 
     #[test]
@@ -171,7 +197,8 @@ mod tests {
         let seed = (0..50)
             .find(|seed| run_seed(*seed, &Reduction::default(), mutation).failure.is_some())
             .expect("the bug is caught within fifty seeds");
-        let shrunk = shrink(seed, mutation, 60, &mut |_, _| ()).expect("the seed fails");
+        let shrunk = shrink((seed, &Reduction::default()), mutation, 60, &mut |_, _| ())
+            .expect("the seed fails");
         let again = run_seed(seed, &shrunk.reduction, mutation);
         assert_eq!(again.failure, Some(shrunk.failure));
         let (plan, left) = (Plan::draw(seed), Plan::draw(seed).reduced(&shrunk.reduction));

@@ -7,8 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::mutation::{Description, Mutation};
+use crate::panics::{self, Panic};
 use crate::plan::{Plan, Reduction};
-use crate::properties::Failure;
+use crate::properties::{self, Failure};
 use crate::trace::Trace;
 use crate::workload::Objects;
 use crate::world::{self, Report, Summary, World};
@@ -44,7 +45,14 @@ pub struct Outcome {
 /// The run of one seed, or of what is left of it.
 pub fn run_seed(seed: u64, reduction: &Reduction, mutation: Option<Mutation>) -> Report {
     Mutation::select(mutation);
-    world::run(Plan::draw(seed).reduced(reduction), Objects::default(), mutation)
+    let run = || world::run(Plan::draw(seed).reduced(reduction), Objects::default(), mutation);
+    panics::caught(run).unwrap_or_else(|panic| aborted(&panic))
+}
+
+/// The report of a run that did not come to its first event, or not past its last.
+fn aborted(panic: &Panic) -> Report {
+    let failure = properties::panicked(panic).err().map(|failure| *failure);
+    Report { summary: Summary::default(), digest: 0, failure }
 }
 
 /// The same, with a trace of it; and with what each actor knew, if asked for.
@@ -55,10 +63,13 @@ pub fn trace_seed(
     has_states: bool,
 ) -> (Report, Option<Trace>) {
     Mutation::select(mutation);
-    let plan = Plan::draw(seed).reduced(reduction);
-    let mut world = World::new(plan, Objects::default(), mutation);
-    world.record(has_states);
-    (world.run(), world.into_trace())
+    let run = || {
+        let plan = Plan::draw(seed).reduced(reduction);
+        let mut world = World::new(plan, Objects::default(), mutation);
+        world.record(has_states);
+        (world.run(), world.into_trace())
+    };
+    panics::caught(run).unwrap_or_else(|panic| (aborted(&panic), None))
 }
 
 impl Swarm {
@@ -66,13 +77,20 @@ impl Swarm {
     ///
     /// *Cost*: some hundred milliseconds for each seed and core.
     pub fn run(&self, on_run: impl Fn(u64, &Report) + Sync) -> Outcome {
+        self.run_until(&AtomicBool::new(false), on_run)
+    }
+
+    /// The same, until somebody says that it is over. Runs that are under way come to their end.
+    pub fn run_until(&self, is_over: &AtomicBool, on_run: impl Fn(u64, &Report) + Sync) -> Outcome {
         let start = Instant::now();
-        let (next, is_over) = (AtomicU64::new(self.seeds.start), AtomicBool::new(false));
+        let next = AtomicU64::new(self.seeds.start);
+        let has_failed = AtomicBool::new(false);
         let outcome = Mutex::new(Outcome::default());
         thread::scope(|scope| {
             for _ in 0..self.jobs.max(1) {
                 scope.spawn(|| {
-                    while !is_over.load(Ordering::Relaxed) {
+                    let is_ended = || [is_over, &has_failed].map(|f| f.load(Ordering::Relaxed));
+                    while is_ended() == [false, false] {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
                         let is_late = self.time_max.is_some_and(|max| start.elapsed() > max);
                         if seed >= self.seeds.end || is_late {
@@ -80,12 +98,12 @@ impl Swarm {
                         }
                         let report = run_seed(seed, &Reduction::default(), self.mutation);
                         on_run(seed, &report);
-                        let has_failed = report.failure.is_some();
+                        let is_failure = report.failure.is_some();
                         if let Ok(mut outcome) = outcome.lock() {
                             outcome.add(seed, report);
                         }
-                        if has_failed && self.stops_at_failure {
-                            is_over.store(true, Ordering::Relaxed);
+                        if is_failure && self.stops_at_failure {
+                            has_failed.store(true, Ordering::Relaxed);
                         }
                     }
                 });

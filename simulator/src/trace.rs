@@ -297,7 +297,27 @@ impl Trace {
             Step::Lead(process, None) => {
                 writeln!(f, "{:>10.3} ms ** p{process} leads no more", ms(at))
             }
-            Step::Cut { .. } | Step::Paused(..) | Step::SlowDisk(..) | Step::State(..) => Ok(()),
+            Step::Cut { from, to, until } => {
+                let until = ms(*until);
+                writeln!(f, "{:>10.3} ms ** p{from} does not reach p{to} until {until} ms", ms(at))
+            }
+            Step::Paused(process, until) => {
+                writeln!(
+                    f,
+                    "{:>10.3} ms ** p{process} stands still until {} ms",
+                    ms(at),
+                    ms(*until)
+                )
+            }
+            Step::SlowDisk(process, until) => {
+                let until = ms(*until);
+                writeln!(
+                    f,
+                    "{:>10.3} ms ** the disk of p{process} is slow until {until} ms",
+                    ms(at)
+                )
+            }
+            Step::State(..) => Ok(()),
         }
     }
 }

@@ -139,11 +139,10 @@ fn bugs_in_elections_are_noticed() {
 
 /// A configuration in which both members must write loses one of them. Nothing can be written until
 /// others take their place, and that must be possible.
-#[test]
-fn a_configuration_that_cannot_write_can_be_left() {
+fn leaves_a_configuration_that_cannot_write(seed: u64) -> bool {
     use paxos::quorum::QuorumSystem;
 
-    let mut rest = Rest::new(1);
+    let mut rest = Rest::new(seed);
     let acceptors = rest.world.places().every(simulator::plan::Role::Acceptor);
     let wish =
         |system, acceptors: &[usize]| Wish::Acceptors { system, acceptors: acceptors.to_vec() };
@@ -158,5 +157,14 @@ fn a_configuration_that_cannot_write_can_be_left() {
         rest.world.advance(500 * MS).expect("no property is broken");
         rest.world.send_request(others);
     }
-    assert!(rest.world.is_active(others));
+    rest.world.is_active(others)
+}
+
+#[test]
+fn a_configuration_that_cannot_write_can_be_left() {
+    assert!(leaves_a_configuration_that_cannot_write(1));
+    assert!(mutant::select(Some(Mutant::CampaignByPhase2Quorum)), "tests are built with the bugs");
+    let is_left = leaves_a_configuration_that_cannot_write(1);
+    mutant::select(None);
+    assert!(!is_left, "a proposer that needs a Phase 2 quorum cannot leave it");
 }

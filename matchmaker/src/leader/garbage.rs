@@ -91,7 +91,9 @@ impl Phase2 {
 
     /// Tells `requester` when all earlier rounds are collected, now if they are.
     pub(super) fn watch_collection(&mut self, requester: Requester, fx: &mut Fx) {
-        if self.garbage.stage == Stage::Done {
+        let is_earlier = self.garbage.collected_watermark > Round::ZERO;
+        let is_hasty = is_earlier && mutant::is_on(Mutant::EarlierCollectionReported);
+        if self.garbage.stage == Stage::Done || is_hasty {
             return self.report_collected(requester, fx);
         }
         if !self.garbage.watchers.contains(&requester) {

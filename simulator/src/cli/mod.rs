@@ -1,16 +1,20 @@
 //! The command line.
 
+mod interrupt;
 mod mutations;
 mod one;
+mod output;
 mod run;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use simulator::mutation::Mutation;
-use simulator::plan::{Reduction, Shape};
+use simulator::plan::{Plan, Reduction, Shape};
+use simulator::properties;
 
 /// Runs the actors of a cluster in a deterministic world, breaks them, and judges every step.
 ///
@@ -52,6 +56,9 @@ enum Protocol {
     Matchmaker,
 }
 
+/// Threads, at most: more than any machine has use for.
+const JOBS_MAX: usize = 1024;
+
 /// What a run leaves out of its plan.
 #[derive(Args, Debug)]
 struct ReductionArgs {
@@ -76,6 +83,10 @@ struct ReductionArgs {
     /// Puts a bug in, by its place in the catalogue: `R22`. `simulator mutations --list` has them.
     #[arg(long, value_parser = mutation)]
     mutation: Option<Mutation>,
+    /// The property that the run must break, by its place in the catalogue: `A10`. If it breaks another
+    /// or none, it does not reproduce any more, and the exit code is 2.
+    #[arg(long, value_name = "PROPERTY", value_parser = property)]
+    expect: Option<&'static str>,
 }
 
 /// Numbers on the command line. A type of its own, as clap takes a list for a repeated option.
@@ -102,7 +113,41 @@ fn mutation(text: &str) -> Result<Mutation, String> {
     Err(format!("{text} is inside a role: build with `--features mutants`"))
 }
 
+fn property(text: &str) -> Result<&'static str, String> {
+    let mut all = properties::ALL.iter().chain([&properties::SIMULATOR]).map(|known| known.id);
+    let found = all.find(|id| id.eq_ignore_ascii_case(text));
+    found.ok_or_else(|| format!("there is no property {text:?}; docs/invariants.md has them"))
+}
+
+fn thread_count(text: &str) -> Result<NonZeroUsize, String> {
+    let count: NonZeroUsize = text.parse().map_err(|error| format!("{error}"))?;
+    match count.get() {
+        0..=JOBS_MAX => Ok(count),
+        _ => Err(format!("{count} threads are too many; {JOBS_MAX} are the most")),
+    }
+}
+
+/// What comes before the arguments of a command that the reader may paste.
+fn program(mutation: Option<Mutation>) -> &'static str {
+    match mutation {
+        Some(Mutation::Inside(_)) => "cargo run --release -p simulator --features mutants --",
+        _ => "cargo run --release -p simulator --",
+    }
+}
+
 impl ReductionArgs {
+    /// What to leave out of the run of `seed`.
+    ///
+    /// *Errors*: it names what the run does not have.
+    fn reduction_of(&self, seed: u64) -> io::Result<Reduction> {
+        let reduction = self.reduction();
+        let unknown = Plan::draw(seed).unknown(&reduction);
+        match unknown {
+            None => Ok(reduction),
+            Some(cause) => Err(io::Error::new(io::ErrorKind::InvalidInput, cause)),
+        }
+    }
+
     fn reduction(&self) -> Reduction {
         let set = |numbers: &Option<Numbers>| numbers.as_ref().map(|Numbers(set)| set.clone());
         Reduction {
@@ -122,12 +167,9 @@ fn mutation_option(mutation: Option<Mutation>) -> String {
     description.map_or(String::new(), |description| format!(" --mutation {}", description.id))
 }
 
-/// Runs the program. An error of the output (a closed pipe, a full disk) ends it quietly or with its
-/// cause.
+/// Runs the program. The exit code is the verdict, even if nobody reads what is printed.
 pub(crate) fn main() -> ExitCode {
-    // A failed assertion is told as the failure of its run; nothing else needs to be printed.
-    std::panic::set_hook(Box::new(|_| {}));
-    let out = &mut io::stdout().lock();
+    let out = &mut output::Output::new(io::stdout().lock());
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::run(&args, out),
         Command::Replay(args) => one::replay(&args, out),
@@ -137,7 +179,6 @@ pub(crate) fn main() -> ExitCode {
     };
     match outcome.and_then(|code| out.flush().map(|()| code)) {
         Ok(code) => code,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error may be closed as well; then nobody is left to tell.
             let _ = writeln!(io::stderr(), "simulator: {error}");

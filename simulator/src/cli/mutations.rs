@@ -14,6 +14,7 @@ use simulator::mutation::{Description, Mutation};
 use simulator::swarm::catch;
 
 use super::run::{jobs, seeds};
+use super::thread_count;
 
 #[derive(Args, Debug)]
 pub(super) struct MutationsArgs {
@@ -21,7 +22,7 @@ pub(super) struct MutationsArgs {
     #[arg(long, default_value = "0..200", value_parser = seeds)]
     seeds: Range<u64>,
     /// Threads; as many as there are processors if not given.
-    #[arg(long)]
+    #[arg(long, value_parser = thread_count)]
     jobs: Option<NonZeroUsize>,
     /// Puts the tables of properties and bugs into this document (`docs/invariants.md`).
     #[arg(long, value_name = "FILE")]
@@ -40,6 +41,10 @@ pub(super) fn run(args: &MutationsArgs, out: &mut impl Write) -> io::Result<Exit
     }
     let bugs: Vec<&Description> =
         Mutation::all().filter(|bug| Mutation::select(Some(bug.mutation))).collect();
+    if let Some(path) = &args.write {
+        let is_whole = bugs.len() == Mutation::all().count();
+        check_document(path, is_whole)?;
+    }
     let bar = ProgressBar::new(bugs.len() as u64);
     let mut tried: Vec<Tried> = Vec::new();
     for bug in bugs {
@@ -59,6 +64,21 @@ pub(super) fn run(args: &MutationsArgs, out: &mut impl Write) -> io::Result<Exit
         write_tables(path, &tried)?;
     }
     Ok(if escaped == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether the tables can be put into a document, before hours are spent on them.
+fn check_document(path: &Path, is_whole: bool) -> io::Result<()> {
+    if !is_whole {
+        let cause = "without `--features mutants` the tables would lose the bugs inside the roles";
+        return Err(io::Error::other(cause));
+    }
+    let told = |cause: String| io::Error::other(format!("{}: {cause}", path.display()));
+    let document = fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
+    for name in ["properties", "mutations"] {
+        put(&document, name, "").map_err(told)?;
+    }
+    fs::OpenOptions::new().write(true).open(path).map_err(|error| told(error.to_string()))?;
+    Ok(())
 }
 
 /// Puts the tables into a document.

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,9 +12,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use simulator::coverage::Situation;
 use simulator::mutation::Mutation;
 use simulator::plan::Fault;
+use simulator::properties::{Failure, SIMULATOR};
 use simulator::swarm::{Outcome, Swarm};
 
-use super::{Protocol, mutation, mutation_option};
+use super::interrupt::{self, INTERRUPTED};
+use super::{Protocol, mutation, mutation_option, program, thread_count};
 
 #[derive(Args, Debug)]
 pub(super) struct RunArgs {
@@ -21,7 +24,7 @@ pub(super) struct RunArgs {
     #[arg(long, default_value = "0..1000", value_parser = seeds)]
     seeds: Range<u64>,
     /// Threads; as many as there are processors if not given.
-    #[arg(long)]
+    #[arg(long, value_parser = thread_count)]
     jobs: Option<NonZeroUsize>,
     /// What runs.
     #[arg(long, value_enum, default_value_t = Protocol::Matchmaker)]
@@ -63,8 +66,9 @@ pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> io::Result<ExitCode> 
         mutation: args.mutation,
         stops_at_failure: false,
     };
-    let bar = progress(args.seeds.end - args.seeds.start);
-    let outcome = swarm.run(|seed, report| {
+    let (is_over, wanted) = (interrupt::watch()?, args.seeds.end - args.seeds.start);
+    let bar = progress(wanted);
+    let outcome = swarm.run_until(&is_over, |seed, report| {
         bar.inc(1);
         if let Some(failure) = &report.failure {
             bar.set_message(format!("seed {seed} fails"));
@@ -78,7 +82,16 @@ pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> io::Result<ExitCode> 
     tell_figures(&outcome, swarm.jobs, out)?;
     tell_counts(&outcome, out)?;
     tell_failures(&outcome, args.mutation, out)?;
-    Ok(if outcome.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_interrupted = is_over.load(Ordering::Relaxed);
+    if outcome.run_count < wanted {
+        let cause = if is_interrupted { "interrupted" } else { "the time was over" };
+        writeln!(out, "{cause}: {} of {wanted} seeds ran", outcome.run_count)?;
+    }
+    Ok(match outcome.failures.is_empty() && outcome.run_count > 0 {
+        false => ExitCode::FAILURE,
+        true if is_interrupted => ExitCode::from(INTERRUPTED),
+        true => ExitCode::SUCCESS,
+    })
 }
 
 fn tell_figures(outcome: &Outcome, jobs: usize, out: &mut impl Write) -> io::Result<()> {
@@ -120,12 +133,23 @@ fn tell_failures(
     mutation: Option<Mutation>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    if outcome.failures.is_empty() {
+    let (failures, run_count) = (&outcome.failures, outcome.run_count);
+    if run_count == 0 {
+        return writeln!(out, "no seed ran: nothing was checked");
+    }
+    if failures.is_empty() {
         return writeln!(out, "no property was broken");
     }
-    for (seed, failure) in &outcome.failures {
+    let is_own = |failure: &Failure| failure.property == SIMULATOR;
+    let (own, broken): (Vec<_>, Vec<_>) = failures.iter().partition(|(_, f)| is_own(f));
+    let (program, mutation) = (program(mutation), mutation_option(mutation));
+    for (seed, failure) in &broken {
         writeln!(out, "seed {seed} breaks {failure}")?;
-        writeln!(out, "  simulator shrink {seed}{}", mutation_option(mutation))?;
+        writeln!(out, "  {program} shrink {seed}{mutation}")?;
     }
-    writeln!(out, "{} of {} seeds fail", outcome.failures.len(), outcome.run_count)
+    for (seed, failure) in &own {
+        writeln!(out, "seed {seed} proves nothing, the simulator failed: {}", failure.detail)?;
+        writeln!(out, "  {program} replay {seed}{mutation}")?;
+    }
+    writeln!(out, "{} of {run_count} seeds fail", failures.len())
 }

@@ -18,12 +18,25 @@ const fn inside(
 }
 
 /// All of them.
-pub(super) const ALL: [Description; 71] = [
+pub(super) const ALL: [Description; 77] = [
+    inside(
+        Mutant::PageSkipsVote,
+        "R03c",
+        "the next page of the votes of an acceptor begins one slot too late",
+        &["A23"],
+    ),
     inside(
         Mutant::OneBallot,
         "R04",
-        "an acceptor keeps one round for promise and vote: a later promise raises the round of its votes",
+        "an acceptor keeps one round for promise and vote: a later promise raises the round of its \
+         votes",
         &["D5", "A2", "A21", "D1"],
+    ),
+    inside(
+        Mutant::OldRoundKept,
+        "R04b",
+        "an acceptor that votes for the same value again keeps the round of its first vote",
+        &["A23"],
     ),
     inside(Mutant::VoteWithoutPromise, "R05", "a vote does not raise the promise", &["D5", "A6"]),
     inside(
@@ -79,6 +92,12 @@ pub(super) const ALL: [Description; 71] = [
         "R15",
         "the checkpoint of a matchmaker leaves its watermark out",
         &["A9"],
+    ),
+    inside(
+        Mutant::CheckpointWithoutNewest,
+        "R15b",
+        "the checkpoint of a matchmaker leaves the newest configuration out",
+        &["D2"],
     ),
     inside(
         Mutant::LowestWatermark,
@@ -299,6 +318,12 @@ pub(super) const ALL: [Description; 71] = [
         &["H4", "A11"],
     ),
     inside(
+        Mutant::EarlierCollectionReported,
+        "R43b",
+        "a leader that has switched reports the collection of the round before",
+        &["A11"],
+    ),
+    inside(
         Mutant::SessionsOutsideSnapshot,
         "R59",
         "snapshots do not hold what was executed for whom",
@@ -412,6 +437,18 @@ pub(super) const ALL: [Description; 71] = [
         "R77",
         "a leader takes and proposes everything, however much waits already",
         &["D3"],
+    ),
+    inside(
+        Mutant::RefuseAfterRetry,
+        "R77b",
+        "a session that has started over refuses every call",
+        &["L1"],
+    ),
+    inside(
+        Mutant::QueueBytesKept,
+        "R77c",
+        "what leaves the queue of a session counts for its limit for ever",
+        &["L1", "D5"],
     ),
     inside(
         Mutant::ActivationWaitsForAll,

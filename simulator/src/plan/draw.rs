@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use matchmaker::leader::LeaderOptions;
+use paxos::acceptor::AcceptorOptions;
 use paxos::election::ElectionOptions;
 use paxos::quorum::QuorumSystem;
 use paxos::session::SessionOptions;
@@ -27,7 +28,7 @@ impl Plan {
         let plan = Self {
             seed,
             shape,
-            options: options(&mut random),
+            options: options(&mut random, &mut Random::stream(seed, (Purpose::Plan, 2))),
             clocks: Vec::new(),
             delay_us: random.pick([50..1500, 50..400, 500..5000, 20..12_000]),
             sync_us: random.pick([100..2000, 50..300, 500..8000]),
@@ -67,11 +68,19 @@ fn scaled(range: &Range<Duration>, percent: u32) -> Range<Duration> {
     range.start * percent / 100..range.end * percent / 100
 }
 
-fn options(random: &mut Random) -> Options {
+fn options(random: &mut Random, small: &mut Random) -> Options {
     let percent = random.pick([100, 100, 50, 200]);
     let (election, leader, session) =
         (ElectionOptions::default(), LeaderOptions::default(), SessionOptions::default());
     let is_tight = random.permille(300);
+    // What runs would hardly reach by themselves is drawn so small in every other run that they do.
+    let mut size = |sizes: [usize; 3], usual| match small.permille(500) {
+        true => small.pick(sizes),
+        false => usual,
+    };
+    // Requests keep their usual size: a leader takes those of a session in their order only, and on
+    // links that reorder as many as these do, small ones wait for one retry after the other.
+    let acceptor = AcceptorOptions::default();
     Options {
         election: ElectionOptions {
             silence: scaled(&election.silence, percent),
@@ -92,7 +101,14 @@ fn options(random: &mut Random) -> Options {
             request_timeout: Duration::from_secs(2),
             window_max: random.pick([8, 1, 3, 64]),
             queue_max: if is_tight { 3 } else { session.queue_max },
+            window_bytes_max: size([1, 60, 400], session.window_bytes_max),
+            queue_bytes_max: size([60, 150, 1000], session.queue_bytes_max),
+            questions_max: size([1, 2, 4], session.questions_max),
             ..session
+        },
+        acceptor: AcceptorOptions {
+            page_bytes_max: size([1, 100, 2000], acceptor.page_bytes_max),
+            page_votes_max: size([1, 2, 20], acceptor.page_votes_max),
         },
         snapshots: SnapshotOptions {
             chunk_bytes: random.pick([150, 1000, 8000]),
@@ -165,7 +181,7 @@ impl Swarm<'_> {
                 sync_us: self.random.pick([5 * MS, 30 * MS, 800 * MS]),
                 for_us,
             },
-            12 => Fault::FailSync { target, down_us },
+            12 => Fault::FailSync { target, is_power_cut, down_us },
             15 => Fault::Ambush {
                 moment: self.random.pick(Moment::ALL),
                 reaches: process,

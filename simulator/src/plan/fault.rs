@@ -78,8 +78,9 @@ pub enum Fault {
     Pause { target: Target, for_us: u64 },
     /// Each sync of a process takes up to so long.
     SlowDisk { target: Target, sync_us: u64, for_us: u64 },
-    /// The next sync of a process ends in an error, so the process stops. It restarts.
-    FailSync { target: Target, down_us: u64 },
+    /// The next sync of a process ends in an error, so the process stops. It restarts: after a power cut,
+    /// or from what can still be read, synced or not.
+    FailSync { target: Target, is_power_cut: bool, down_us: u64 },
     /// The next process that does something reaches only one other process from then on, and dies soon
     /// after: what it was about to do is half done.
     Ambush { moment: Moment, reaches: usize, after_us: u64, down_us: u64 },
@@ -109,6 +110,28 @@ impl Fault {
         "flipped bit",
         "ambush",
     ];
+
+    /// Whom it strikes, if that is known only when it does.
+    pub const fn target(&self) -> Option<Target> {
+        match self {
+            Self::Crash { target, .. }
+            | Self::Isolate { target, .. }
+            | Self::Deafen { target, .. }
+            | Self::Pause { target, .. }
+            | Self::SlowDisk { target, .. }
+            | Self::FailSync { target, .. } => Some(*target),
+            Self::CrashAll { .. }
+            | Self::CutOneWay { .. }
+            | Self::Halves { .. }
+            | Self::Chain { .. }
+            | Self::Star { .. }
+            | Self::SlowLink { .. }
+            | Self::Weather { .. }
+            | Self::Ambush { .. }
+            | Self::Wipe { .. }
+            | Self::Corrupt { .. } => None,
+        }
+    }
 
     /// The place of its kind in [`KINDS`](Self::KINDS).
     pub const fn kind(&self) -> usize {
@@ -193,8 +216,9 @@ impl fmt::Display for Fault {
                 let (sync, time) = (Ms(*sync_us), Ms(*for_us));
                 write!(f, "a sync of {target} takes up to {sync} for {time}")
             }
-            Self::FailSync { target, down_us } => {
-                write!(f, "the next sync of {target} fails, down for {}", Ms(*down_us))
+            Self::FailSync { target, is_power_cut, down_us } => {
+                let power = if *is_power_cut { " without power" } else { "" };
+                write!(f, "the next sync of {target} fails, down{power} for {}", Ms(*down_us))
             }
             Self::Ambush { moment, reaches, after_us, .. } => write!(
                 f,

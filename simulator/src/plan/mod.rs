@@ -14,6 +14,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use matchmaker::leader::LeaderOptions;
+use paxos::acceptor::AcceptorOptions;
 use paxos::election::ElectionOptions;
 use paxos::quorum::QuorumSystem;
 use paxos::session::SessionOptions;
@@ -60,6 +61,8 @@ pub struct Options {
     pub leader: LeaderOptions,
     /// Of sessions.
     pub session: SessionOptions,
+    /// Of acceptors.
+    pub acceptor: AcceptorOptions,
     /// Of replicas and archives.
     pub snapshots: SnapshotOptions,
 }
@@ -120,6 +123,7 @@ impl Plan {
             election: ElectionOptions::default(),
             leader: LeaderOptions::default(),
             session: SessionOptions::default(),
+            acceptor: AcceptorOptions::default(),
             snapshots: SnapshotOptions::default(),
         };
         plan.weather = Weather { loss: 0, repeats: 0, late: 0 };

@@ -23,6 +23,22 @@ pub struct Reduction {
 }
 
 impl Plan {
+    /// What a reduction names and the plan does not have, in words.
+    pub fn unknown(self, reduction: &Reduction) -> Option<String> {
+        let seed = self.seed;
+        let shape = Reduction { shape: reduction.shape, ..Reduction::default() };
+        let plan = self.reduced(&shape);
+        let highest = |kept: &Option<BTreeSet<usize>>| kept.as_ref()?.last().copied();
+        let all = [
+            ("fault", highest(&reduction.faults), plan.faults.len()),
+            ("wish", highest(&reduction.wishes), plan.wishes.len()),
+        ];
+        all.into_iter().find_map(|(what, number, count)| {
+            let number = number.filter(|number| *number >= count)?;
+            Some(format!("seed {seed} has no {what} {number}: it has {count}, counted from 0"))
+        })
+    }
+
     /// What is left of a plan.
     pub fn reduced(mut self, reduction: &Reduction) -> Self {
         if let Some(shape) = reduction.shape.filter(|shape| *shape != self.shape) {

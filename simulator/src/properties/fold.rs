@@ -11,6 +11,7 @@ use matchmaker::leader::LeaderRecord;
 use matchmaker::matchmaker::MatchmakerRecord;
 use matchmaker::node::NodeRecord;
 use paxos::actor::{Actor, NodeId};
+use paxos::archive::Archive;
 use paxos::round::Round;
 use paxos::slot::Slot;
 
@@ -26,19 +27,54 @@ pub(super) const PROPERTY: Property = Property {
 };
 
 /// What an actor makes of its checkpoint is what it made of its records, and folding it over those
-/// changes nothing.
-pub fn check_checkpoint<A: Actor + Clone + PartialEq>(
-    name: &str,
-    actor: &A,
-    mut copy: A,
-) -> Verdict {
+/// changes nothing: an actor that has just been restored, and nothing less, comes of restoring `copy`
+/// from its checkpoint, if that `is_whole` (that of an archive is not: the snapshot that follows it in
+/// the log has what it lacks).
+pub fn check_checkpoint<A>(name: &str, actor: &A, mut copy: A, is_whole: bool) -> Verdict
+where
+    A: Actor + Clone + Eq,
+{
     let (records, mut again) = (actor.checkpoint(), actor.clone());
     records.iter().for_each(|record| copy.restore(record.clone()));
     records.iter().for_each(|record| again.restore(record.clone()));
-    if copy.checkpoint() == records && again == *actor {
+    let is_same = if is_whole { copy == *actor } else { copy.checkpoint() == records };
+    if is_same && again == *actor {
         return Ok(());
     }
     fail(PROPERTY, format!("{name} restores other than it wrote: {records:?}"))
+}
+
+/// An actor that came back is what every record makes of it that was ever durable, in order: `fold`.
+/// Records that replaced them in the log have left nothing out.
+pub fn check_fold<A>(name: &str, actor: &A, fold: &A) -> Verdict
+where
+    A: Actor + Eq,
+{
+    if actor == fold {
+        return Ok(());
+    }
+    let (known, was) = (actor.checkpoint(), fold.checkpoint());
+    let lost: Vec<_> = was.iter().filter(|record| !known.contains(record)).take(3).collect();
+    fail(PROPERTY, format!("{name} came back other than its records make it, without {lost:?}"))
+}
+
+/// The same of an archive. Values that a snapshot covers are gone with the part of the log that had
+/// them, so that less of them may be left to hand out than all records make; nor is there a use for part
+/// of a snapshot that a crash interrupted. What is covered, what is persisted and what it holds above the
+/// snapshot are the same.
+pub fn check_archive_fold(name: &str, archive: &Archive, fold: &Archive) -> Verdict {
+    let held = |archive: &Archive| {
+        (archive.base(), archive.persisted_watermark(), archive.values_bytes().1)
+    };
+    if held(archive) == held(fold) {
+        return Ok(());
+    }
+    let (found, was) = (held(archive), held(fold));
+    let detail = format!(
+        "{name} came back other than its records make it: (covered, persisted, bytes above) {found:?}, \
+         not {was:?}"
+    );
+    fail(PROPERTY, detail)
 }
 
 /// A log was read after a crash: nothing that was durable is missing.

@@ -69,6 +69,10 @@ impl Ghost {
             FromAcceptor::Phase1B(m) => {
                 let has_promised = self.promised.get(&from) >= Some(&m.round);
                 self.durable(has_promised, from, || format!("the promise of {}", m.round))?;
+                let persisted = self.persisted.get(&from).copied().unwrap_or_default();
+                let is_persisted = m.persisted_watermark <= persisted;
+                let told = m.persisted_watermark;
+                self.durable(is_persisted, from, || format!("that {told} is persisted"))?;
                 let unfounded = m.votes.iter().find(|vote| {
                     let voters = self.votes.get(&(vote.slot, vote.round));
                     !voters.is_some_and(|voters| voters.contains(&from))

@@ -7,7 +7,7 @@
 //! | module | every role |
 //! | model | `sometimes` companions |
 
-use super::{Property, Verdict, fail};
+use super::{Property, Verdict, fail_as};
 
 /// The property of this file.
 pub(super) const PROPERTY: Property = Property {
@@ -18,7 +18,7 @@ pub(super) const PROPERTY: Property = Property {
     module: "every role",
 };
 
-/// Something did not happen in time.
-pub fn late(detail: String) -> Verdict {
-    fail(PROPERTY, detail)
+/// Something did not happen in time: of which kind, and what.
+pub fn late(kind: &str, detail: String) -> Verdict {
+    fail_as(PROPERTY, kind, detail)
 }

@@ -34,6 +34,7 @@ mod reachability;
 mod read_licence;
 mod registry;
 mod retirement;
+mod shown_votes;
 mod slot_discipline;
 mod snapshot_truth;
 mod stopped;
@@ -63,13 +64,14 @@ use paxos::snapshot::Sequence;
 
 use crate::plan::Places;
 
-pub use fold::{check_checkpoint, check_refusal, check_restart};
+pub use fold::{check_archive_fold, check_checkpoint, check_fold, check_refusal, check_restart};
 pub use limits::{check_archive, check_leader, check_limits, check_log, check_session};
 pub use linearizability::check_history;
 pub use liveness::late;
 pub use log_prefix::Ledger;
-pub use no_violation::violated;
-pub use one_outcome::Calls;
+pub(crate) use no_violation::panicked;
+pub use no_violation::{SIMULATOR, violated};
+pub use one_outcome::{Caller, Calls, Room};
 pub use snapshot_truth::{check_left, check_machines};
 
 /// A property of every run.
@@ -94,7 +96,7 @@ impl fmt::Display for Property {
 }
 
 /// All properties, in the order of the catalogue.
-pub const ALL: [Property; 34] = [
+pub const ALL: [Property; 35] = [
     agreement::PROPERTY,
     chosen_slot::PROPERTY,
     one_value::PROPERTY,
@@ -115,6 +117,7 @@ pub const ALL: [Property; 34] = [
     reachability::PROPERTY,
     read_licence::PROPERTY,
     adoption::PROPERTY,
+    shown_votes::PROPERTY,
     one_successor::PROPERTY,
     handed_over::PROPERTY,
     stopped::PROPERTY,
@@ -136,8 +139,17 @@ pub const ALL: [Property; 34] = [
 pub struct Failure {
     /// Which.
     pub property: Property,
+    /// In which way, if there are several: two failures of one kind may have one cause, others have not.
+    pub kind: String,
     /// What was seen.
     pub detail: String,
+}
+
+impl Failure {
+    /// Whether `other` may have the same cause.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (self.property, &self.kind) == (other.property, &other.kind)
+    }
 }
 
 impl fmt::Display for Failure {
@@ -151,7 +163,12 @@ pub type Verdict<T = ()> = Result<T, Box<Failure>>;
 
 /// The property is broken.
 fn fail<T>(property: Property, detail: String) -> Verdict<T> {
-    Err(Box::new(Failure { property, detail }))
+    fail_as(property, "", detail)
+}
+
+/// The property is broken in one of several ways.
+fn fail_as<T>(property: Property, kind: &str, detail: String) -> Verdict<T> {
+    Err(Box::new(Failure { property, kind: kind.to_owned(), detail }))
 }
 
 /// A value, by the order in which values were first proposed.
@@ -200,6 +217,8 @@ pub struct Ghost {
     lives: BTreeMap<NodeId, u64>,
     /// What was collected when each round was first asked for.
     floors: BTreeMap<Round, Round>,
+    /// Every durable vote of each acceptor.
+    voted: shown_votes::Voted,
     /// What acceptors have shown in Phase 1.
     shown: adoption::Shown,
     /// Questions about reads.
@@ -238,6 +257,7 @@ impl Ghost {
             used: BTreeMap::new(),
             lives: BTreeMap::new(),
             floors: BTreeMap::new(),
+            voted: shown_votes::Voted::default(),
             shown: adoption::Shown::default(),
             reads: read_licence::Reads::default(),
             pipeline: limits::Pipeline::default(),
@@ -259,6 +279,7 @@ impl Ghost {
             NodeRecord::Acceptor(AcceptorRecord::Voted(vote)) => {
                 self.promise(node, vote.round);
                 self.check_vote(node, vote)?;
+                self.note_vote(node, vote);
                 self.count_vote(node, vote)
             }
             NodeRecord::Acceptor(AcceptorRecord::Persisted(slot)) => {
@@ -298,6 +319,7 @@ impl Ghost {
             Message::Acceptor(m) => self.on_leave_to_acceptor(to, m),
             Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase1B(m))) => {
                 self.show_votes(from, m);
+                self.check_shown(from, m)?;
                 self.check_answer(from, m.round)
             }
             Message::Proposer(ToProposer::Acceptor(FromAcceptor::ReadB(m))) => {

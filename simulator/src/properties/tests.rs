@@ -8,7 +8,7 @@ use matchmaker::message::{
     AnnounceA, DecreeA, Epoch, Generation, MatchA, NewestB, Stopped, Successor, ToMatchmaker,
 };
 use paxos::archive::ArchiveRecord;
-use paxos::message::{Outcome, Phase1B, Phase2A, Vote};
+use paxos::message::{Outcome, Phase1B, Phase2A, RequestError, Vote};
 use paxos::wire::{self, Payload};
 
 use super::*;
@@ -85,8 +85,8 @@ impl Bench {
                 votes: Vec::new(),
                 next: None,
             };
-            let message = Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase1B(m)));
-            self.ghost.on_leave(acceptor, owner, &message).unwrap();
+            // The judge of shown votes, who would notice that none is, looks away.
+            self.ghost.show_votes(acceptor, &m);
         }
         round
     }
@@ -263,9 +263,45 @@ fn matchmakers_are_announced_before_they_serve() {
 
 #[test]
 fn a_call_returns_twice() {
-    let (mut calls, mut ledger) = (Calls::default(), Ledger::default());
-    calls.invoke(1, 7, Request::Read(Bytes::new()), 0);
+    let (mut calls, mut ledger) = (calls_at_a_session_for_two(), Ledger::default());
+    calls.invoke(1, caller(7), Request::Read(Bytes::new()), 0);
     let outcome = Outcome::Done(Payload::default());
     calls.complete(1, &outcome, 5, &mut ledger).unwrap();
     assert_eq!(broken(calls.complete(1, &outcome, 6, &mut ledger)), "D4");
+}
+
+fn calls_at_a_session_for_two() -> Calls {
+    Calls::new(Room { queue_max: 2, queue_bytes_max: 100 })
+}
+
+fn caller(client: u64) -> Caller {
+    Caller { client, session: 0, size_bytes: 30 }
+}
+
+#[test]
+fn a_call_is_refused_by_a_session_that_has_room() {
+    let (mut calls, mut ledger) = (calls_at_a_session_for_two(), Ledger::default());
+    let refused = Outcome::Failed(RequestError::Overloaded);
+    calls.expect_success(5);
+    for client in 0..4 {
+        calls.invoke(client, caller(client), Request::Read(Bytes::new()), 10);
+    }
+    calls.complete(3, &refused, 11, &mut ledger).unwrap();
+    calls.complete(2, &refused, 12, &mut ledger).unwrap();
+    assert_eq!(broken(calls.check_success()), "L1");
+    assert_eq!(broken(calls.complete(1, &refused, 13, &mut ledger)), "L1");
+}
+
+#[test]
+fn a_session_that_is_full_refuses_and_brings_others_to_their_end() {
+    let (mut calls, mut ledger) = (calls_at_a_session_for_two(), Ledger::default());
+    calls.expect_success(5);
+    for (token, size_bytes) in [(0, 80), (1, 30)] {
+        let caller = Caller { size_bytes, ..caller(token) };
+        calls.invoke(token, caller, Request::Read(Bytes::new()), 10);
+    }
+    let refused = Outcome::Failed(RequestError::Overloaded);
+    calls.complete(1, &refused, 11, &mut ledger).unwrap();
+    calls.complete(0, &Outcome::Done(Payload::default()), 12, &mut ledger).unwrap();
+    calls.check_success().unwrap();
 }

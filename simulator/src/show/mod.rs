@@ -31,6 +31,7 @@ pub use story::{
     Band, BandKind, Failure, Mark, MarkKind, Message, NodeIndex, Place, ProcessIndex, State, Story,
     Text,
 };
+pub use telling::opens_at_once;
 
 const FRAME: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");

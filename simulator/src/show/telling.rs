@@ -89,6 +89,16 @@ fn is_detail(step: &Step) -> bool {
     }
 }
 
+/// A window of a run with so many messages, records and states at most: the last before the failure, or
+/// the first if there is none.
+pub fn opens_at_once(trace: &Trace, details_max: usize) -> std::ops::Range<u64> {
+    let details = || trace.steps.iter().filter(|(_, step)| is_detail(step)).map(|(at, _)| *at);
+    match &trace.failure {
+        Some(_) => details().rev().nth(details_max).map_or(0, |at| at + 1)..u64::MAX,
+        None => 0..details().nth(details_max).unwrap_or(u64::MAX),
+    }
+}
+
 impl Teller<'_> {
     fn tell(&mut self, window: &std::ops::Range<u64>) {
         let mut cuts: BTreeMap<(u64, u64), Vec<(usize, usize)>> = BTreeMap::new();

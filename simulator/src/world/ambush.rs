@@ -71,6 +71,7 @@ impl<W: Workload> World<W> {
         let Some(ambush) = self.ambushes.sprung(message) else { return };
         let Ambush { moment, reaches, after_us, down_us } = ambush;
         self.summary.coverage.meet(Situation::AmbushSprung);
+        self.feel("ambush");
         self.note(Some(process), Kind::Fault, format!("is ambushed in {moment:?}"));
         let until = self.now + after_us;
         for other in (0..self.processes.len()).filter(|other| ![process, reaches].contains(other)) {

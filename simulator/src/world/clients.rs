@@ -1,5 +1,7 @@
 //! Clients: each makes one call after the other, at the session of its process.
 
+use std::fmt::Write as _;
+
 use matchmaker::message::{Message, ToApplication};
 use paxos::message::{Invoke, Operation, Outcome, Return, ToSession};
 use paxos::wire::Payload;
@@ -8,6 +10,7 @@ use super::process::Envelope;
 use super::{Event, Places, Plan, Role, Verdict, Workload, World};
 use crate::MS;
 use crate::coverage::Situation;
+use crate::properties::Caller;
 use crate::random::{Purpose, Random};
 use crate::trace::Kind;
 use crate::workload::{Observed, Request};
@@ -60,11 +63,13 @@ impl<W: Workload> World<W> {
             self.note(Some(process), Kind::Call, text);
         }
         let payload = Payload(Observed::<W::Machine>::frame(token, request.bytes()));
+        let size_bytes = payload.0.len();
         let operation = match request {
             Request::Propose(_) => Operation::Propose(payload),
             Request::Read(_) => Operation::Read(payload),
         };
-        self.calls.invoke(token, index as u64, request, self.now);
+        let caller = Caller { client: index as u64, session: process, size_bytes };
+        self.calls.invoke(token, caller, request, self.now);
         let message = Message::Session(ToSession::Invoke(Invoke { token, operation }));
         let from = self.places.application(process);
         if let Some(to) = self.node_of(process, Role::Session) {
@@ -82,7 +87,13 @@ impl<W: Workload> World<W> {
             self.summary.coverage.meet(Situation::of_error(*error));
         }
         self.note(Some(process), Kind::Return, format!("call {token} returns {outcome:?}"));
-        self.calls.complete(*token, outcome, self.now, &mut self.ledger)?;
+        if let Err(mut failure) = self.calls.complete(*token, outcome, self.now, &mut self.ledger) {
+            if let Some(request) = self.calls.request(*token) {
+                write!(failure.detail, " ({})", self.workload.show(request))
+                    .expect("a string takes it");
+            }
+            return Err(failure);
+        }
         if let Some(index) = self.clients.iter().position(|client| client.token == Some(*token)) {
             let client = &mut self.clients[index];
             client.token = None;

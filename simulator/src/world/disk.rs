@@ -270,6 +270,13 @@ impl Disk {
         }
     }
 
+    /// A sync ends in an error, and the process stops; the machine has power. What was written can be
+    /// read, and is no more durable than before.
+    pub(super) fn fail(&mut self) {
+        self.waiting.clear();
+        self.is_sealed &= self.running.take().is_none_or(|job| job.kind == Kind::Forget);
+    }
+
     /// Loses everything.
     pub(super) fn wipe(&mut self) {
         *self = Self { mutation: self.mutation, ..Self::default() };
@@ -454,6 +461,21 @@ mod tests {
             disk.crash(seed % 2 == 0, &mut random);
             let found = disk.load().unwrap().records;
             assert!(found == records(3..5) || found == [records(0..4), records(3..5)].concat());
+        }
+    }
+
+    #[test]
+    fn what_a_failed_sync_left_is_read_back_and_synced() {
+        for (mutation, expected) in [(None, 6), (Some(Mutation::TrustPageCache), 4)] {
+            let mut disk = synced(0..4);
+            disk.mutation = mutation;
+            disk.append(2, records(4..6));
+            assert!(disk.start_sync());
+            disk.fail();
+            let loaded = disk.load().unwrap();
+            assert_eq!((loaded.records, loaded.survivors), (records(0..6), 2));
+            disk.crash(true, &mut Random::stream(1, (Purpose::Disk, 0)));
+            assert_eq!(disk.load().unwrap().records, records(0..expected));
         }
     }
 

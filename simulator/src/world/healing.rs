@@ -13,6 +13,7 @@
 //!        are the last matchmakers
 //! ```
 
+use super::faults::SlowDisk;
 use super::process::Status;
 use super::{Event, Role, Verdict, Workload, World};
 use crate::MS;
@@ -94,11 +95,14 @@ impl<W: Workload> World<W> {
             }
             Step::Strict => {
                 self.settled_number = self.ghost.highest_number();
-                self.calls.strict_from = Some(self.now);
+                self.calls.expect_success(self.now);
             }
-            Step::StrictAgain => self.calls.strict_from = Some(self.now),
+            Step::StrictAgain => self.calls.expect_success(self.now),
             Step::LoseLeader => return self.lose_leader(),
-            Step::Quiet => self.is_busy = false,
+            Step::Quiet => {
+                self.is_busy = false;
+                return self.calls.check_success();
+            }
             Step::Ask => self.ask_status(),
             Step::End => {}
         }
@@ -111,10 +115,10 @@ impl<W: Workload> World<W> {
         });
         self.ambushes.clear();
         self.network.heal();
-        self.slow_disks.fill((0, 0));
+        self.slow_disks.fill(SlowDisk::default());
         self.failing_disks.fill(None);
+        self.end_pauses();
         for index in 0..self.processes.len() {
-            self.processes[index].paused_until = 0;
             self.push(0, Event::Start(index));
             // A turn that was put off until the end of a pause comes now.
             self.processes[index].next_turn = None;
@@ -132,18 +136,23 @@ impl<W: Workload> World<W> {
     fn lose_leader(&mut self) -> Verdict {
         let token = self.operator.requests.len() as u64;
         if !self.operator.active.contains(&token) || !self.operator.collected.contains(&token) {
-            return late(format!("request {token} is not active and collected in time"));
+            let detail = format!("request {token} is not active and collected in time");
+            return late("reconfiguration", detail);
         }
         if !self.is_last_handed_over() {
-            return late("the handover is not finished in time".into());
+            return late("handover", "the handover is not finished in time".into());
         }
         let number = self.ghost.highest_number();
         if number > self.settled_number {
             let settled = self.settled_number;
-            return late(format!("the leader of round {settled} was overtaken by round {number}"));
+            let detail = format!("the leader of round {settled} was overtaken by round {number}");
+            return late("overtaken leader", detail);
         }
-        self.calls.strict_from = None;
-        let Some(leader) = self.leading_process() else { return late("nobody leads".into()) };
+        self.calls.check_success()?;
+        self.calls.forgive();
+        let Some(leader) = self.leading_process() else {
+            return late("no leader", "nobody leads".into());
+        };
         let down_us = self.operator.random.within(MS..LEADER_DOWN_US);
         self.crash(leader, true, down_us)
     }
@@ -151,14 +160,19 @@ impl<W: Workload> World<W> {
     /// Everything must be well now.
     pub(super) fn check_end(&mut self) -> Verdict {
         if let Some((token, call)) = self.calls.oldest() {
-            return late(format!("call {token} never returns: {call:?}"));
+            let asked = self.workload.show(&call.request);
+            let (client, at) = (call.client, call.invoked_at / MS);
+            let detail =
+                format!("call {token} of client {client}, {asked}, made at {at} ms, never returns");
+            return late("lost call", detail);
         }
         let replicas: Vec<usize> = self.living(Role::Replica).collect();
         for index in replicas {
             let executed = self.processes[index].observed().map(|one| one.count() as usize);
             if executed != Some(self.ledger.len()) {
                 let all = self.ledger.len();
-                return late(format!("the replica of p{index} executed {executed:?} of {all}"));
+                let detail = format!("the replica of p{index} executed {executed:?} of {all}");
+                return late("replica", detail);
             }
             self.check_machines(index)?;
         }
@@ -171,22 +185,23 @@ impl<W: Workload> World<W> {
     fn check_matchmakers_in_place(&self) -> Verdict {
         let (epoch, members) = (self.ghost.newest_epoch(), self.ghost.newest_members());
         let Some(status) = &self.operator.status else {
-            return late("nobody answers for the status".into());
+            return late("status", "nobody answers for the status".into());
         };
         let is_known = (status.epoch, &status.matchmakers) == (epoch, members);
         if is_known && Some(members) == self.wanted_matchmakers() {
             return Ok(());
         }
         let wanted = self.wanted_matchmakers();
-        late(format!(
+        let detail = format!(
             "matchmakers are {members:?} of {epoch:?}, wanted {wanted:?}, the leader knows {:?}",
             status.epoch
-        ))
+        );
+        late("matchmakers in place", detail)
     }
 
     fn check_acceptors_in_place(&self) -> Verdict {
         let Some(status) = &self.operator.status else {
-            return late("nobody answers for the status".into());
+            return late("status", "nobody answers for the status".into());
         };
         let wanted = self.operator.requests.last();
         let is_in_place = wanted.is_some_and(|wanted| {
@@ -196,10 +211,11 @@ impl<W: Workload> World<W> {
         if is_in_place && status.history_count == 0 {
             return Ok(());
         }
-        late(format!(
+        let detail = format!(
             "in place is {} after {} others, wanted {wanted:?}",
             self.places.show(&status.configuration),
             status.history_count
-        ))
+        );
+        late("acceptors in place", detail)
     }
 }

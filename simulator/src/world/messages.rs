@@ -60,7 +60,7 @@ impl<W: Workload> World<W> {
             Ok(decoded) if decoded == envelope.message => Ok(()),
             other => {
                 let detail = format!("{:?} is read back as {other:?}", envelope.message);
-                properties::violated(detail)
+                properties::violated("wire", detail)
             }
         }
     }

@@ -28,24 +28,25 @@ mod start;
 mod summary;
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use matchmaker::node::Node;
-use paxos::actor::NodeId;
+use paxos::actor::{Actor, NodeId};
 use paxos::round::Round;
 use paxos::state_machine::StateMachine;
 
 use crate::coverage::Situation;
 use crate::digest::Digest;
 use crate::mutation::Mutation;
+use crate::panics;
 use crate::plan::{Place, Places, Plan, Role};
-use crate::properties::{self, Calls, Failure, Ghost, Ledger, Verdict};
+use crate::properties::{self, Calls, Failure, Ghost, Ledger, Room, Verdict};
 use crate::random::{Purpose, Random};
 use crate::trace::{Recorder, Trace};
 use crate::workload::{Observed, Workload};
 
 use ambush::Ambushes;
 use clients::Client;
+use faults::{FailingDisk, SlowDisk};
 use handovers::Handovers;
 use network::Network;
 use operator::Operator;
@@ -83,6 +84,8 @@ pub struct World<W: Workload> {
     plan: Plan,
     places: Places,
     workload: W,
+    /// What all durable records make of each actor, by process and place.
+    folds: Vec<Vec<Seated<W::Machine>>>,
     /// In microseconds.
     now: u64,
     /// Numbers events: those at one time happen in the order in which they were planned.
@@ -99,10 +102,10 @@ pub struct World<W: Workload> {
     handovers: Handovers,
     /// Commands that the replica of each process has executed and the judge has seen.
     seen: Vec<usize>,
-    /// The longest sync of each process, and until when it is as long as that.
-    slow_disks: Vec<(u64, u64)>,
-    /// Processes whose next sync fails, and for how long they are down then.
-    failing_disks: Vec<Option<u64>>,
+    /// How slow the disk of each process is.
+    slow_disks: Vec<SlowDisk>,
+    /// Processes whose next sync fails.
+    failing_disks: Vec<Option<FailingDisk>>,
     /// Who lies in wait.
     ambushes: Ambushes,
     /// Whether clients make calls.
@@ -138,13 +141,17 @@ impl<W: Workload> World<W> {
             handovers: Handovers::default(),
             ghost: Ghost::new(places.clone(), plan.options.leader.pipeline_max),
             ledger: Ledger::default(),
-            calls: Calls::default(),
+            calls: Calls::new(Room {
+                queue_max: plan.options.session.queue_max,
+                queue_bytes_max: plan.options.session.queue_bytes_max,
+            }),
             seen: vec![0; count],
-            slow_disks: vec![(0, 0); count],
+            slow_disks: vec![SlowDisk::default(); count],
             failing_disks: vec![None; count],
             plan,
             places,
             workload,
+            folds: Vec::new(),
             now: 0,
             sequence: 0,
             queue: BTreeMap::new(),
@@ -158,6 +165,7 @@ impl<W: Workload> World<W> {
             scratch: Vec::new(),
             summary: Summary::default(),
         };
+        world.folds = (0..count).map(|index| world.actors(index)).collect();
         world.schedule_all();
         world
     }
@@ -222,18 +230,20 @@ impl<W: Workload> World<W> {
             let event = entry.remove();
             self.now = at;
             self.summary.events += 1;
-            if matches!(event, Event::Heal(healing::Step::End)) {
-                return self.check_end();
-            }
+            let is_end = matches!(event, Event::Heal(healing::Step::End));
             // An assertion of an actor that fails is a failure of the run like any other.
-            catch_unwind(AssertUnwindSafe(|| self.take(event)))
-                .unwrap_or_else(|panic| properties::violated(text_of(&*panic)))?;
+            panics::caught(|| if is_end { self.check_end() } else { self.take(event) })
+                .unwrap_or_else(|panic| properties::panicked(&panic))?;
+            if is_end {
+                break;
+            }
         }
         Ok(())
     }
 
     fn report(&mut self, failure: Option<Failure>) -> Report {
         self.summary.virtual_us = self.now;
+        self.summary.calls = self.calls.records().len() as u64;
         self.summary.done = self.calls.done_count;
         self.summary.failed = self.calls.failed_count;
         self.summary.slots = self.ghost.chosen_count() as u64;
@@ -331,13 +341,20 @@ impl<W: Workload> World<W> {
         if process.life != life {
             return Ok(());
         }
-        if let Some(down_us) = self.failing_disks[index].take() {
-            if self.mutation != Some(Mutation::IgnoreFailedSync) {
-                return self.fail_sync(index, down_us);
-            }
-            process.disk.lose_running();
+        // A process that stands still does not notice.
+        if process.paused_until > self.now {
+            let delay = process.paused_until - self.now;
+            self.push(delay, Event::Synced { process: index, life });
+            return Ok(());
         }
-        let synced = process.disk.finish_sync();
+        if let Some(failing) = self.failing_disks[index].take() {
+            self.feel("failing sync");
+            if self.mutation != Some(Mutation::IgnoreFailedSync) {
+                return self.fail_sync(index, failing);
+            }
+            self.processes[index].disk.lose_running();
+        }
+        let synced = self.processes[index].disk.finish_sync();
         self.judge_records(index, synced.records)?;
         if synced.has_forgotten {
             self.processes[index].on_forgotten();
@@ -359,6 +376,7 @@ impl<W: Workload> World<W> {
                 recorder.record(self.now, node, &record);
             }
             self.ghost.on_durable(node, &record)?;
+            self.folds[index][place].restore(record);
         }
         Ok(())
     }
@@ -369,7 +387,7 @@ impl<W: Workload> World<W> {
         if let Some((node, violation)) = out.violations.first() {
             let name = self.places.name(*node);
             let detail = format!("{name}: {}: {}", violation.invariant, violation.detail);
-            return properties::violated(detail);
+            return properties::violated(violation.invariant, detail);
         }
         self.judge_execution(index)?;
         self.observe_actors(index);
@@ -429,12 +447,17 @@ impl<W: Workload> World<W> {
     }
 
     fn start_sync(&mut self, index: usize) {
-        let process = &mut self.processes[index];
-        if !process.disk.start_sync() {
+        if !self.processes[index].disk.start_sync() {
             return;
         }
-        let (longest, until) = self.slow_disks[index];
-        let range = if until > self.now { 100..longest } else { self.plan.sync_us.clone() };
+        let SlowDisk { sync_us, until, is_felt } = self.slow_disks[index];
+        let is_slow = until > self.now;
+        if is_slow && !is_felt {
+            self.slow_disks[index].is_felt = true;
+            self.feel("slow disk");
+        }
+        let range = if is_slow { 100..sync_us } else { self.plan.sync_us.clone() };
+        let process = &mut self.processes[index];
         let (delay, life) = (process.draw(range), process.life);
         self.push(delay, Event::Synced { process: index, life });
     }
@@ -496,9 +519,4 @@ impl<W: Workload> World<W> {
     fn node_of(&self, process: usize, role: Role) -> Option<NodeId> {
         self.places.in_process(process, role)
     }
-}
-
-fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
 }

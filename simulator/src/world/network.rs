@@ -72,7 +72,7 @@ impl Network {
         let (weather, delay_us) = (self.weather, self.delay_us.clone());
         let link = self.link(from, to);
         let random = &mut link.random;
-        let is_lost = random.permille(weather.loss) || link.cut_until > now;
+        let (is_lost, is_cut) = (random.permille(weather.loss), link.cut_until > now);
         let is_late = random.permille(weather.late);
         let extra_us = if link.slow_until > now { link.extra_us } else { 0 };
         let delay = random.within(if is_late { 2 * MS..150 * MS } else { delay_us }) + extra_us;
@@ -80,12 +80,32 @@ impl Network {
             let is_ancient = random.permille(300);
             random.within(if is_ancient { 100 * MS..3000 * MS } else { MS..50 * MS })
         });
-        [(!is_lost).then_some(delay), repeat]
+        // Nothing crosses a cut. What is lost otherwise may be sent again by the transport.
+        if is_cut { [None, None] } else { [(!is_lost).then_some(delay), repeat] }
     }
 
     /// The delay of a message to or from the operator; none if it is lost. Such messages are never
     /// repeated: an operator who asks twice means it.
     pub(super) fn operator_delay(&self, random: &mut Random) -> Option<u64> {
         (!random.permille(self.weather.loss)).then(|| random.within(100..5 * MS))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Shape;
+
+    #[test]
+    fn nothing_crosses_a_cut() {
+        let plan = Plan::quiet(1, Shape::Three);
+        let mut network = Network::new(&plan, 3);
+        network.weather = Weather { loss: 0, repeats: 1000, late: 0 };
+        network.cut(0, 1, 500);
+        for _ in 0..100 {
+            assert_eq!(network.delays(0, 1, 499), [None, None]);
+            assert!(network.delays(0, 1, 500).iter().all(Option::is_some));
+            assert!(network.delays(1, 0, 499).iter().all(Option::is_some));
+        }
     }
 }

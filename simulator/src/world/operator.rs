@@ -144,7 +144,13 @@ impl<W: Workload> World<W> {
                     self.operator.status = Some(m);
                 }
             }
-            _ => {}
+            Message::Application(ToApplication::Return(_) | ToApplication::Heartbeat(_))
+            | Message::Acceptor(_)
+            | Message::Matchmaker(_)
+            | Message::Proposer(_)
+            | Message::Replica(_)
+            | Message::Archive(_)
+            | Message::Session(_) => {}
         }
     }
 

@@ -15,6 +15,7 @@ use paxos::actor::{Actor, Effects, NodeId, TimerChange, Violation};
 use paxos::state_machine::StateMachine;
 
 use super::disk::{Disk, Loaded, Placed};
+use crate::panics;
 use crate::plan::{Place, Places};
 use crate::random::Random;
 use crate::workload::Observed;
@@ -257,13 +258,13 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
         let mut fx = std::mem::take(&mut self.fx);
         let actor = &mut self.actors[place];
         self.has_run[place] |= !matches!(input, Input::TurnEnd);
-        match input {
+        panics::step(|| match input {
             Input::Start => actor.on_start(&mut fx),
             Input::Message(from, message) => actor.on_message(from, message, &mut fx),
             Input::Timer(timer) => actor.on_timer(timer, &mut fx),
             Input::TurnEnd => actor.on_turn_end(&mut fx),
             Input::Compaction => actor.on_compaction(&mut fx),
-        }
+        });
         out.steps += 1;
         self.settle(place, &mut fx, now, out);
         self.fx = fx;

@@ -43,7 +43,7 @@ where
 
 impl<W: Workload> World<W> {
     /// New actors of a process, by place. They remember nothing.
-    fn actors(&self, index: usize) -> Vec<Seated<W::Machine>> {
+    pub(super) fn actors(&self, index: usize) -> Vec<Seated<W::Machine>> {
         let roles = self.places.roles(index).iter().enumerate();
         roles.map(|(place, role)| self.actor(Place { process: index, place }, *role)).collect()
     }
@@ -68,7 +68,7 @@ impl<W: Workload> World<W> {
                     if is_founder { Matchmaker::new(founders) } else { Matchmaker::pending() };
                 Node::Matchmaker(Box::new(matchmaker))
             }
-            Role::Acceptor => Node::Acceptor(Acceptor::new()),
+            Role::Acceptor => Node::Acceptor(Acceptor::with_options(options.acceptor.clone())),
             Role::Replica => {
                 let archive = beside(Role::Archive);
                 let others = self.places.every(Role::Archive).into_iter();
@@ -132,9 +132,8 @@ impl<W: Workload> World<W> {
         self.note(Some(index), Kind::Fault, text.clone());
         self.processes[index].status = Status::Lost(cause);
         if !is_corrupt {
-            return properties::violated(format!(
-                "p{index} {text}, and nothing had harmed its log"
-            ));
+            let detail = format!("p{index} {text}, and nothing had harmed its log");
+            return properties::violated("refusal", detail);
         }
         self.summary.coverage.meet(Situation::DamageRefused);
         Ok(())
@@ -165,7 +164,17 @@ impl<W: Workload> World<W> {
                 self.ghost.check_restored(node, acceptor.promised())?;
             }
             self.ghost.check_remembered(node, &actor.checkpoint(), kept(actor))?;
-            properties::check_checkpoint(&self.places.name(node), actor, copy)?;
+            let (name, fold) = (self.places.name(node), &self.folds[index][place]);
+            let is_whole = !matches!(actor, Node::Archive(_));
+            properties::check_checkpoint(&name, actor, copy, is_whole)?;
+            match (actor, fold) {
+                // A replica has no records.
+                (Node::Replica(_), _) => {}
+                (Node::Archive(archive), Node::Archive(fold)) => {
+                    properties::check_archive_fold(&name, archive, fold)?;
+                }
+                _ => properties::check_fold(&name, actor, fold)?,
+            }
         }
         Ok(())
     }

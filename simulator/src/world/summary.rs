@@ -13,6 +13,8 @@ pub struct Summary {
     pub virtual_us: u64,
     /// Messages that left an actor.
     pub messages: u64,
+    /// Calls that clients made.
+    pub calls: u64,
     /// Calls that returned a result.
     pub done: u64,
     /// Calls that failed, or of which nobody knows.
@@ -37,6 +39,7 @@ impl Summary {
         self.events += other.events;
         self.virtual_us += other.virtual_us;
         self.messages += other.messages;
+        self.calls += other.calls;
         self.done += other.done;
         self.failed += other.failed;
         self.slots += other.slots;
