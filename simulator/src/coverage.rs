@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use matchmaker::message::{
-    Epoch, FromMatchmaker, GarbageA, MatchA, Message, Progress, ToMatchmaker, ToProposer,
+    Epoch, FromMatchmaker, GarbageA, MatchA, Message, Progress, ToApplication, ToMatchmaker,
+    ToProposer,
 };
 use paxos::actor::NodeId;
 use paxos::command::{SessionId, Value};
@@ -76,11 +77,22 @@ pub enum Situation {
     DriverReplaced,
     LateMember,
     MatchmakerRetired,
+    ProcessJoined,
+    ProcessCaughtUp,
+    ProcessReplaced,
+    LeaderHandedOn,
+    MembersChangedInFlight,
+    LeaderCrashedAfterChange,
+    TwoExchanges,
+    ExchangeInHandover,
+    ProcessSwitchedOff,
+    StrangerReturned,
+    StrangerAdded,
 }
 
 impl Situation {
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 56] = [
+    pub const ALL: [(Self, &str); 67] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -137,6 +149,17 @@ impl Situation {
         (Self::DriverReplaced, "a driver dies half-way, and another finishes"),
         (Self::LateMember, "a matchmaker that missed its beginning is told by others"),
         (Self::MatchmakerRetired, "a matchmaker is switched off"),
+        (Self::ProcessJoined, "a process joins"),
+        (Self::ProcessCaughtUp, "a process that joined has caught up"),
+        (Self::ProcessReplaced, "a process has taken over the roles of another"),
+        (Self::LeaderHandedOn, "a leader that is to go hands on"),
+        (Self::MembersChangedInFlight, "the members change while slots are in flight"),
+        (Self::LeaderCrashedAfterChange, "the leader dies right after the members changed"),
+        (Self::TwoExchanges, "two exchanges are under way"),
+        (Self::ExchangeInHandover, "members and matchmakers are replaced at once"),
+        (Self::ProcessSwitchedOff, "a process that went is switched off for good"),
+        (Self::StrangerReturned, "a process comes back with an empty disk, as a stranger"),
+        (Self::StrangerAdded, "a stranger on the seat of a former member becomes a member"),
     ];
 
     /// The situation that a call failed like this.
@@ -175,6 +198,11 @@ pub struct Coverage {
     /// The process of the driver that stopped each epoch first, until the next one begins, and whether
     /// it has died.
     stoppers: BTreeMap<Epoch, (usize, bool)>,
+    /// The round in which a leader has shown other members than the one before, if nothing was collected
+    /// since.
+    changed: Option<Round>,
+    /// The last round that a leader has shown.
+    shown: Option<Round>,
     /// Epochs of which a member has begun.
     begun: BTreeSet<Epoch>,
 }
@@ -191,6 +219,8 @@ impl Default for Coverage {
             answered: BTreeSet::new(),
             drivers: BTreeMap::new(),
             stoppers: BTreeMap::new(),
+            changed: None,
+            shown: None,
             begun: BTreeSet::new(),
         }
     }
@@ -231,9 +261,11 @@ impl Coverage {
             *is_dead |= *stopper == process;
         }
         if let Some(lead) = self.leads.get_mut(process)
-            && lead.take().is_some()
+            && let Some(round) = lead.take()
         {
             self.meet(Situation::LeaderCrashed);
+            let is_right_after = self.changed == Some(round) && self.collecting < Some(round);
+            self.meet_if(is_right_after, Situation::LeaderCrashedAfterChange);
         }
     }
 
@@ -287,10 +319,26 @@ impl Coverage {
                 self.meet_if(is_new, Situation::SessionRetried);
             }
             Message::Matchmaker(m) => self.on_to_matchmaker(process, from, m, ghost),
+            Message::Application(ToApplication::Heartbeat(m)) => self.on_shown(m.round, ghost),
             Message::Replica(ToReplica::FetchB(m)) => {
                 self.meet_if(!m.values.is_empty(), Situation::ValuesFetched);
             }
             _ => {}
+        }
+    }
+
+    /// A leader shows its round. One with other members than the round before has just changed over.
+    fn on_shown(&mut self, round: Round, ghost: &Ghost) {
+        if self.shown >= Some(round) {
+            return;
+        }
+        self.shown = Some(round);
+        let Some(step) = round.step.checked_sub(1) else { return };
+        let members = |round| ghost.configuration(round).map(|known| known.membership());
+        if members(round) != members(Round { step, ..round }) {
+            self.changed = Some(round);
+            let is_in_flight = ghost.unpersisted().any(|slot| ghost.chosen_rounds(slot).is_none());
+            self.meet_if(is_in_flight, Situation::MembersChangedInFlight);
         }
     }
 

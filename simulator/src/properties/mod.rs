@@ -10,6 +10,7 @@ mod chain;
 mod chosen_slot;
 mod chosen_truth;
 mod collection;
+mod counted;
 mod decree;
 mod exactly_once;
 mod fold;
@@ -35,6 +36,7 @@ mod read_licence;
 mod registry;
 mod retirement;
 mod slot_discipline;
+mod standing;
 mod stopped;
 #[cfg(test)]
 mod tests;
@@ -91,7 +93,7 @@ impl fmt::Display for Property {
 }
 
 /// All properties, in the order of the catalogue.
-pub const ALL: [Property; 33] = [
+pub const ALL: [Property; 35] = [
     agreement::PROPERTY,
     chosen_slot::PROPERTY,
     one_value::PROPERTY,
@@ -112,6 +114,8 @@ pub const ALL: [Property; 33] = [
     reachability::PROPERTY,
     read_licence::PROPERTY,
     adoption::PROPERTY,
+    counted::PROPERTY,
+    standing::PROPERTY,
     one_successor::PROPERTY,
     handed_over::PROPERTY,
     stopped::PROPERTY,
@@ -178,6 +182,12 @@ pub struct Ghost {
     told: BTreeMap<NodeId, Round>,
     /// The durable persisted watermark of each acceptor.
     persisted: BTreeMap<NodeId, Slot>,
+    /// The highest round that each leader has shown.
+    leading: BTreeMap<NodeId, Round>,
+    /// The newest configuration that each proposer durably knows of.
+    known: BTreeMap<NodeId, Configuration>,
+    /// All nodes of processes that were switched off for good.
+    switched_off: BTreeSet<NodeId>,
     /// Durable length of each archive.
     archived: BTreeMap<NodeId, Slot>,
     /// The generations of matchmakers.
@@ -221,6 +231,9 @@ impl Ghost {
             promised: BTreeMap::new(),
             told: BTreeMap::new(),
             persisted: BTreeMap::new(),
+            leading: BTreeMap::new(),
+            known: BTreeMap::new(),
+            switched_off: BTreeSet::new(),
             archived: BTreeMap::new(),
             generations: generations::Generations::default(),
             matched: BTreeSet::new(),
@@ -277,7 +290,10 @@ impl Ghost {
                 *known = (*known).max(*life);
                 Ok(())
             }
-            NodeRecord::Proposer(LeaderRecord::Newest(..)) => Ok(()),
+            NodeRecord::Proposer(LeaderRecord::Newest(_, configuration)) => {
+                self.known.insert(node, configuration.clone());
+                Ok(())
+            }
         }
     }
 
@@ -285,7 +301,7 @@ impl Ghost {
     pub fn on_leave(&mut self, from: NodeId, to: NodeId, message: &Message) -> Verdict {
         self.check_ledger(from, message)?;
         match message {
-            Message::Acceptor(m) => self.on_leave_to_acceptor(to, m),
+            Message::Acceptor(m) => self.on_leave_to_acceptor(from, to, m),
             Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase1B(m))) => {
                 self.show_votes(from, m);
                 self.check_answer(from, m.round)
@@ -313,6 +329,11 @@ impl Ghost {
             }
             Message::Matchmaker(m) => self.on_leave_to_matchmaker(from, m),
             Message::Application(ToApplication::ReconfigureB(m)) => self.check_progress(from, m),
+            Message::Application(ToApplication::Heartbeat(m)) => {
+                self.show_round(from, m.round);
+                Ok(())
+            }
+            Message::Application(ToApplication::StatusB(m)) => self.check_counted(from, m),
             Message::Replica(ToReplica::Chosen(m)) => self.check_chosen(m.slot, &m.value),
             Message::Replica(ToReplica::FetchB(m)) => {
                 for (slot, value) in (m.first.0..).map(Slot).zip(&m.values) {
@@ -326,7 +347,10 @@ impl Ghost {
 
     fn on_leave_to_matchmaker(&mut self, from: NodeId, message: &ToMatchmaker) -> Verdict {
         match message {
-            ToMatchmaker::MatchA(m) => self.on_match_a(m),
+            ToMatchmaker::MatchA(m) => {
+                self.check_standing(from, m.round)?;
+                self.on_match_a(m)
+            }
             ToMatchmaker::GarbageA(m) => self.check_collection(m.round),
             ToMatchmaker::DecreeA(m) => self.check_decree(m),
             ToMatchmaker::SucceededA(m) => self.check_announced(from, &m.successor.generation),
@@ -354,15 +378,18 @@ impl Ghost {
         }
     }
 
-    fn on_leave_to_acceptor(&mut self, to: NodeId, message: &ToAcceptor) -> Verdict {
+    fn on_leave_to_acceptor(&mut self, from: NodeId, to: NodeId, message: &ToAcceptor) -> Verdict {
         match message {
             ToAcceptor::Phase1A(m) => {
                 self.check_unmixed(m.round)?;
                 self.check_phase1(m.round)?;
                 self.check_asked(m.round, to)
             }
-            ToAcceptor::Phase2A(m) => self.on_phase2a(m),
-            ToAcceptor::PersistedA(m) => self.check_persisted(m.watermark),
+            ToAcceptor::Phase2A(m) => {
+                self.show_round(from, m.round);
+                self.on_phase2a(m)
+            }
+            ToAcceptor::PersistedA(m) => self.check_persisted(from, m.watermark),
             ToAcceptor::ReadA(m) => self.on_read_a(m),
             ToAcceptor::ProbeA(_) => Ok(()),
         }
@@ -423,15 +450,5 @@ impl Ghost {
             Some(id) => *id,
             None => *self.values.entry(value.clone()).or_insert(next),
         }
-    }
-
-    /// All slots below are durable on f + 1 archives.
-    pub fn persisted_watermark(&self) -> Slot {
-        let mut watermarks: Vec<Slot> = self.archived.values().copied().collect();
-        watermarks.sort_unstable_by(|one, two| two.cmp(one));
-        watermarks
-            .get(self.deployment.initial.membership().archives.len() / 2)
-            .copied()
-            .unwrap_or(Slot::ZERO)
     }
 }

@@ -111,7 +111,7 @@ impl<W: Workload> World<W> {
         Ok(())
     }
 
-    fn kill(&mut self, index: usize, is_power_cut: bool) {
+    pub(super) fn kill(&mut self, index: usize, is_power_cut: bool) {
         if !self.processes[index].is_up() {
             return;
         }

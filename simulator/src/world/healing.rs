@@ -12,8 +12,14 @@
 //!  15 s  every call has returned, replicas are equal, the last acceptors are in place, alone, and so
 //!        are the last matchmakers
 //! ```
+//!
+//! Where processes come and go, all of that is three seconds later: until everything must succeed every
+//! exchange that was begun must have ended, and in the end those are members that are meant to be.
+
+use std::collections::BTreeSet;
 
 use matchmaker::node::Node;
+use paxos::actor::NodeId;
 
 use super::process::Status;
 use super::{Event, Role, Verdict, Workload, World};
@@ -58,6 +64,9 @@ const REPEAT_US: u64 = 400 * MS;
 /// The same for handovers: longer than a driver waits before it helps another.
 const REPEAT_HANDOVER_US: u64 = 900 * MS;
 
+/// How much later everything is where processes come and go.
+const EXCHANGES_US: u64 = 3000 * MS;
+
 /// For how long the leader is down at most.
 const LEADER_DOWN_US: u64 = 1500 * MS;
 
@@ -94,6 +103,9 @@ impl<W: Workload> World<W> {
                     self.push(REPEAT_HANDOVER_US, Event::Heal(Step::RepeatHandover(token)));
                 }
             }
+            Step::Strict if !self.exchanges.are_done() => {
+                return late(format!("exchanges do not end: {}", self.open_exchanges()));
+            }
             Step::Strict => {
                 self.settled_number = self.ghost.highest_number();
                 self.calls.strict_from = Some(self.now);
@@ -111,6 +123,7 @@ impl<W: Workload> World<W> {
         self.queue.retain(|_, event| {
             !matches!(event, Event::Strike(_) | Event::Wish(_) | Event::Kill { .. })
         });
+        let extra_us = if self.places.has_spares() { EXCHANGES_US } else { 0 };
         self.ambushes.clear();
         self.network.heal();
         self.slow_disks.fill((0, 0));
@@ -123,7 +136,7 @@ impl<W: Workload> World<W> {
             self.schedule(index);
         }
         for (at_ms, step) in TIMETABLE {
-            self.push(at_ms * MS, Event::Heal(step));
+            self.push(at_ms * MS + extra_us, Event::Heal(step));
         }
     }
 
@@ -132,11 +145,11 @@ impl<W: Workload> World<W> {
     }
 
     fn lose_leader(&mut self) -> Verdict {
-        let token = self.operator.requests.len() as u64;
+        let token = self.operator.last_wish;
         if !self.operator.active.contains(&token) || !self.operator.collected.contains(&token) {
             return late(format!("request {token} is not active and collected in time"));
         }
-        if !self.is_last_handed_over() {
+        if !self.is_handed_over(self.handovers.last_wish) {
             return late("the handover is not finished in time".into());
         }
         let number = self.ghost.highest_number();
@@ -156,6 +169,7 @@ impl<W: Workload> World<W> {
             return late(format!("call {token} never returns: {call:?}"));
         }
         let replicas: Vec<usize> = self.living(Role::Replica).collect();
+        let replicas = replicas.into_iter().filter(|p| self.exchanges.is_serving(*p));
         for index in replicas {
             let executed = self.processes[index].actors.iter().find_map(|actor| match actor {
                 Node::Replica(replica) => Some(replica.machine().applied.len()),
@@ -167,6 +181,7 @@ impl<W: Workload> World<W> {
             }
         }
         self.check_acceptors_in_place()?;
+        self.check_members_in_place()?;
         self.check_matchmakers_in_place()?;
         crate::properties::check_history(&self.workload, self.calls.records())
     }
@@ -186,6 +201,24 @@ impl<W: Workload> World<W> {
             "matchmakers are {members:?} of {epoch:?}, wanted {wanted:?}, the leader knows {:?}",
             status.epoch
         ))
+    }
+
+    /// Those are members that the exchanges were for.
+    fn check_members_in_place(&self) -> Verdict {
+        let Some(status) = &self.operator.status else {
+            return late("nobody answers for the status".into());
+        };
+        let archives = self.places.every(Role::Archive).into_iter();
+        let is_serving = |node: &NodeId| {
+            let at = self.places.find(*node);
+            at.is_some_and(|at| self.exchanges.is_serving(at.process))
+        };
+        let wanted: BTreeSet<NodeId> = archives.filter(is_serving).collect();
+        let membership = status.configuration.membership();
+        if membership.archives == wanted && membership.joining.is_empty() {
+            return Ok(());
+        }
+        late(format!("members are {membership:?}, wanted {wanted:?}"))
     }
 
     fn check_acceptors_in_place(&self) -> Verdict {
