@@ -20,8 +20,10 @@ const BUG_SEEDS: u64 = 40;
 const RARE_SEEDS: u64 = 2000;
 
 /// Bugs that need more seeds than a quick test has.
-const RARE: [&str; 11] =
-    ["R38", "R06", "R07", "R17", "R60b", "R63c", "R63e", "R74b", "R74e", "R12", "R04"];
+const RARE: [&str; 16] = [
+    "R38", "R06", "R07", "R17", "R60b", "R63c", "R63e", "R74b", "R74e", "R12", "R04", "R38b",
+    "R43", "R94", "R95", "R93",
+];
 
 fn jobs() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)

@@ -289,7 +289,9 @@ fn exchanges(random: &mut Random, places: &Places, until: u64) -> Vec<Planned<Wi
             _ => Wish::Exchange(intent),
         };
         wishes.push(Planned { at_us, what });
-        at_us += random.within(MS..pause);
+        // Often two at once: then most of the members are new ones.
+        let has_company = random.permille(400);
+        at_us += random.within(if has_company { 0..5 * MS } else { MS..pause });
     }
     wishes
 }

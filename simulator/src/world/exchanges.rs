@@ -23,7 +23,7 @@ use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
 
 use super::process::Status;
-use super::{Event, Places, Role, Workload, World};
+use super::{Event, Places, Role, Verdict, Workload, World};
 use crate::MS;
 use crate::coverage::Situation;
 use crate::plan::Intent;
@@ -178,9 +178,9 @@ impl<W: Workload> World<W> {
     }
 
     /// A driver looks how things are.
-    pub(super) fn look(&mut self, index: usize) {
+    pub(super) fn look(&mut self, index: usize) -> Verdict {
         if self.exchanges.all[index].is_done {
-            return;
+            return Ok(());
         }
         let token = self.exchanges.next_token;
         self.exchanges.next_token += 1;
@@ -192,6 +192,7 @@ impl<W: Workload> World<W> {
         let pause =
             random.within(if has_stopped { 500 * MS..1500 * MS } else { 15 * MS..120 * MS });
         self.push(pause, Event::Look(index));
+        Ok(())
     }
 
     /// The status that a driver has asked for.
@@ -407,10 +408,10 @@ impl<W: Workload> World<W> {
 
     /// A process that went comes back with an empty disk: its actors are others, and know of the cluster
     /// what the operator last heard.
-    pub(super) fn return_as_stranger(&mut self, process: usize) {
+    pub(super) fn return_as_stranger(&mut self, process: usize) -> Verdict {
         let known = self.exchanges.all.iter().filter_map(|running| running.known.as_ref());
         let Some(newest) = known.max_by_key(|status| (status.epoch, status.round)).cloned() else {
-            return;
+            return Ok(());
         };
         self.places.renew(process);
         self.ghost.follow_places(&self.places);
@@ -418,6 +419,7 @@ impl<W: Workload> World<W> {
         self.exchanges.strangers.insert(process);
         self.summary.coverage.meet(Situation::StrangerReturned);
         self.push(0, Event::Start(process));
+        Ok(())
     }
 
     /// The leader is to hand on to the proposer of a process.

@@ -269,14 +269,8 @@ impl<W: Workload> World<W> {
                 self.wish(self.plan.wishes[index].what.clone());
                 Ok(())
             }
-            Event::Look(exchange) => {
-                self.look(exchange);
-                Ok(())
-            }
-            Event::Return(process) => {
-                self.return_as_stranger(process);
-                Ok(())
-            }
+            Event::Look(exchange) => self.look(exchange),
+            Event::Return(process) => self.return_as_stranger(process),
             Event::Call(client) => {
                 self.call(client);
                 Ok(())
