@@ -150,7 +150,7 @@ pub(super) const ALL: [Description; 72] = [
         Mutant::OldRoundGoesOn,
         "R30b",
         "after a switch new slots are proposed in the round before",
-        &["A17"],
+        &["A17", "A19"],
     ),
     inside(
         Mutant::SkipPhase1,

@@ -11,7 +11,7 @@
 //! | module | `matchmaker::leader::garbage` |
 //! | model | `retirement` |
 
-use matchmaker::message::{Progress, ReconfigureB};
+use matchmaker::message::{Epoch, Progress, ReconfigureB};
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
 use paxos::round::Round;
@@ -67,9 +67,13 @@ impl Ghost {
         self.switched_off.extend(nodes);
     }
 
-    /// Processes have other names from now on.
-    pub fn follow_places(&mut self, places: &Places) {
+    /// Processes have other names from now on. A stranger durably knows what it was told when it was set
+    /// up: the generation `epoch` of matchmakers.
+    pub fn follow_places(&mut self, places: &Places, stranger: usize, epoch: Epoch) {
         self.places = places.clone();
+        for node in places.in_one(stranger) {
+            self.generations.followed.insert(node, epoch);
+        }
     }
 
     /// A leader reports to the operator: what it calls collected must be so, and what it calls

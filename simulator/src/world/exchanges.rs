@@ -414,7 +414,7 @@ impl<W: Workload> World<W> {
             return Ok(());
         };
         self.places.renew(process);
-        self.ghost.follow_places(&self.places);
+        self.ghost.follow_places(&self.places, process, newest.epoch);
         self.renew_process(process, newest);
         self.exchanges.strangers.insert(process);
         self.summary.coverage.meet(Situation::StrangerReturned);
