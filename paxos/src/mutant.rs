@@ -184,6 +184,20 @@ pub enum Mutant {
     ActivationWaitsForAll,
     /// R83: A collection waits for one more command than it needs.
     CollectBehindTraffic,
+    /// R90: Archives that are joining count at once.
+    JoiningCounts,
+    /// R91: A collection counts the archives of the configuration before the switch.
+    CollectByOldArchives,
+    /// R92: All archives that a leader ever heard of count.
+    StaleArchivesCount,
+    /// R93: After a switch a leader takes for persisted what was so before.
+    PersistedSurvivesSwitch,
+    /// R94: Replicas are sent to the archives of the present configuration only.
+    FetchFromNewOnly,
+    /// R95: A change of members that was made from an old status is accepted.
+    SeenIgnored,
+    /// R96: A proposer that is no member campaigns.
+    RemovedCampaigns,
 }
 
 impl Mutant {
@@ -272,6 +286,13 @@ impl Mutant {
         Self::CampaignByPhase2Quorum,
         Self::ActivationWaitsForAll,
         Self::CollectBehindTraffic,
+        Self::JoiningCounts,
+        Self::CollectByOldArchives,
+        Self::StaleArchivesCount,
+        Self::PersistedSurvivesSwitch,
+        Self::FetchFromNewOnly,
+        Self::SeenIgnored,
+        Self::RemovedCampaigns,
     ];
 
     /// What the fault is called everywhere.
@@ -360,6 +381,13 @@ impl Mutant {
             Self::CampaignByPhase2Quorum => "R78c",
             Self::ActivationWaitsForAll => "R81",
             Self::CollectBehindTraffic => "R83",
+            Self::JoiningCounts => "R90",
+            Self::CollectByOldArchives => "R91",
+            Self::StaleArchivesCount => "R92",
+            Self::PersistedSurvivesSwitch => "R93",
+            Self::FetchFromNewOnly => "R94",
+            Self::SeenIgnored => "R95",
+            Self::RemovedCampaigns => "R96",
         }
     }
 }

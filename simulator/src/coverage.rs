@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use matchmaker::message::{
-    Epoch, FromMatchmaker, GarbageA, MatchA, Message, Progress, ToMatchmaker, ToProposer,
+    Epoch, FromMatchmaker, GarbageA, MatchA, Message, Progress, ToApplication, ToMatchmaker,
+    ToProposer,
 };
 use paxos::actor::NodeId;
 use paxos::command::{SessionId, Value};
@@ -89,11 +90,22 @@ pub enum Situation {
     CrashWithinSnapshot,
     TransferResumed,
     TransferStartedOver,
+    ProcessJoined,
+    ProcessCaughtUp,
+    ProcessReplaced,
+    LeaderHandedOn,
+    MembersChangedInFlight,
+    LeaderCrashedAfterChange,
+    TwoExchanges,
+    ExchangeInHandover,
+    ProcessSwitchedOff,
+    StrangerReturned,
+    StrangerAdded,
 }
 
 impl Situation {
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 66] = [
+    pub const ALL: [(Self, &str); 77] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -166,6 +178,17 @@ impl Situation {
         (Self::CrashWithinSnapshot, "a process dies within a snapshot"),
         (Self::TransferResumed, "a replica asks again for a chunk"),
         (Self::TransferStartedOver, "a replica gets a snapshot from the start again"),
+        (Self::ProcessJoined, "a process joins"),
+        (Self::ProcessCaughtUp, "a process that joined has caught up"),
+        (Self::ProcessReplaced, "a process has taken over the roles of another"),
+        (Self::LeaderHandedOn, "a leader that is to go hands on"),
+        (Self::MembersChangedInFlight, "the members change while slots are in flight"),
+        (Self::LeaderCrashedAfterChange, "the leader dies right after the members changed"),
+        (Self::TwoExchanges, "two exchanges are under way"),
+        (Self::ExchangeInHandover, "members and matchmakers are replaced at once"),
+        (Self::ProcessSwitchedOff, "a process that went is switched off for good"),
+        (Self::StrangerReturned, "a process comes back with an empty disk, as a stranger"),
+        (Self::StrangerAdded, "a stranger on the seat of a former member becomes a member"),
     ];
 
     /// The situation that a call failed like this.
@@ -204,6 +227,11 @@ pub struct Coverage {
     /// The process of the driver that stopped each epoch first, until the next one begins, and whether
     /// it has died.
     stoppers: BTreeMap<Epoch, (usize, bool)>,
+    /// The round in which a leader has shown other members than the one before, if nothing was collected
+    /// since.
+    changed: Option<Round>,
+    /// The last round that a leader has shown.
+    shown: Option<Round>,
     /// Epochs of which a member has begun.
     begun: BTreeSet<Epoch>,
     /// Snapshots on their way.
@@ -222,6 +250,8 @@ impl Default for Coverage {
             answered: BTreeSet::new(),
             drivers: BTreeMap::new(),
             stoppers: BTreeMap::new(),
+            changed: None,
+            shown: None,
             begun: BTreeSet::new(),
             snapshots: Snapshots::default(),
         }
@@ -263,9 +293,11 @@ impl Coverage {
             *is_dead |= *stopper == process;
         }
         if let Some(lead) = self.leads.get_mut(process)
-            && lead.take().is_some()
+            && let Some(round) = lead.take()
         {
             self.meet(Situation::LeaderCrashed);
+            let is_right_after = self.changed == Some(round) && self.collecting < Some(round);
+            self.meet_if(is_right_after, Situation::LeaderCrashedAfterChange);
         }
     }
 
@@ -320,6 +352,7 @@ impl Coverage {
                 self.meet_if(is_new, Situation::SessionRetried);
             }
             Message::Matchmaker(m) => self.on_to_matchmaker(process, from, m, ghost),
+            Message::Application(ToApplication::Heartbeat(m)) => self.on_shown(m.round, ghost),
             Message::Replica(ToReplica::FetchB(m)) => {
                 // All of a process have one directory, and so one incarnation.
                 let is_foreign = from.incarnation != to.incarnation;
@@ -331,6 +364,21 @@ impl Coverage {
             | Message::Archive(_)
             | Message::Session(_)
             | Message::Application(_) => {}
+        }
+    }
+
+    /// A leader shows its round. One with other members than the round before has just changed over.
+    fn on_shown(&mut self, round: Round, ghost: &Ghost) {
+        if self.shown >= Some(round) {
+            return;
+        }
+        self.shown = Some(round);
+        let Some(step) = round.step.checked_sub(1) else { return };
+        let members = |round| ghost.configuration(round).map(|known| known.membership());
+        if members(round) != members(Round { step, ..round }) {
+            self.changed = Some(round);
+            let is_in_flight = ghost.unpersisted().any(|slot| ghost.chosen_rounds(slot).is_none());
+            self.meet_if(is_in_flight, Situation::MembersChangedInFlight);
         }
     }
 

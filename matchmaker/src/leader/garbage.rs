@@ -187,7 +187,7 @@ impl Leader {
 
     /// Takes every step that is possible now.
     pub(super) fn advance_garbage(&mut self, fx: &mut Fx) {
-        let persisted_watermark = self.persisted_watermark();
+        let persisted_watermark = self.persisted_for_collection();
         let majority = self.matchmakers.majority();
         let Phase::Phase2(phase2) = &mut self.phase else { return };
         if let Stage::Persisting { is_asked } = phase2.garbage.stage {
@@ -213,6 +213,17 @@ impl Leader {
         {
             phase2.finish_collection(fx);
         }
+    }
+
+    /// All slots below are durable on f + 1 archives of the present configuration.
+    fn persisted_for_collection(&self) -> Slot {
+        if mutant::is_on(Mutant::CollectByOldArchives)
+            && let Phase::Phase2(phase2) = &self.phase
+            && let Some((_, before)) = &phase2.previous
+        {
+            return self.persisted_among(&before.membership().archives);
+        }
+        self.persisted_watermark()
     }
 
     pub(super) fn on_persisted_b(&mut self, from: NodeId, m: &PersistedB, fx: &mut Fx) {

@@ -379,13 +379,25 @@ impl Leader {
 
     /// All slots below are durable on f + 1 archives of the present membership.
     fn persisted_watermark(&self) -> Slot {
-        self.persisted_among(&self.membership().archives)
+        let watermark = self.persisted_among(&self.membership().archives);
+        match &self.phase {
+            Phase::Phase2(phase2) if mutant::is_on(Mutant::PersistedSurvivesSwitch) => {
+                watermark.max(phase2.base)
+            }
+            _ => watermark,
+        }
     }
 
     /// All slots below are durable on a majority of `archives`.
     fn persisted_among(&self, archives: &BTreeSet<NodeId>) -> Slot {
-        let known = archives.iter().filter_map(|archive| self.archives.get(archive));
-        let mut watermarks: Vec<Slot> = known.map(|m| m.persisted_watermark).collect();
+        let joining = &self.membership().joining;
+        let is_counted = |archive| {
+            archives.contains(archive)
+                || mutant::is_on(Mutant::JoiningCounts) && joining.contains(archive)
+                || mutant::is_on(Mutant::StaleArchivesCount)
+        };
+        let known = self.archives.iter().filter(|(archive, _)| is_counted(archive));
+        let mut watermarks: Vec<Slot> = known.map(|(_, m)| m.persisted_watermark).collect();
         watermarks.sort_unstable_by(|one, two| two.cmp(one));
         let majority = archives.len() / 2 + 1;
         let required = if mutant::is_on(Mutant::TellBeforeArchived) { 1 } else { majority };

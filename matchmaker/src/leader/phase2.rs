@@ -226,7 +226,8 @@ impl Phase2 {
     /// Where chosen values are durable: until earlier rounds are collected, their archives may be
     /// the only ones that have some.
     pub(super) fn archives(&self) -> BTreeSet<NodeId> {
-        let earlier = self.history.values().flat_map(|earlier| &earlier.membership().archives);
+        let history = self.history.values().filter(|_| !mutant::is_on(Mutant::FetchFromNewOnly));
+        let earlier = history.flat_map(|earlier| &earlier.membership().archives);
         earlier.chain(&self.configuration.membership().archives).copied().collect()
     }
 

@@ -7,6 +7,7 @@
 //! *Paper*: Matchmaker Paxos, section 5 (proposers may come and go at any time).
 
 use paxos::actor::NodeId;
+use paxos::mutant::{self, Mutant};
 
 use super::{Fx, Leader, Phase};
 use crate::message::{TakeOver, ToProposer, TransferA};
@@ -16,6 +17,7 @@ impl Leader {
     /// not yet or not any more, leaves the others alone.
     pub fn is_proposer(&self) -> bool {
         self.newest.1.membership().proposers.contains(&self.node)
+            || mutant::is_on(Mutant::RemovedCampaigns)
     }
 
     /// Asks a proposer of the present membership to campaign.

@@ -18,7 +18,7 @@ const fn inside(
 }
 
 /// All of them.
-pub(super) const ALL: [Description; 77] = [
+pub(super) const ALL: [Description; 84] = [
     inside(
         Mutant::PageSkipsVote,
         "R03c",
@@ -169,7 +169,7 @@ pub(super) const ALL: [Description; 77] = [
         Mutant::OldRoundGoesOn,
         "R30b",
         "after a switch new slots are proposed in the round before",
-        &["A17"],
+        &["A17", "A19"],
     ),
     inside(
         Mutant::SkipPhase1,
@@ -462,4 +462,41 @@ pub(super) const ALL: [Description; 77] = [
         "a collection waits for one more command than it needs",
         &["L1"],
     ),
+    inside(
+        Mutant::JoiningCounts,
+        "R90",
+        "archives that are joining count at once",
+        &["A12", "A24", "A10"],
+    ),
+    inside(
+        Mutant::CollectByOldArchives,
+        "R91",
+        "a collection counts the archives of the configuration before the switch",
+        &["A10", "A12", "A19"],
+    ),
+    inside(
+        Mutant::StaleArchivesCount,
+        "R92",
+        "all archives that a leader ever heard of count",
+        &["A12", "A24", "A10"],
+    ),
+    inside(
+        Mutant::PersistedSurvivesSwitch,
+        "R93",
+        "after a switch a leader takes for persisted what was so before",
+        &["A12", "A24", "A10"],
+    ),
+    inside(
+        Mutant::FetchFromNewOnly,
+        "R94",
+        "replicas are sent to the archives of the present configuration only",
+        &["L1"],
+    ),
+    inside(
+        Mutant::SeenIgnored,
+        "R95",
+        "a change of members that was made from an old status is accepted",
+        &["A11", "L1"],
+    ),
+    inside(Mutant::RemovedCampaigns, "R96", "a proposer that is no member campaigns", &["A25"]),
 ];

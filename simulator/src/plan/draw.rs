@@ -11,7 +11,8 @@ use paxos::session::SessionOptions;
 use paxos::snapshot::SnapshotOptions;
 
 use super::{
-    Fault, Moment, Options, Place, Places, Plan, Planned, Role, Shape, Target, Weather, Wish,
+    Fault, Intent, Moment, Options, Place, Places, Plan, Planned, Role, Shape, Target, Weather,
+    Wish,
 };
 use crate::MS;
 use crate::random::{Purpose, Random};
@@ -19,11 +20,17 @@ use crate::random::{Purpose, Random};
 /// Nothing breaks before this time, so that most runs get to work first.
 const CALM_US: u64 = 300 * MS;
 
+/// So many of a thousand runs have spare processes.
+const POOL_PERMILLE: u64 = 330;
+
 impl Plan {
     /// The plan of `seed`.
     pub fn draw(seed: u64) -> Self {
         let mut random = Random::stream(seed, (Purpose::Plan, 0));
         let shape = Shape::draw(&mut random);
+        // Drawn apart, so that all else in a run is as it would be without spare processes.
+        let has_spares = Random::stream(seed, (Purpose::Plan, 2)).permille(POOL_PERMILLE);
+        let shape = if has_spares { Shape::Pool } else { shape };
         let faulty_us = random.within(1500 * MS..6000 * MS);
         let plan = Self {
             seed,
@@ -57,7 +64,12 @@ impl Plan {
             .collect();
         let count = places.process_count();
         let mortal = random.permille(250).then(|| random.index(count));
+        // Where processes come and go, the operator is who loses them.
+        let mortal = mortal.filter(|_| !places.has_spares());
         self.faults = faults(&mut random, count, mortal, self.faulty_us);
+        if places.has_spares() {
+            lie_in_wait_for_switches(&mut random, &mut self.faults);
+        }
         self.wishes = wishes(&mut random, &places, mortal, self.faulty_us);
         self
     }
@@ -261,7 +273,48 @@ fn wishes(
             wishes.push(Planned { at_us, what: Wish::handover(random, places, mortal.is_some()) });
         }
     }
+    if places.has_spares() {
+        wishes.extend(exchanges(random, places, until));
+    }
     wishes.sort_by_key(|wish| wish.at_us);
+    wishes
+}
+
+/// Has many ambushes wait for a change of members.
+fn lie_in_wait_for_switches(random: &mut Random, faults: &mut [Planned<Fault>]) {
+    for fault in faults {
+        if let Fault::Ambush { moment, .. } = &mut fault.what
+            && random.permille(500)
+        {
+            *moment = Moment::Switching;
+        }
+    }
+}
+
+/// Wishes for other processes and other leaders.
+fn exchanges(random: &mut Random, places: &Places, until: u64) -> Vec<Planned<Wish>> {
+    let mut wishes = Vec::new();
+    let pause = random.pick([300 * MS, 900 * MS, 2000 * MS]);
+    let mut at_us = CALM_US;
+    while at_us < until {
+        let (adds, removes) =
+            random.pick([(true, false), (false, true), (true, true), (true, true)]);
+        let intent = Intent {
+            adds,
+            removes,
+            choice: random.index(60),
+            drivers: if random.permille(300) { 2 } else { 1 },
+            returns_us: random.permille(700).then(|| random.within(MS..600 * MS)),
+        };
+        let what = match random.within(0..4) {
+            0 => Wish::Transfer(random.index(places.process_count())),
+            _ => Wish::Exchange(intent),
+        };
+        wishes.push(Planned { at_us, what });
+        // Often two at once: then most of the members are new ones.
+        let has_company = random.permille(400);
+        at_us += random.within(if has_company { 0..5 * MS } else { MS..pause });
+    }
     wishes
 }
 

@@ -33,10 +33,12 @@ pub enum Moment {
     Deciding,
     /// It has the next matchmakers begin.
     Activating,
+    /// It has changed over to other members.
+    Switching,
 }
 
 impl Moment {
-    /// All of them.
+    /// All that every cluster knows; only one with spare processes changes over to other members.
     pub const ALL: [Self; 8] = [
         Self::Matching,
         Self::Phase1,

@@ -50,6 +50,26 @@ pub enum Wish {
         /// Which proposers are to drive the handover, by their number.
         drivers: Vec<usize>,
     },
+    /// Other processes.
+    Exchange(Intent),
+    /// Another leader, by its process.
+    Transfer(usize),
+}
+
+/// Which processes come and go. Which ones those are follows from who is there at the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// Whether a spare process comes.
+    pub adds: bool,
+    /// Whether a member goes.
+    pub removes: bool,
+    /// Chooses among those that may come, and among those that may go.
+    pub choice: usize,
+    /// How many look after it, each without knowing of the others.
+    pub drivers: u64,
+    /// Whether the one that went loses its disk, and after which time it comes back as a stranger then,
+    /// in microseconds.
+    pub returns_us: Option<u64>,
 }
 
 /// What actors are told to do how often, and how much they may hold.

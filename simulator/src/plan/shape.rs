@@ -57,6 +57,9 @@ pub enum Shape {
     Five,
     /// A process for each actor: two proposers, six matchmakers, six acceptors, three replicas.
     Apart,
+    /// Five processes, each with every role and two acceptors. Three are members at first, the others
+    /// are spare: they run and have no part, until the operator adds them.
+    Pool,
 }
 
 /// An actor of a process, by its place in it.
@@ -69,7 +72,8 @@ pub struct Place {
 }
 
 impl Shape {
-    /// Half of the runs are of the first kind, which packs the most trouble into a step.
+    /// Half of the runs without spare processes are of the first kind, which packs the most trouble into
+    /// a step.
     pub(super) fn draw(random: &mut Random) -> Self {
         random.pick([Self::Three, Self::Three, Self::Five, Self::Apart])
     }
@@ -84,6 +88,7 @@ impl Shape {
                 vec![[&all[..3], &[Acceptor], &all[3..], &[Matchmaker]].concat(); 3]
             }
             Self::Five => [vec![all.to_vec(); 3], vec![vec![Matchmaker, Acceptor]; 2]].concat(),
+            Self::Pool => vec![[&all[..], &[Acceptor]].concat(); 5],
             Self::Apart => [
                 vec![vec![Proposer]; 2],
                 vec![vec![Matchmaker]; 6],
@@ -101,6 +106,7 @@ impl fmt::Display for Shape {
             Self::Three => "three",
             Self::Five => "five",
             Self::Apart => "apart",
+            Self::Pool => "pool",
         })
     }
 }
@@ -109,12 +115,22 @@ impl fmt::Display for Shape {
 #[derive(Clone, Debug)]
 pub struct Places {
     processes: Vec<Vec<Role>>,
+    /// Processes that have a part in the beginning: the first ones.
+    founder_count: usize,
+    /// How often each process has come back with an empty disk, as a stranger.
+    lives: Vec<u64>,
 }
+
+/// What sets the incarnations of one process apart from those of others, and of its other lives.
+const LIFE: u64 = 1000;
 
 impl Places {
     /// The places of a cluster of that shape.
     pub fn new(shape: Shape) -> Self {
-        Self { processes: shape.processes() }
+        let processes = shape.processes();
+        let founder_count = if shape == Shape::Pool { 3 } else { processes.len() };
+        let lives = vec![0; processes.len()];
+        Self { processes, founder_count, lives }
     }
 
     /// How many processes there are.
@@ -131,8 +147,48 @@ impl Places {
     pub fn node(&self, at: Place) -> NodeId {
         NodeId::new(
             Seat(at.process as u32 * SEATS + at.place as u32),
-            Incarnation(at.process as u64 + 1),
+            Incarnation(at.process as u64 + 1 + LIFE * self.lives[at.process]),
         )
+    }
+
+    /// The process has lost its disk, and all that it was: its actors have other names from now on.
+    pub fn renew(&mut self, process: usize) {
+        self.lives[process] += 1;
+    }
+
+    /// What has ever sat at a place.
+    pub fn all_lives(&self, at: Place) -> impl Iterator<Item = NodeId> {
+        let seat = self.node(at).seat;
+        let lives = 0..=self.lives[at.process];
+        lives.map(move |life| NodeId::new(seat, Incarnation(at.process as u64 + 1 + LIFE * life)))
+    }
+
+    /// Whether `node` is what sits on its seat at present, and not what sat there in an earlier life.
+    pub fn is_present(&self, node: NodeId) -> bool {
+        let process = (node.seat.0 / SEATS) as usize;
+        let life = self.lives.get(process);
+        life.is_some_and(|life| node.incarnation.0 == process as u64 + 1 + LIFE * life)
+    }
+
+    /// Whether the process has a part in the cluster from the beginning.
+    pub fn is_founder(&self, process: usize) -> bool {
+        process < self.founder_count
+    }
+
+    /// Whether there are processes that have no part in the beginning.
+    pub fn has_spares(&self) -> bool {
+        self.founder_count < self.processes.len()
+    }
+
+    /// Everyone as they were in the beginning.
+    fn at_founding(&self) -> Self {
+        Self { lives: vec![0; self.lives.len()], ..self.clone() }
+    }
+
+    /// All nodes of a process, with its application.
+    pub fn in_one(&self, process: usize) -> impl Iterator<Item = NodeId> + '_ {
+        let actors = (0..self.processes[process].len()).map(move |place| Place { process, place });
+        actors.map(|at| self.node(at)).chain([self.application(process)])
     }
 
     /// The application of a process.
@@ -185,10 +241,12 @@ impl Places {
 
     /// The matchmakers of the founding. All others are spare.
     pub fn founders(&self) -> Generation {
-        let all = self.every(Role::Matchmaker);
+        let places = self.at_founding();
+        let all = places.every(Role::Matchmaker);
         let is_first = |node: &NodeId| {
             let at = self.find(*node).expect("it sits somewhere");
-            self.in_process(at.process, Role::Matchmaker) == Some(*node)
+            let is_first = places.in_process(at.process, Role::Matchmaker) == Some(*node);
+            is_first && self.is_founder(at.process)
         };
         let first: Vec<NodeId> = all.iter().copied().filter(is_first).collect();
         // Five processes that have one each are one cluster of five.
@@ -198,9 +256,12 @@ impl Places {
 
     /// Who plays what.
     pub fn deployment(&self) -> Deployment {
-        let every = |role| self.every(role).into_iter().collect();
+        let places = self.at_founding();
+        let has_part =
+            |node: &NodeId| places.find(*node).is_some_and(|at| self.is_founder(at.process));
+        let every = |role| places.every(role).into_iter().filter(has_part).collect();
         let Generation { epoch, members: matchmakers } = self.founders();
-        let acceptors = self.every(Role::Acceptor);
+        let acceptors = places.every(Role::Acceptor);
 
         // The first acceptor of each process comes first, so that one process is one vote.
         let mut members: Vec<NodeId> = acceptors;
@@ -212,7 +273,7 @@ impl Places {
             archives: every(Role::Archive),
             joining: BTreeSet::new(),
             sessions: every(Role::Session),
-            applications: (0..self.process_count()).map(|index| self.application(index)).collect(),
+            applications: (0..self.founder_count).map(|index| places.application(index)).collect(),
             directory: Vec::new(),
         };
         let initial = Configuration::new(1, QuorumSystem::Majority, members)
@@ -240,7 +301,7 @@ mod tests {
 
     #[test]
     fn every_actor_is_found_where_it_sits() {
-        for shape in [Shape::Three, Shape::Five, Shape::Apart] {
+        for shape in [Shape::Three, Shape::Five, Shape::Apart, Shape::Pool] {
             let places = Places::new(shape);
             for (at, role) in places.all() {
                 let node = places.node(at);
@@ -254,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_lost_process_costs_the_first_configuration_one_vote() {
-        for shape in [Shape::Three, Shape::Five, Shape::Apart] {
+        for shape in [Shape::Three, Shape::Five, Shape::Apart, Shape::Pool] {
             let places = Places::new(shape);
             let initial = places.deployment().initial;
             let processes: BTreeSet<_> = initial

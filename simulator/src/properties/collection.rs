@@ -33,7 +33,8 @@ impl Ghost {
         if !self.matched.contains(&round) {
             return fail(PROPERTY, format!("{round} is not registered by a majority"));
         }
-        let told = self.told_to_quorum(round).min(self.persisted_watermark());
+        let persisted = self.rounds.get(&round).map(|present| self.persisted_in(present));
+        let told = self.told_to_quorum(round).min(persisted.unwrap_or_default());
         for (slot, proposals) in self.proposals.range(told..) {
             let is_chosen_here =
                 self.chosen.get(slot).is_some_and(|(_, rounds)| rounds.contains(&round));

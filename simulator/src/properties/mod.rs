@@ -10,6 +10,7 @@ mod chain;
 mod chosen_slot;
 mod chosen_truth;
 mod collection;
+mod counted;
 mod decree;
 mod exactly_once;
 mod fold;
@@ -37,6 +38,7 @@ mod retirement;
 mod shown_votes;
 mod slot_discipline;
 mod snapshot_truth;
+mod standing;
 mod stopped;
 #[cfg(test)]
 mod tests;
@@ -96,7 +98,7 @@ impl fmt::Display for Property {
 }
 
 /// All properties, in the order of the catalogue.
-pub const ALL: [Property; 35] = [
+pub const ALL: [Property; 37] = [
     agreement::PROPERTY,
     chosen_slot::PROPERTY,
     one_value::PROPERTY,
@@ -118,6 +120,8 @@ pub const ALL: [Property; 35] = [
     read_licence::PROPERTY,
     adoption::PROPERTY,
     shown_votes::PROPERTY,
+    counted::PROPERTY,
+    standing::PROPERTY,
     one_successor::PROPERTY,
     handed_over::PROPERTY,
     stopped::PROPERTY,
@@ -199,6 +203,12 @@ pub struct Ghost {
     told: BTreeMap<NodeId, Round>,
     /// The durable persisted watermark of each acceptor.
     persisted: BTreeMap<NodeId, Slot>,
+    /// The highest round that each leader has shown.
+    leading: BTreeMap<NodeId, Round>,
+    /// The newest configuration that each proposer durably knows of.
+    known: BTreeMap<NodeId, Configuration>,
+    /// All nodes of processes that were switched off for good.
+    switched_off: BTreeSet<NodeId>,
     /// Durable length of each archive.
     archived: BTreeMap<NodeId, Slot>,
     /// The generations of matchmakers.
@@ -248,6 +258,9 @@ impl Ghost {
             promised: BTreeMap::new(),
             told: BTreeMap::new(),
             persisted: BTreeMap::new(),
+            leading: BTreeMap::new(),
+            known: BTreeMap::new(),
+            switched_off: BTreeSet::new(),
             archived: BTreeMap::new(),
             generations: generations::Generations::default(),
             partial: BTreeMap::new(),
@@ -308,7 +321,10 @@ impl Ghost {
                 *known = (*known).max(*life);
                 Ok(())
             }
-            NodeRecord::Proposer(LeaderRecord::Newest(..)) => Ok(()),
+            NodeRecord::Proposer(LeaderRecord::Newest(_, configuration)) => {
+                self.known.insert(node, configuration.clone());
+                Ok(())
+            }
         }
     }
 
@@ -316,7 +332,7 @@ impl Ghost {
     pub fn on_leave(&mut self, from: NodeId, to: NodeId, message: &Message) -> Verdict {
         self.check_ledger(from, message)?;
         match message {
-            Message::Acceptor(m) => self.on_leave_to_acceptor(to, m),
+            Message::Acceptor(m) => self.on_leave_to_acceptor(from, to, m),
             Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase1B(m))) => {
                 self.show_votes(from, m);
                 self.check_shown(from, m)?;
@@ -345,6 +361,11 @@ impl Ghost {
             }
             Message::Matchmaker(m) => self.on_leave_to_matchmaker(from, m),
             Message::Application(ToApplication::ReconfigureB(m)) => self.check_progress(from, m),
+            Message::Application(ToApplication::Heartbeat(m)) => {
+                self.show_round(from, m.round);
+                Ok(())
+            }
+            Message::Application(ToApplication::StatusB(m)) => self.check_counted(from, m),
             Message::Replica(ToReplica::Chosen(m)) => self.check_chosen(m.slot, &m.value),
             Message::Replica(ToReplica::FetchB(m)) => {
                 for (slot, value) in (m.first.0..).map(Slot).zip(&m.values) {
@@ -358,7 +379,10 @@ impl Ghost {
 
     fn on_leave_to_matchmaker(&mut self, from: NodeId, message: &ToMatchmaker) -> Verdict {
         match message {
-            ToMatchmaker::MatchA(m) => self.on_match_a(m),
+            ToMatchmaker::MatchA(m) => {
+                self.check_standing(from, m.round)?;
+                self.on_match_a(m)
+            }
             ToMatchmaker::GarbageA(m) => self.check_collection(m.round),
             ToMatchmaker::DecreeA(m) => self.check_decree(m),
             ToMatchmaker::SucceededA(m) => self.check_announced(from, &m.successor.generation),
@@ -386,15 +410,18 @@ impl Ghost {
         }
     }
 
-    fn on_leave_to_acceptor(&mut self, to: NodeId, message: &ToAcceptor) -> Verdict {
+    fn on_leave_to_acceptor(&mut self, from: NodeId, to: NodeId, message: &ToAcceptor) -> Verdict {
         match message {
             ToAcceptor::Phase1A(m) => {
                 self.check_unmixed(m.round)?;
                 self.check_phase1(m.round)?;
                 self.check_asked(m.round, to)
             }
-            ToAcceptor::Phase2A(m) => self.on_phase2a(m),
-            ToAcceptor::PersistedA(m) => self.check_persisted(m.watermark),
+            ToAcceptor::Phase2A(m) => {
+                self.show_round(from, m.round);
+                self.on_phase2a(m)
+            }
+            ToAcceptor::PersistedA(m) => self.check_persisted(from, m.watermark),
             ToAcceptor::ReadA(m) => self.on_read_a(m),
             ToAcceptor::ProbeA(_) => Ok(()),
         }
@@ -455,15 +482,5 @@ impl Ghost {
             Some(id) => *id,
             None => *self.values.entry(value.clone()).or_insert(next),
         }
-    }
-
-    /// All slots below are durable on f + 1 archives.
-    pub fn persisted_watermark(&self) -> Slot {
-        let mut watermarks: Vec<Slot> = self.archived.values().copied().collect();
-        watermarks.sort_unstable_by(|one, two| two.cmp(one));
-        watermarks
-            .get(self.deployment.initial.membership().archives.len() / 2)
-            .copied()
-            .unwrap_or(Slot::ZERO)
     }
 }

@@ -1,4 +1,6 @@
-//! Every chosen value is durable on f + 1 archives, or was chosen in a round that Phase 1 still asks.
+//! Every chosen value is durable on a majority of the archives of a configuration that is not collected, or was chosen in a round that Phase 1 still asks.
+//!
+//! Archives of processes that were switched off for good do not count: their disks may be gone.
 //!
 //! | | |
 //! |---|---|
@@ -13,7 +15,7 @@ use super::{Ghost, Property, Verdict, fail};
 pub(super) const PROPERTY: Property = Property {
     id: "A19",
     name: "reachability",
-    statement: "Every chosen value is durable on f + 1 archives, or was chosen in a round that Phase 1 still asks.",
+    statement: "Every chosen value is durable on a majority of the archives of a configuration that is not collected, or was chosen in a round that Phase 1 still asks.",
     paper: "Matchmaker Paxos, section 4.5",
     module: "`matchmaker::leader::garbage`",
 };
@@ -30,6 +32,6 @@ impl Ghost {
                 return fail(PROPERTY, detail);
             }
         }
-        Ok(())
+        self.check_told_still()
     }
 }

@@ -1,4 +1,8 @@
-//! An acceptor that its operator was told may go is in no configuration that Phase 1 may still ask, and in no later one unless it is asked for again.
+//! Whoever its operator was told may go, in whatever role, has no part in a configuration that Phase 1 may still ask, and in no later one unless it is asked for again.
+//!
+//! A process is switched off for good, and its disk wiped, only when the leader has reported that all
+//! earlier rounds are collected and it has no part in the present configuration. Its archive counts for
+//! nothing from then on (`reachability`), its acceptors and everyone else of it must not come back.
 //!
 //! | | |
 //! |---|---|
@@ -7,18 +11,18 @@
 //! | module | `matchmaker::leader::garbage` |
 //! | model | `retirement` |
 
-use matchmaker::message::{Progress, ReconfigureB};
+use matchmaker::message::{Epoch, Progress, ReconfigureB};
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
 use paxos::round::Round;
 
-use super::{Ghost, Property, Verdict, fail};
+use super::{Ghost, Places, Property, Verdict, fail};
 
 /// The property of this file.
 pub(super) const PROPERTY: Property = Property {
     id: "A11",
     name: "retirement",
-    statement: "An acceptor that its operator was told may go is in no configuration that Phase 1 may still ask, and in no later one unless it is asked for again.",
+    statement: "Whoever its operator was told may go, in whatever role, has no part in a configuration that Phase 1 may still ask, and in no later one unless it is asked for again.",
     paper: "Matchmaker Paxos, section 3.4",
     module: "`matchmaker::leader::garbage`",
 };
@@ -46,7 +50,7 @@ impl Ghost {
     /// A round is registered by a majority from now on. A machine that was switched off on good evidence must not be needed
     /// again.
     pub(super) fn check_retired(&self, round: Round, configuration: &Configuration) -> Verdict {
-        for node in configuration.members() {
+        for node in configuration.nodes() {
             if let Some(watermark) = self.retired.get(node).filter(|watermark| round > **watermark)
             {
                 let (name, shown) = (self.name(*node), self.places.show(configuration));
@@ -55,6 +59,21 @@ impl Ghost {
             }
         }
         Ok(())
+    }
+
+    /// A process is switched off for good, because a leader in `round` reported that it is not needed.
+    pub fn retire_process(&mut self, nodes: &[NodeId], round: Round) {
+        self.retired.extend(nodes.iter().map(|node| (*node, round)));
+        self.switched_off.extend(nodes);
+    }
+
+    /// Processes have other names from now on. A stranger durably knows what it was told when it was set
+    /// up: the generation `epoch` of matchmakers.
+    pub fn follow_places(&mut self, places: &Places, stranger: usize, epoch: Epoch) {
+        self.places = places.clone();
+        for node in places.in_one(stranger) {
+            self.generations.followed.insert(node, epoch);
+        }
     }
 
     /// A leader reports to the operator: what it calls collected must be so, and what it calls
@@ -82,7 +101,7 @@ impl Ghost {
             return fail(PROPERTY, format!("told collected below {watermark}, in truth {truth}"));
         }
         let Some(configuration) = self.rounds.get(&watermark) else { return Ok(()) };
-        match retirable.iter().find(|node| configuration.position(**node).is_some()) {
+        match retirable.iter().find(|node| configuration.has(**node)) {
             Some(node) => {
                 let name = self.name(*node);
                 fail(PROPERTY, format!("{name} is in use in {watermark}, told retirable"))

@@ -68,8 +68,8 @@ fn cast(story: &mut Story, places: &Places) -> (Vec<ProcessIndex>, BTreeMap<Node
     let processes: Vec<ProcessIndex> =
         (0..places.process_count()).map(|process| story.process(format!("p{process}"))).collect();
     for (at, role) in places.all() {
-        let node = places.node(at);
-        nodes.insert(node, story.node(processes[at.process], places.name(node), role.name()));
+        let index = story.node(processes[at.process], places.name(places.node(at)), role.name());
+        nodes.extend(places.all_lives(at).map(|node| (node, index)));
     }
     for (index, process) in processes.iter().enumerate() {
         if places.in_process(index, Role::Session).is_some() {

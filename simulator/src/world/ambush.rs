@@ -1,8 +1,10 @@
 //! Faults that wait for a moment: a process is cut off and dies in the middle of what it does.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use matchmaker::message::{Message, ToMatchmaker};
+use matchmaker::message::{Message, ToApplication, ToMatchmaker};
+use paxos::membership::Membership;
 use paxos::message::ToAcceptor;
 use paxos::round::Round;
 
@@ -29,6 +31,8 @@ pub(super) struct Ambushes {
     waiting: Vec<Ambush>,
     /// Rounds in which something was proposed.
     proposed: BTreeSet<Round>,
+    /// The members that a leader has shown last.
+    members: Option<Arc<Membership>>,
 }
 
 impl Ambushes {
@@ -52,6 +56,14 @@ impl Ambushes {
             Message::Acceptor(ToAcceptor::PersistedA(_)) => Some(Moment::Telling),
             Message::Acceptor(ToAcceptor::Phase2A(m)) => {
                 self.proposed.insert(m.round).then_some(Moment::Proposing)
+            }
+            Message::Application(ToApplication::Heartbeat(m)) => {
+                let shown = m.configuration.membership();
+                let is_other = self.members.as_ref().is_some_and(|members| members != shown);
+                if is_other || self.members.is_none() {
+                    self.members = Some(Arc::clone(shown));
+                }
+                is_other.then_some(Moment::Switching)
             }
             _ => None,
         }

@@ -50,7 +50,7 @@ impl<W: Workload> World<W> {
         if !self.is_busy || client.token.is_some() || client.calls_left == 0 {
             return;
         }
-        if !self.processes[process].is_up() {
+        if !self.processes[process].is_up() || !self.exchanges.is_serving(process) {
             return self.push(RECONNECT_US, Event::Call(index));
         }
         let request = self.workload.next(self.now, &mut client.random);

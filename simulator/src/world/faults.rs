@@ -192,7 +192,7 @@ impl<W: Workload> World<W> {
         Ok(())
     }
 
-    fn kill(&mut self, index: usize, is_power_cut: bool) {
+    pub(super) fn kill(&mut self, index: usize, is_power_cut: bool) {
         self.end_life(index, |disk, random| disk.crash(is_power_cut, random));
     }
 

@@ -8,8 +8,8 @@ use matchmaker::message::{
 };
 use paxos::actor::NodeId;
 
+use super::exchanges::IN_FLIGHT_US;
 use super::{Role, Workload, World};
-use crate::MS;
 use crate::coverage::Situation;
 use crate::trace::Kind;
 
@@ -18,28 +18,29 @@ use crate::trace::Kind;
 pub(super) struct Handovers {
     /// Every request, by its token less one, and the proposers that were asked.
     requests: Vec<(HandoverA, Vec<usize>)>,
+    /// When each was last sent.
+    all_sent_at: Vec<u64>,
     /// Tokens of which the end was reported.
     finished: BTreeSet<u64>,
     /// When a request other than the last was last sent.
     earlier_sent_at: u64,
     /// The same for the last.
     sent_at: u64,
+    /// The token of the last wish; other requests are of exchanges.
+    pub(super) last_wish: u64,
 }
-
-/// For so long after a request nothing is switched off: a driver may still be at an earlier one.
-const IN_FLIGHT_US: u64 = 1500 * MS;
 
 impl<W: Workload> World<W> {
     /// Asks some proposers for other matchmakers. Returns the token of the request.
     pub(super) fn hand_over(&mut self, matchmakers: &[usize], drivers: Vec<usize>) -> u64 {
-        let all = self.places.every(Role::Matchmaker);
-        let members: BTreeSet<NodeId> = matchmakers.iter().map(|index| all[*index]).collect();
+        let members = self.pick_available(Role::Matchmaker, matchmakers);
         let token = self.handovers.requests.len() as u64 + 1;
         if self.recorder.is_some() {
             let text = format!("handover {token}: to {}", self.names(&members));
             self.note(None, Kind::Wish, text);
         }
         self.handovers.requests.push((HandoverA { token, members }, drivers));
+        self.handovers.all_sent_at.push(self.now);
         self.handovers.earlier_sent_at = self.handovers.sent_at;
         self.send_handover(token);
         token
@@ -49,13 +50,14 @@ impl<W: Workload> World<W> {
     pub fn send_handover(&mut self, token: u64) {
         let (m, drivers) = self.handovers.requests[token as usize - 1].clone();
         self.handovers.sent_at = self.now;
+        self.handovers.all_sent_at[token as usize - 1] = self.now;
         for node in &m.members {
             self.set_off(*node, false);
         }
-        let all = self.places.every(Role::Proposer);
+        let all = self.proposers_in_service();
         for driver in drivers {
             let m = ToProposer::Reconfigurer(ToReconfigurer::HandoverA(m.clone()));
-            self.tell_proposer(all[driver], &m);
+            self.tell_proposer(all[driver % all.len()], &m);
         }
     }
 
@@ -75,6 +77,24 @@ impl<W: Workload> World<W> {
     /// The same for the last request.
     pub(super) fn is_last_handed_over(&self) -> bool {
         self.is_handed_over(self.handovers.requests.len() as u64)
+    }
+
+    /// Whether the request of `token` is for these.
+    pub(super) fn is_handover_to(&self, token: u64, members: &BTreeSet<NodeId>) -> bool {
+        self.handovers.requests[token as usize - 1].0.members == *members
+    }
+
+    /// Whether each request for one of `nodes` was outdone by a later one that is finished. None if only
+    /// time can tell.
+    pub(super) fn are_matchmakers_out_of_limbo(&self, nodes: &BTreeSet<NodeId>) -> Option<bool> {
+        let times = || self.handovers.requests.iter().zip(&self.handovers.all_sent_at);
+        let wanting = times().filter(|((m, _), _)| !m.members.is_disjoint(nodes));
+        let Some(last) = wanting.map(|(_, at)| at + IN_FLIGHT_US).max() else { return Some(true) };
+        if last > self.now {
+            return None;
+        }
+        let mut later = times().filter(|(_, at)| **at > last);
+        Some(later.any(|((m, _), _)| self.handovers.finished.contains(&m.token)))
     }
 
     /// Whom the last request was for.
@@ -106,7 +126,8 @@ impl<W: Workload> World<W> {
 
     /// Switches a machine off or on.
     fn set_off(&mut self, node: NodeId, is_off: bool) {
-        let Some(at) = self.places.find(node) else { return };
+        let present = self.places.find(node).filter(|_| self.places.is_present(node));
+        let Some(at) = present else { return };
         let off = &mut self.processes[at.process].off;
         if is_off {
             off.insert(at.place);

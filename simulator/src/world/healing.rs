@@ -12,6 +12,13 @@
 //!  15 s  every call has returned, replicas are equal, the last acceptors are in place, alone, and so
 //!        are the last matchmakers
 //! ```
+//!
+//! Where processes come and go, all of that is three seconds later: until everything must succeed every
+//! exchange that was begun must have ended, and in the end those are members that are meant to be.
+
+use std::collections::BTreeSet;
+
+use paxos::actor::NodeId;
 
 use super::faults::SlowDisk;
 use super::process::Status;
@@ -57,6 +64,9 @@ const REPEAT_US: u64 = 400 * MS;
 /// The same for handovers: longer than a driver waits before it helps another.
 const REPEAT_HANDOVER_US: u64 = 900 * MS;
 
+/// How much later everything is where processes come and go.
+const EXCHANGES_US: u64 = 3000 * MS;
+
 /// For how long the leader is down at most.
 const LEADER_DOWN_US: u64 = 1500 * MS;
 
@@ -93,6 +103,12 @@ impl<W: Workload> World<W> {
                     self.push(REPEAT_HANDOVER_US, Event::Heal(Step::RepeatHandover(token)));
                 }
             }
+            Step::Strict if !self.exchanges.are_done() => {
+                return late(
+                    "exchange",
+                    format!("exchanges do not end: {}", self.open_exchanges()),
+                );
+            }
             Step::Strict => {
                 self.settled_number = self.ghost.highest_number();
                 self.calls.expect_success(self.now);
@@ -113,6 +129,7 @@ impl<W: Workload> World<W> {
         self.queue.retain(|_, event| {
             !matches!(event, Event::Strike(_) | Event::Wish(_) | Event::Kill { .. })
         });
+        let extra_us = if self.places.has_spares() { EXCHANGES_US } else { 0 };
         self.ambushes.clear();
         self.network.heal();
         self.slow_disks.fill(SlowDisk::default());
@@ -125,7 +142,7 @@ impl<W: Workload> World<W> {
             self.schedule(index);
         }
         for (at_ms, step) in TIMETABLE {
-            self.push(at_ms * MS, Event::Heal(step));
+            self.push(at_ms * MS + extra_us, Event::Heal(step));
         }
     }
 
@@ -134,12 +151,12 @@ impl<W: Workload> World<W> {
     }
 
     fn lose_leader(&mut self) -> Verdict {
-        let token = self.operator.requests.len() as u64;
+        let token = self.operator.last_wish;
         if !self.operator.active.contains(&token) || !self.operator.collected.contains(&token) {
             let detail = format!("request {token} is not active and collected in time");
             return late("reconfiguration", detail);
         }
-        if !self.is_last_handed_over() {
+        if !self.is_handed_over(self.handovers.last_wish) {
             return late("handover", "the handover is not finished in time".into());
         }
         let number = self.ghost.highest_number();
@@ -167,6 +184,7 @@ impl<W: Workload> World<W> {
             return late("lost call", detail);
         }
         let replicas: Vec<usize> = self.living(Role::Replica).collect();
+        let replicas = replicas.into_iter().filter(|p| self.exchanges.is_serving(*p));
         for index in replicas {
             let executed = self.processes[index].observed().map(|one| one.count() as usize);
             if executed != Some(self.ledger.len()) {
@@ -177,6 +195,7 @@ impl<W: Workload> World<W> {
             self.check_machines(index)?;
         }
         self.check_acceptors_in_place()?;
+        self.check_members_in_place()?;
         self.check_matchmakers_in_place()?;
         crate::properties::check_history(&self.workload, self.calls.records())
     }
@@ -197,6 +216,24 @@ impl<W: Workload> World<W> {
             status.epoch
         );
         late("matchmakers in place", detail)
+    }
+
+    /// Those are members that the exchanges were for.
+    fn check_members_in_place(&self) -> Verdict {
+        let Some(status) = &self.operator.status else {
+            return late("status", "nobody answers for the status".into());
+        };
+        let archives = self.places.every(Role::Archive).into_iter();
+        let is_serving = |node: &NodeId| {
+            let at = self.places.find(*node);
+            at.is_some_and(|at| self.exchanges.is_serving(at.process))
+        };
+        let wanted: BTreeSet<NodeId> = archives.filter(is_serving).collect();
+        let membership = status.configuration.membership();
+        if membership.archives == wanted && membership.joining.is_empty() {
+            return Ok(());
+        }
+        late("members", format!("members are {membership:?}, wanted {wanted:?}"))
     }
 
     fn check_acceptors_in_place(&self) -> Verdict {

@@ -80,6 +80,10 @@ impl<W: Workload> World<W> {
             return self.travel(envelope, [delay, None]);
         }
         let Some(to) = self.places.find(envelope.to) else { return Ok(()) };
+        // Whoever had that name has lost its disk, and nobody takes its place.
+        if !self.places.is_present(envelope.to) {
+            return Ok(());
+        }
         if to.process == from {
             self.trace_message(&envelope, [Some(0), None]);
             if self.places.role(envelope.to).is_none() {
@@ -117,6 +121,9 @@ impl<W: Workload> World<W> {
             return Ok(());
         }
         let Some(to) = self.places.find(envelope.to) else { return Ok(()) };
+        if !self.places.is_present(envelope.to) {
+            return Ok(());
+        }
         if !self.processes[to.process].is_up() {
             self.summary.coverage.meet(Situation::MessageToDeadProcess);
             if let Some(recorder) = &mut self.recorder {

@@ -11,12 +11,14 @@
 //! | `clients` | calls, one at a time for each client |
 //! | `operator` | reconfigurations, and what is switched off after them |
 //! | `handovers` | other matchmakers |
+//! | `exchanges` | processes that come and go |
 //! | `faults`, `ambush` | what strikes, at a time or at a moment |
 //! | `healing` | the end of a run, in which all must become well |
 
 mod ambush;
 mod clients;
 mod disk;
+mod exchanges;
 mod faults;
 mod handovers;
 mod healing;
@@ -29,6 +31,7 @@ mod summary;
 
 use std::collections::BTreeMap;
 
+use matchmaker::leader::Deployment;
 use matchmaker::node::Node;
 use paxos::actor::{Actor, NodeId};
 use paxos::round::Round;
@@ -46,6 +49,7 @@ use crate::workload::{Observed, Workload};
 
 use ambush::Ambushes;
 use clients::Client;
+use exchanges::Exchanges;
 use faults::{FailingDisk, SlowDisk};
 use handovers::Handovers;
 use network::Network;
@@ -72,6 +76,10 @@ enum Event {
     Strike(usize),
     /// The wish of that number is made.
     Wish(usize),
+    /// A driver of the exchange of that number looks how things are.
+    Look(usize),
+    /// A process that was switched off comes back as a stranger.
+    Return(usize),
     /// A client may call.
     Call(usize),
     /// A step of the healing.
@@ -100,6 +108,9 @@ pub struct World<W: Workload> {
     clients: Vec<Client>,
     operator: Operator,
     handovers: Handovers,
+    exchanges: Exchanges,
+    /// What each process was told of the cluster when it was set up.
+    charters: Vec<Deployment>,
     /// Commands that the replica of each process has executed and the judge has seen.
     seen: Vec<usize>,
     /// How slow the disk of each process is.
@@ -139,6 +150,8 @@ impl<W: Workload> World<W> {
             clients: clients::clients(&plan, &places),
             operator: Operator::new(&plan),
             handovers: Handovers::default(),
+            exchanges: Exchanges::new(&places),
+            charters: vec![places.deployment(); count],
             ghost: Ghost::new(places.clone(), plan.options.leader.pipeline_max),
             ledger: Ledger::default(),
             calls: Calls::new(Room {
@@ -267,6 +280,8 @@ impl<W: Workload> World<W> {
                 self.wish(self.plan.wishes[index].what.clone());
                 Ok(())
             }
+            Event::Look(exchange) => self.look(exchange),
+            Event::Return(process) => self.return_as_stranger(process),
             Event::Call(client) => {
                 self.call(client);
                 Ok(())
@@ -512,7 +527,7 @@ impl<W: Workload> World<W> {
     fn living(&self, role: Role) -> impl Iterator<Item = usize> + '_ {
         (0..self.processes.len()).filter(move |process| {
             self.places.roles(*process).contains(&role)
-                && !matches!(self.processes[*process].status, Status::Lost(_))
+                && !matches!(self.processes[*process].status, Status::Lost(_) | Status::Gone)
         })
     }
 

@@ -9,9 +9,9 @@ use paxos::actor::NodeId;
 use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
 
+use super::exchanges::IN_FLIGHT_US;
 use super::process::Envelope;
 use super::{Event, Plan, Role, Workload, World};
-use crate::MS;
 use crate::coverage::Situation;
 use crate::plan::{OPERATOR, Wish};
 use crate::random::{Purpose, Random};
@@ -25,6 +25,8 @@ pub(super) struct Operator {
     pub(super) requests: Vec<ReconfigureA>,
     /// When the last one was made for each token.
     sent_at: Vec<u64>,
+    /// The token of the last wish for acceptors.
+    pub(super) last_wish: u64,
     /// Tokens that became active.
     pub(super) active: BTreeSet<u64>,
     /// Tokens of which the collection was reported.
@@ -39,10 +41,32 @@ impl Operator {
             random: Random::stream(plan.seed, (Purpose::Operator, 0)),
             requests: Vec::new(),
             sent_at: Vec::new(),
+            last_wish: 0,
             active: BTreeSet::new(),
             collected: BTreeSet::new(),
             status: None,
         }
+    }
+
+    /// Gives a request a token of its own, at a time.
+    pub(super) fn add_request(&mut self, make: impl FnOnce(u64) -> ReconfigureA, now: u64) -> u64 {
+        let token = self.requests.len() as u64 + 1;
+        self.requests.push(make(token));
+        self.sent_at.push(now);
+        token
+    }
+
+    /// Whether each request for one of `nodes` as an acceptor was outdone by a later one, which was made
+    /// when the earlier one could no more be on its way. None if only time can tell.
+    pub(super) fn is_out_of_limbo(&self, nodes: &BTreeSet<NodeId>, now: u64) -> Option<bool> {
+        let times = || self.requests.iter().zip(&self.sent_at);
+        let wanting = times().filter(|(m, _)| m.change.is_none() && !m.members.is_disjoint(nodes));
+        let Some(last) = wanting.map(|(_, at)| at + IN_FLIGHT_US).max() else { return Some(true) };
+        if last > now {
+            return None;
+        }
+        let mut later = times().filter(|(_, at)| **at > last);
+        Some(later.any(|(m, _)| self.collected.contains(&m.token)))
     }
 }
 
@@ -52,21 +76,31 @@ impl<W: Workload> World<W> {
     pub fn wish(&mut self, wish: Wish) -> u64 {
         match wish {
             Wish::Acceptors { system, acceptors } => self.wish_acceptors(system, &acceptors),
-            Wish::Matchmakers { matchmakers, drivers } => self.hand_over(&matchmakers, drivers),
+            Wish::Matchmakers { matchmakers, drivers } => {
+                self.handovers.last_wish = self.hand_over(&matchmakers, drivers);
+                self.handovers.last_wish
+            }
+            Wish::Exchange(intent) => {
+                self.exchange(intent);
+                0
+            }
+            Wish::Transfer(process) => {
+                self.transfer(process);
+                0
+            }
         }
     }
 
     fn wish_acceptors(&mut self, system: QuorumSystem, acceptors: &[usize]) -> u64 {
-        let all = self.places.every(Role::Acceptor);
-        let members: BTreeSet<NodeId> = acceptors.iter().map(|index| all[*index]).collect();
-        let token = self.operator.requests.len() as u64 + 1;
+        let members = self.pick_available(Role::Acceptor, acceptors);
+        let make = |token| ReconfigureA { token, system, members: members.clone(), change: None };
+        let token = self.operator.add_request(make, self.now);
         if self.recorder.is_some() {
             let names: Vec<String> = members.iter().map(|node| self.places.name(*node)).collect();
             let text = format!("request {token}: {system:?} of {}", names.join(" "));
             self.note(None, Kind::Wish, text);
         }
-        self.operator.requests.push(ReconfigureA { token, system, members, change: None });
-        self.operator.sent_at.push(self.now);
+        self.operator.last_wish = token;
         self.send_request(token);
         token
     }
@@ -94,7 +128,8 @@ impl<W: Workload> World<W> {
 
     /// Switches a machine off, because nothing below a round is needed any more, or on.
     fn switch(&mut self, node: NodeId, off: Option<Round>) {
-        let Some(at) = self.places.find(node) else { return };
+        let present = self.places.find(node).filter(|_| self.places.is_present(node));
+        let Some(at) = present else { return };
         let process = &mut self.processes[at.process];
         match off {
             Some(watermark) => {
@@ -116,7 +151,7 @@ impl<W: Workload> World<W> {
         self.tell_proposers(&ToProposer::StatusA(StatusA { token: 0 }));
     }
 
-    fn tell_proposers(&mut self, m: &ToProposer) {
+    pub(super) fn tell_proposers(&mut self, m: &ToProposer) {
         for to in self.places.every(Role::Proposer) {
             self.tell_proposer(to, m);
         }
@@ -138,6 +173,7 @@ impl<W: Workload> World<W> {
         match message {
             Message::Application(ToApplication::ReconfigureB(m)) => self.hear_progress(m),
             Message::Application(ToApplication::HandoverB(m)) => self.hear_handover(m),
+            Message::Application(ToApplication::StatusB(m)) if m.token > 0 => self.hear_look(m),
             Message::Application(ToApplication::StatusB(m)) => {
                 let known = self.operator.status.as_ref().map(|status| status.round);
                 if known < Some(m.round) {
@@ -169,7 +205,10 @@ impl<W: Workload> World<W> {
                 let text = format!("request {token} is collected: below {watermark}");
                 self.note(None, Kind::Collection, text);
                 self.operator.collected.insert(token);
-                for node in retirable {
+                let is_acceptor = |node: &NodeId| {
+                    self.places.role(*node) == Some(Role::Acceptor) && self.places.is_present(*node)
+                };
+                for node in retirable.into_iter().filter(is_acceptor).collect::<Vec<_>>() {
                     self.retire(node, token, watermark);
                 }
             }
@@ -190,11 +229,10 @@ impl<W: Workload> World<W> {
     /// Switches the machine of an acceptor off, unless a later request wants it, or one that may be
     /// on its way.
     fn retire(&mut self, node: NodeId, token: u64, watermark: Round) {
-        const IN_FLIGHT: u64 = 1500 * MS;
         let is_wanted =
             self.operator.requests.iter().zip(&self.operator.sent_at).any(|(request, sent_at)| {
                 request.members.contains(&node)
-                    && (request.token >= token || sent_at + IN_FLIGHT > self.now)
+                    && (request.token >= token || sent_at + IN_FLIGHT_US > self.now)
             });
         if !is_wanted && !self.ghost.retired.contains_key(&node) {
             let text = format!("{} is switched off below {watermark}", self.places.name(node));

@@ -77,6 +77,8 @@ pub(super) enum Status {
     Down,
     /// It may not: this is why.
     Lost(String),
+    /// The operator has switched it off for good.
+    Gone,
 }
 
 /// One process of the cluster.
@@ -109,7 +111,7 @@ pub(super) struct Process<S> {
     compaction: Compaction,
     /// How fast the clock runs, in thousandths.
     clock: u64,
-    random: Random,
+    pub random: Random,
     /// Tells events of this life from earlier ones.
     pub life: u64,
     /// The process does not run before this time.

@@ -1,6 +1,8 @@
 //! The processes of a world, and how one starts.
 
+use matchmaker::leader::Deployment;
 use matchmaker::matchmaker::Matchmaker;
+use matchmaker::message::StatusB;
 use matchmaker::node::{Node, NodeRecord};
 use matchmaker::proposer::Proposer;
 use paxos::acceptor::Acceptor;
@@ -42,6 +44,24 @@ where
 }
 
 impl<W: Workload> World<W> {
+    /// A process has lost its disk, and starts as another one, that learns of the cluster from `status`.
+    pub(super) fn renew_process(&mut self, index: usize, status: StatusB) {
+        let before = &self.processes[index];
+        let (life, random) = (before.life + 1, before.random.clone());
+        let clock = (self.plan.clocks[index], self.plan.compact_above_bytes);
+        let mut process = Process::new(&self.places, index, clock, random);
+        process.life = life;
+        process.is_forgetful = self.mutation == Some(Mutation::ForgetAtOnce);
+        process.is_hasty = self.mutation == Some(Mutation::SendBeforeSync);
+        process.disk.mutation = self.mutation;
+        self.processes[index] = process;
+        let StatusB { epoch, matchmakers, configuration: initial, .. } = status;
+        self.charters[index] = Deployment { epoch, matchmakers, initial };
+        self.folds[index] = self.actors(index);
+    }
+}
+
+impl<W: Workload> World<W> {
     /// New actors of a process, by place. They remember nothing.
     pub(super) fn actors(&self, index: usize) -> Vec<Seated<W::Machine>> {
         let roles = self.places.roles(index).iter().enumerate();
@@ -57,7 +77,7 @@ impl<W: Workload> World<W> {
         match role {
             Role::Proposer => Node::Proposer(Box::new(Proposer::new(
                 node,
-                self.places.deployment(),
+                self.charters[at.process].clone(),
                 options.election.clone(),
                 options.leader.clone(),
             ))),
@@ -71,8 +91,8 @@ impl<W: Workload> World<W> {
             Role::Acceptor => Node::Acceptor(Acceptor::with_options(options.acceptor.clone())),
             Role::Replica => {
                 let archive = beside(Role::Archive);
-                let others = self.places.every(Role::Archive).into_iter();
-                let peers = others.filter(|other| *other != archive).collect();
+                let others = self.charters[at.process].initial.membership().archives.iter();
+                let peers = others.copied().filter(|other| *other != archive).collect();
                 let surroundings = Surroundings { archive, session: beside(Role::Session), peers };
                 let mut machine = Observed::new(self.workload.machine());
                 machine.is_doubling = self.mutation == Some(Mutation::ExecuteTwice)
