@@ -3,6 +3,7 @@
 //! Each call looks how the cluster is, takes the one step that comes next, and says what it was. Who
 //! wants a change calls until it is done; who stops half-way may go on later, from any node.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use matchmaker::change::{Stage, Step};
@@ -42,96 +43,68 @@ impl Inner {
         step: Step,
         status: &StatusB,
     ) -> Result<ChangeReport, OperationError> {
-        let report = |step: &str, text: String| ChangeReport {
-            step: step.into(),
-            text,
-            is_done: false,
-            version: status.configuration.version(),
-        };
-        match step {
+        let present = status.configuration.version();
+        let (name, text, version) = match step {
             Step::Reconfigure { stage: Stage::Leave, .. } if self.is_connected_to(wish.goes()) => {
                 tokio::time::sleep(PAUSE).await;
                 let name = wish.goes().unwrap_or_default();
-                Ok(report("leave", format!("{name} finishes what its clients have begun")))
+                ("leave", format!("{name} finishes what its clients have begun"), present)
             }
             Step::Reconfigure { stage, system, members, change } => {
                 let voting = self.all_named(&members).join(" ");
                 let asked =
                     self.client.reconfigure(system, members, Some(change), OPERATION_TIMEOUT);
-                let active = match asked.await {
-                    Ok((active, _)) => active,
+                match asked.await {
+                    Ok((active, _)) => {
+                        let (name, text) = reconfigured(stage, &voting);
+                        (name, text, active.configuration.version())
+                    }
                     Err(OperationError::Refused(reason)) => {
-                        return Ok(report("wait", format!("the leader says: {reason}")));
+                        ("wait", format!("the leader says: {reason}"), present)
                     }
                     Err(OperationError::Unreachable(silent)) => return Err(self.silent(&silent)),
                     Err(error) => return Err(error),
-                };
-                let version = active.configuration.version();
-                let (step, text) = match stage {
-                    Stage::Admit => {
-                        ("admit", "all members know the new one; its replica catches up".into())
-                    }
-                    Stage::Switch => {
-                        ("switch", format!("{voting} vote, and the roles are as wished"))
-                    }
-                    Stage::Leave => ("leave", "the members are as wished".into()),
-                };
-                Ok(ChangeReport { version, ..report(step, text) })
+                }
             }
             Step::CatchUp { persisted_watermark, required_watermark } => {
                 tokio::time::sleep(PAUSE).await;
                 let (at, of) = (persisted_watermark, required_watermark);
-                Ok(report("catch up", format!("the new replica holds {at} of {of} slots")))
+                ("catch up", format!("the new replica holds {at} of {of} slots"), present)
             }
             Step::Transfer(to) => {
-                let name = self.name(to);
-                let transferred = self.client.transfer(to, TRANSFER_TIMEOUT).await;
-                transferred.map_err(|_| {
-                    let text = format!("{name} does not take over: is it up? Nothing has changed");
-                    OperationError::Refused(text)
-                })?;
-                Ok(report("transfer", format!("{name} leads")))
+                self.transfer_to(to, status).await?;
+                ("transfer", format!("{} leads", self.name(to)), present)
             }
             Step::Handover(matchmakers) => {
-                let names = self.all_named(&matchmakers).join(" ");
-                match self.client.hand_over(matchmakers, OPERATION_TIMEOUT).await {
-                    Ok(_) => Ok(report("hand over", format!("the matchmakers are {names}"))),
-                    Err(OperationError::Superseded(_)) => {
-                        Ok(report("wait", "another handover was faster".into()))
-                    }
-                    Err(OperationError::Unreachable(silent)) => {
-                        let silent = self.all_named(&silent).join(" ");
-                        let text = format!("{silent} do not answer; the matchmakers are as before");
-                        Err(OperationError::Refused(text))
-                    }
-                    Err(error) => Err(error),
-                }
+                let (name, text) = self.replace_matchmakers(matchmakers).await?;
+                (name, text, present)
             }
             Step::Collect => {
                 tokio::time::sleep(PAUSE).await;
                 let count = status.history_count;
-                Ok(report("collect", format!("{count} earlier configurations are still needed")))
+                ("collect", format!("{count} earlier configurations are still needed"), present)
             }
-            Step::Done => {
-                let text = match wish {
-                    Wish::Add(name) => format!("{name} is a member"),
-                    Wish::Replace(old, new) if old == new => {
-                        format!("{new} is a member again, with its new memory")
-                    }
-                    Wish::Replace(old, new) => format!(
-                        "{new} is a member and {old} is not: {old} stops by itself, and its data \
-                         directory may be deleted"
-                    ),
-                    Wish::Remove(name) => format!(
-                        "{name} is no member: it stops by itself, and its data directory may be deleted"
-                    ),
-                    Wish::Move(name, address) => {
-                        format!("{name} is called at {address}: start it with that address")
-                    }
-                };
-                let is_done = true;
-                Ok(ChangeReport { is_done, ..report("done", text) })
+            Step::Done => ("done", wish.outcome(), present),
+        };
+        Ok(ChangeReport { step: name.into(), text, is_done: name == "done", version })
+    }
+
+    async fn replace_matchmakers(
+        &self,
+        matchmakers: BTreeSet<NodeId>,
+    ) -> Result<(&'static str, String), OperationError> {
+        let names = self.all_named(&matchmakers).join(" ");
+        match self.client.hand_over(matchmakers, OPERATION_TIMEOUT).await {
+            Ok(_) => Ok(("hand over", format!("the matchmakers are {names}"))),
+            Err(OperationError::Superseded(_)) => {
+                Ok(("wait", "another handover was faster".into()))
             }
+            Err(OperationError::Unreachable(silent)) => {
+                let silent = self.all_named(&silent).join(" ");
+                let text = format!("{silent} do not answer; the matchmakers are as before");
+                Err(OperationError::Refused(text))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -197,5 +170,14 @@ impl Inner {
             is_done: true,
             version: status.configuration.version(),
         }))
+    }
+}
+
+/// What a reconfiguration was for, and what has come of it.
+fn reconfigured(stage: Stage, voting: &str) -> (&'static str, String) {
+    match stage {
+        Stage::Admit => ("admit", "all members know the new one; its replica catches up".into()),
+        Stage::Switch => ("switch", format!("{voting} vote, and the roles are as wished")),
+        Stage::Leave => ("leave", "the members are as wished".into()),
     }
 }

@@ -32,6 +32,26 @@ impl<'a> Wish<'a> {
             Wish::Add(_) | Wish::Move(..) => None,
         }
     }
+
+    /// How things are when it is fulfilled.
+    pub(super) fn outcome(self) -> String {
+        match self {
+            Wish::Add(name) => format!("{name} is a member"),
+            Wish::Replace(old, new) if old == new => {
+                format!("{new} is a member again, with its new memory")
+            }
+            Wish::Replace(old, new) => format!(
+                "{new} is a member and {old} is not: {old} stops by itself, and its data directory may \
+                 be deleted"
+            ),
+            Wish::Remove(name) => format!(
+                "{name} is no member: it stops by itself, and its data directory may be deleted"
+            ),
+            Wish::Move(name, address) => {
+                format!("{name} is called at {address}: start it with that address")
+            }
+        }
+    }
 }
 
 /// The exchange that fulfils a wish, in a cluster of that status with those who want to join. `own` are

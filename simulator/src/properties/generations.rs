@@ -47,8 +47,8 @@ pub(super) struct Generations {
     pub(super) proposed: BTreeMap<(Epoch, Round), Value>,
     /// Who has answered for each round, in which epoch.
     pub(super) answers: BTreeMap<Round, BTreeMap<Epoch, BTreeSet<NodeId>>>,
-    /// The version of the newest configuration that a majority has registered.
-    pub(super) version: u64,
+    /// The version of the newest configuration that a majority has registered, and its round.
+    pub(super) version: Option<(u64, Round)>,
     /// The newest configuration that each matchmaker has told of.
     pub(super) newest: BTreeMap<NodeId, (u64, Round)>,
     /// The durable round of each driver.

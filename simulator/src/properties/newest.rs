@@ -23,7 +23,7 @@ fn rank(newest: Option<&(Round, Configuration)>) -> (u64, Round) {
 pub(super) const PROPERTY: Property = Property {
     id: "H6",
     name: "newest configuration",
-    statement: "The newest configuration that a matchmaker tells of never becomes an older one, a majority never registers an older one after a newer, and no handover loses one that a majority has registered.",
+    statement: "The newest configuration that a matchmaker tells of never becomes an older one, a majority never registers an older one in a higher round, and no handover loses one that a majority has registered.",
     paper: "-",
     module: "`matchmaker::matchmaker`, `matchmaker::reconfigurer`",
 };
@@ -45,13 +45,16 @@ impl Ghost {
         Ok(())
     }
 
-    /// A majority has registered a round.
+    /// A majority has registered a round. A lower one may be late: the higher one knows of it.
     pub(super) fn check_version(&mut self, round: Round, configuration: &Configuration) -> Verdict {
-        let (version, newest) = (configuration.version(), self.generations.version);
-        if version < newest {
+        let version = configuration.version();
+        if let Some((newest, above)) = self.generations.version
+            && version < newest
+            && round > above
+        {
             return fail(PROPERTY, format!("{round} has version {version} after version {newest}"));
         }
-        self.generations.version = version;
+        self.generations.version = self.generations.version.max(Some((version, round)));
         Ok(())
     }
 

@@ -501,9 +501,10 @@ impl<W: Workload> World<W> {
         &self.places
     }
 
-    /// The machine of the replica of a process, if it has one and is up.
+    /// The machine of the replica of a process, if it has one, is up, and is a member.
     pub fn machine(&self, process: usize) -> Option<&W::Machine> {
-        self.processes[process].observed().map(Observed::machine)
+        let observed = self.processes[process].observed();
+        observed.filter(|_| self.exchanges.is_serving(process)).map(Observed::machine)
     }
 
     /// Loses what one process sends to another until the time `until`, in microseconds.
