@@ -144,6 +144,7 @@ fn what_was_chosen_is_collected_before_it_is_persisted() {
     let mut bench = Bench::new();
     bench.propose(bench.round, value("x")).unwrap();
     bench.vote(bench.round, &value("x")).unwrap();
+    bench.register(bench.round.adjacent());
     let collected = NodeRecord::Matchmaker(MatchmakerRecord::Collected(bench.round.adjacent()));
     let founders = Vec::from_iter(bench.ghost.places.founders().members);
     let [one, two, _] = founders[..] else { panic!("there are three") };
