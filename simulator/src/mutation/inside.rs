@@ -91,7 +91,7 @@ pub(super) const ALL: [Description; 84] = [
         Mutant::CheckpointWithoutWatermark,
         "R15",
         "the checkpoint of a matchmaker leaves its watermark out",
-        &["A9"],
+        &["A9", "D2"],
     ),
     inside(
         Mutant::CheckpointWithoutNewest,
