@@ -300,7 +300,7 @@ fn a_flipped_byte_is_refused_or_harmless() {
                 refused += 1;
                 let text = error.to_string();
                 assert!(text.contains(path.to_str().unwrap()), "byte {at}: {text}");
-                assert!(text.contains("leave it stopped") || at < 64, "byte {at}: {text}");
+                assert!(text.contains("set the directory aside") || at < 64, "byte {at}: {text}");
             }
         }
         // A refusal changes nothing: the evidence stays.
