@@ -74,10 +74,10 @@ pub async fn join(
 ) -> io::Result<Joined> {
     let existing = DataDir::open_existing(&path, name)?;
     let mut data_dir = match existing {
-        Some(data_dir) if data_dir.members().is_some() => {
-            return Ok(Joined { data_dir, was_member: true });
-        }
-        Some(data_dir) if data_dir.roster().is_some() => {
+        // One that crashed while it joined knows the roster too, and goes on to join.
+        Some(data_dir)
+            if data_dir.roster().is_some_and(|roster| roster.has(name, data_dir.incarnation())) =>
+        {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 format!(
@@ -86,6 +86,9 @@ pub async fn join(
                     path.display()
                 ),
             ));
+        }
+        Some(data_dir) if data_dir.members().is_some() => {
+            return Ok(Joined { data_dir, was_member: true });
         }
         Some(data_dir) => data_dir,
         None => {
