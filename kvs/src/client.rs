@@ -436,5 +436,6 @@ fn done(outcome: Outcome) -> Result<Option<Bytes>, RequestError> {
         Outcome::Failed(Failure::Ambiguous) => Err(RequestError::Ambiguous),
         Outcome::Failed(Failure::Unavailable) => Err(RequestError::Unavailable),
         Outcome::Failed(Failure::Overloaded) => Err(RequestError::Overloaded),
+        Outcome::Failed(Failure::Quarantined) => Err(RequestError::Quarantined),
     }
 }

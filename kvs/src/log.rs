@@ -41,6 +41,8 @@ pub enum RequestError {
     Overloaded,
     /// This server is stopping; the request had no effect.
     Stopped,
+    /// The replica of this server differs from the others; the request had no effect.
+    Quarantined,
 }
 
 impl RequestError {
@@ -62,6 +64,10 @@ impl RequestError {
             Self::Stopped => {
                 "CLUSTERDOWN this server is stopping, the command had no effect. Connect to \
                  another member of the cluster and send it again"
+            }
+            Self::Quarantined => {
+                "QUARANTINED the data of this server differ from those of the others, the command had \
+                 no effect. Connect to another member of the cluster and send it again"
             }
         }
     }

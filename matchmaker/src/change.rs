@@ -326,6 +326,8 @@ mod tests {
                 .into_iter()
                 .map(|node| (node, archived.clone()))
                 .collect(),
+            quarantined: BTreeMap::new(),
+            disputed_at: None,
         }
     }
 

@@ -53,7 +53,7 @@ use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
 use paxos::membership::Membership;
 use paxos::message::{
-    ArchivedB, FetchA, FromAcceptor, FromSession, Return, ToAcceptor, ToArchive, ToReplica,
+    ArchivedB, FetchA, FromAcceptor, FromSession, Marked, Return, ToAcceptor, ToArchive, ToReplica,
     ToSession,
 };
 use paxos::quorum::QuorumSystem;
@@ -328,6 +328,10 @@ pub struct StatusB {
     pub history_count: u64,
     /// What each archive last said.
     pub archives: BTreeMap<NodeId, ArchivedB>,
+    /// Replicas that differ from the others and take no part, and the slot below which they do.
+    pub quarantined: BTreeMap<NodeId, Slot>,
+    /// All replicas differ below this slot, and no majority tells who is right.
+    pub disputed_at: Option<Slot>,
 }
 
 /// Operator → leader. Let another proposer lead.
@@ -366,6 +370,7 @@ pub enum ToProposer {
     Reconfigurer(ToReconfigurer),
     TransferA(TransferA),
     TakeOver(TakeOver),
+    Marked(Marked),
 }
 
 /// All that an application or operator receives.

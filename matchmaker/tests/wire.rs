@@ -19,10 +19,11 @@ use paxos::actor::{Incarnation, NodeId, Seat};
 use paxos::archive::ArchiveRecord;
 use paxos::command::Value;
 use paxos::configuration::Configuration;
+use paxos::history::{History, HistoryMark};
 use paxos::membership::Membership;
 use paxos::message::{
-    ArchivedA, ArchivedB, Chosen, FetchA, FromAcceptor, FromSession, Leading, Nack, Outcome,
-    Phase1A, Phase2A, ReadIndexA, Return, ToAcceptor, ToArchive, ToReplica, ToSession,
+    ArchivedA, ArchivedB, Chosen, FetchA, FromAcceptor, FromSession, Leading, Marked, Nack,
+    Outcome, Phase1A, Phase2A, ReadIndexA, Return, ToAcceptor, ToArchive, ToReplica, ToSession,
 };
 use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
@@ -276,6 +277,7 @@ fn to_proposer() -> Golden<ToProposer> {
     let garbage_b = FromMatchmaker::GarbageB(GarbageB { epoch: EPOCH, watermark: round() });
     let (system, members) = (QuorumSystem::WriteAll, [node(1), node(2)].into());
     let change = Some(Change { seen: 3, membership: membership() });
+    let mark = HistoryMark { slot: Slot(6), history: History::default() };
     Golden {
         prefix: "ToProposer",
         values: vec![
@@ -291,6 +293,7 @@ fn to_proposer() -> Golden<ToProposer> {
             ("Reconfigurer", ToReconfigurer::from(ReachB { nonce: 7 }).into()),
             ("TransferA", TransferA { to: node(2) }.into()),
             ("TakeOver", TakeOver { round: round() }.into()),
+            ("Marked", Marked { mark, quarantined_at: Some(Slot(5)) }.into()),
         ],
     }
 }
@@ -324,6 +327,8 @@ fn to_application() -> Golden<ToApplication> {
         collected_watermark: round(),
         history_count: 1,
         archives: [(node(4), archived())].into(),
+        quarantined: [(node(3), Slot(4))].into(),
+        disputed_at: Some(Slot(2)),
     };
     Golden {
         prefix: "ToApplication",

@@ -5,8 +5,10 @@ pub mod actor;
 pub mod archive;
 pub mod command;
 pub mod configuration;
+mod digest;
 pub mod election;
 pub mod frozen;
+pub mod history;
 #[cfg(feature = "log-format")]
 pub mod log_format;
 pub mod membership;

@@ -29,8 +29,10 @@
 //! ```
 
 mod conversions;
+mod histories;
 mod snapshots;
 
+pub use histories::{Marked, Quarantine, Quarantined};
 pub use snapshots::{Cut, Keep, Kept, RestoreA, SnapshotA, SnapshotB, SnapshotWanted};
 
 use std::collections::BTreeSet;
@@ -272,6 +274,7 @@ pub enum ToReplica {
     Kept(Kept),
     SnapshotA(SnapshotA),
     SnapshotB(SnapshotB),
+    Quarantine(Quarantine),
 }
 
 /// Replica → archive of the same process. The next chosen value, executed just now.
@@ -391,6 +394,7 @@ pub enum ToSession {
     Executed(Executed),
     ReadIndexB(ReadIndexB),
     Answered(Answered),
+    Quarantined(Quarantined),
 }
 
 /// Why a call has no result.
@@ -403,6 +407,9 @@ pub enum RequestError {
     Unavailable,
     /// The queue of the session is full. It was not and will not be executed.
     Overloaded,
+    /// The replica beside the session has executed something else than others. It was not and will not
+    /// be executed.
+    Quarantined,
 }
 
 /// What a call came to.

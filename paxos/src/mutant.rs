@@ -198,6 +198,10 @@ pub enum Mutant {
     SeenIgnored,
     /// R96: A proposer that is no member campaigns.
     RemovedCampaigns,
+    /// R97: Snapshots do not hold the digest of what was executed.
+    HistoryOutsideSnapshot,
+    /// R97b: What replicas have executed below different slots is compared.
+    CompareAnyMark,
 }
 
 impl Mutant {
@@ -293,6 +297,8 @@ impl Mutant {
         Self::FetchFromNewOnly,
         Self::SeenIgnored,
         Self::RemovedCampaigns,
+        Self::HistoryOutsideSnapshot,
+        Self::CompareAnyMark,
     ];
 
     /// What the fault is called everywhere.
@@ -388,6 +394,8 @@ impl Mutant {
             Self::FetchFromNewOnly => "R94",
             Self::SeenIgnored => "R95",
             Self::RemovedCampaigns => "R96",
+            Self::HistoryOutsideSnapshot => "R97",
+            Self::CompareAnyMark => "R97b",
         }
     }
 }

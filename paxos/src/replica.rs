@@ -4,10 +4,11 @@
 //! already. The archive beside it keeps the values; after a restart the replica reads them back from
 //! there, and what is missing from the archives of others or from the leader. Where a snapshot has
 //! taken the place of values, it installs that first (`transfer`); and it makes snapshots, for its
-//! archive and for other replicas (`scan`).
+//! archive and for other replicas (`scan`). One that differs from others takes no part (`quarantine`).
 //!
 //! *Paper*: Matchmaker Paxos, section 4.2. Snapshots are not in it.
 
+mod quarantine;
 mod scan;
 mod transfer;
 
@@ -18,9 +19,10 @@ use std::time::Duration;
 
 use crate::actor::{Effects, NodeId};
 use crate::command::Value;
+use crate::history::History;
 use crate::message::{
-    Answered, Chosen, ChosenWatermark, Executed, FetchA, FetchB, Keep, Query, RestoreA, SnapshotA,
-    SnapshotB, Store, ToReplica,
+    Answered, Chosen, ChosenWatermark, Executed, FetchA, FetchB, Keep, Marked, Quarantined, Query,
+    RestoreA, SnapshotA, SnapshotB, Store, ToReplica,
 };
 use crate::session_table::SessionTable;
 use crate::slot::Slot;
@@ -28,6 +30,7 @@ use crate::snapshot::SnapshotOptions;
 use crate::state_machine::{Position, StateMachine};
 use crate::wire::Payload;
 
+use quarantine::Quarantine;
 use scan::Scan;
 use transfer::Incoming;
 
@@ -73,6 +76,10 @@ pub enum FromReplica {
     SnapshotA(SnapshotA),
     /// To another replica.
     SnapshotB(SnapshotB),
+    /// To the leader.
+    Marked(Marked),
+    /// To its session.
+    Quarantined(Quarantined),
 }
 
 /// Who is around a replica.
@@ -96,6 +103,10 @@ pub struct Replica<S> {
     machine: S,
     /// What was executed for whom.
     sessions: SessionTable,
+    /// A digest of what was executed.
+    history: History,
+    /// Whether it differs from others.
+    quarantine: Option<Quarantine>,
     /// Exclusive; all slots below are executed. Never decreases.
     executed_watermark: Slot,
     /// Chosen values above the watermark.
@@ -131,6 +142,8 @@ impl<S: StateMachine> Replica<S> {
             options,
             machine,
             sessions: SessionTable::default(),
+            history: History::default(),
+            quarantine: None,
             executed_watermark: Slot::ZERO,
             buffered: BTreeMap::new(),
             buffered_bytes: 0,
@@ -162,6 +175,9 @@ impl<S: StateMachine> Replica<S> {
 
     /// Takes one message.
     pub fn on_message(&mut self, from: NodeId, message: ToReplica, fx: &mut Fx) {
+        if let Some(quarantine) = self.quarantine {
+            return quarantine.on_message(from, &message, fx);
+        }
         match message {
             ToReplica::Chosen(m) => self.on_chosen(m, fx),
             ToReplica::ChosenWatermark(m) => self.on_chosen_watermark(from, m, fx),
@@ -172,6 +188,7 @@ impl<S: StateMachine> Replica<S> {
             ToReplica::Kept(m) => self.on_kept(m, fx),
             ToReplica::SnapshotA(m) => self.on_snapshot_a(from, m, fx),
             ToReplica::SnapshotB(m) => self.on_snapshot_b(from, m, fx),
+            ToReplica::Quarantine(m) => return self.on_quarantine(from, m, fx),
         }
         self.start_wanted_scan(fx);
         self.check_invariants();
@@ -179,6 +196,9 @@ impl<S: StateMachine> Replica<S> {
 
     /// Takes one timer.
     pub fn on_timer(&mut self, timer: ReplicaTimer, fx: &mut Fx) {
+        if self.quarantine.is_some() {
+            return;
+        }
         match timer {
             ReplicaTimer::Fetch if self.incoming.is_some() => self.on_transfer_timer(fx),
             ReplicaTimer::Fetch => self.on_fetch_timer(fx),
@@ -299,11 +319,13 @@ impl<S: StateMachine> Replica<S> {
         });
         let mut index = 0;
         for submission in &submissions {
-            let machine = &mut self.machine;
+            let (machine, history) = (&mut self.machine, &mut self.history);
             let outcome = self.sessions.execute(submission, |command| {
                 let position = Position { slot, index };
                 index += 1;
-                Payload(machine.apply(position, &command.0))
+                let reply = machine.apply(position, &command.0);
+                history.add(position, &command.0, &reply);
+                Payload(reply)
             });
             let session = submission.session;
             if session.node == self.surroundings.session && !outcome.replies.is_empty() {
@@ -313,6 +335,7 @@ impl<S: StateMachine> Replica<S> {
         }
         self.executed_watermark = slot.next();
         fx.sends.push((self.surroundings.archive, FromReplica::Store(Store { slot, value })));
+        self.mark(fx);
         self.answer_queries(fx);
     }
 

@@ -183,6 +183,8 @@ pub struct Session {
     next_token: u64,
     /// The number and the question that were first in line when the retry timer was set.
     retry_mark: Mark,
+    /// Whether the replica beside it takes no part any more: nothing can be answered.
+    is_quarantined: bool,
     /// Which timers are armed.
     armed: BTreeSet<SessionTimer>,
 }
@@ -218,6 +220,7 @@ impl Session {
             expiry_token: 0,
             next_token: 0,
             retry_mark: Mark::default(),
+            is_quarantined: false,
             armed: BTreeSet::new(),
         }
     }
@@ -248,6 +251,7 @@ impl Session {
             ToSession::Executed(m) => self.on_executed(m, fx),
             ToSession::ReadIndexB(m) => self.on_read_index_b(m, fx),
             ToSession::Answered(m) => self.on_answered(m, fx),
+            ToSession::Quarantined(_) => self.on_quarantined(fx),
         }
         self.check_invariants();
     }
@@ -264,6 +268,9 @@ impl Session {
 
     /// Hands over what has a place in the window, and asks about the reads of the turn.
     pub fn on_turn_end(&mut self, fx: &mut Fx) {
+        if self.is_quarantined {
+            return;
+        }
         if let Some(leader) = self.leader {
             self.fill_window();
             self.send_window(leader.owner, fx);
@@ -283,6 +290,9 @@ impl Session {
     /// Queues a call, or fails it at once if there is no room.
     fn on_invoke(&mut self, m: Invoke, fx: &mut Fx) {
         self.next_token = self.next_token.max(m.token.saturating_add(1));
+        if self.is_quarantined {
+            return self.fail(m.token, RequestError::Quarantined, fx);
+        }
         let (Operation::Propose(payload) | Operation::Read(payload)) = &m.operation;
         let is_full = self.queued_count() >= self.options.queue_max
             || self.queue_bytes + payload.len() > self.options.queue_bytes_max;
@@ -347,6 +357,29 @@ impl Session {
             self.queue_bytes -= size_bytes;
             let outcome = m.answer.map_or(Outcome::NeedsLog, Outcome::Done);
             self.finish(m.token, outcome, fx);
+        }
+    }
+
+    /// Fails every call, and all that come: the replica will not answer. Commands that were handed to a
+    /// leader may be executed elsewhere.
+    ///
+    /// *Repeat*: ignored.
+    fn on_quarantined(&mut self, fx: &mut Fx) {
+        if std::mem::replace(&mut self.is_quarantined, true) {
+            return;
+        }
+        let numbered = std::mem::take(&mut self.window).into_iter().filter_map(|one| one.token);
+        let handed_over = numbered.map(|token| (token, RequestError::Ambiguous));
+        let questions = std::mem::take(&mut self.questions).into_values().flatten();
+        let waiting = std::mem::take(&mut self.queue).into_iter();
+        let waiting = waiting.chain(std::mem::take(&mut self.reads)).chain(questions);
+        let queries = std::mem::take(&mut self.queries).into_keys();
+        let without_effect = waiting.map(|call| call.token).chain(queries);
+        let without_effect = without_effect.map(|token| (token, RequestError::Quarantined));
+        let failed: Vec<(u64, RequestError)> = handed_over.chain(without_effect).collect();
+        (self.window_bytes, self.queue_bytes, self.sent) = (0, 0, self.first);
+        for (token, error) in failed {
+            self.fail(token, error, fx);
         }
     }
 

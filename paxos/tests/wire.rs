@@ -12,6 +12,7 @@ use paxos::actor::{Incarnation, NodeId, Seat};
 use paxos::archive::ArchiveRecord;
 use paxos::command::{SessionId, Submission, Value};
 use paxos::configuration::Configuration;
+use paxos::history::{History, HistoryMark};
 use paxos::membership::Membership;
 use paxos::message::*;
 use paxos::quorum::QuorumSystem;
@@ -19,6 +20,7 @@ use paxos::round::Round;
 use paxos::session::SessionRecord;
 use paxos::slot::Slot;
 use paxos::snapshot::{Chunk, Part, SessionPart};
+use paxos::state_machine::Position;
 use paxos::synod::SynodRecord;
 use paxos::wire::{self, Decode, Encode, Frame, Payload};
 
@@ -188,6 +190,7 @@ fn to_replica() -> Golden<ToReplica> {
             ("Kept", Kept { slot: Slot(6), number: 8 }.into()),
             ("SnapshotA", snapshot_a.into()),
             ("SnapshotB", SnapshotB { chunk: chunk() }.into()),
+            ("Quarantine", Quarantine { slot: Slot(6) }.into()),
         ],
     }
 }
@@ -215,6 +218,7 @@ fn to_session() -> Golden<ToSession> {
             ("Executed", executed.into()),
             ("ReadIndexB", ReadIndexB { nonce: 8, watermark: Slot(6) }.into()),
             ("Answered", Answered { token: 8, answer: Some(payload()) }.into()),
+            ("Quarantined", Quarantined { slot: Slot(6) }.into()),
         ],
     }
 }
@@ -257,6 +261,7 @@ fn request_error() -> Golden<RequestError> {
             ("Ambiguous", RequestError::Ambiguous),
             ("Unavailable", RequestError::Unavailable),
             ("Overloaded", RequestError::Overloaded),
+            ("Quarantined", RequestError::Quarantined),
         ],
     }
 }
@@ -297,12 +302,20 @@ fn archive_record() -> Golden<ArchiveRecord> {
     }
 }
 
+fn mark() -> HistoryMark {
+    let mut history = History::default();
+    let position = Position { slot: Slot(5), index: 1 };
+    history.add(position, &Bytes::from_static(b"command"), &Bytes::from_static(b"reply"));
+    HistoryMark { slot: Slot(6), history }
+}
+
 fn part() -> Golden<Part> {
     let session = SessionPart::Session { node: node(2), life: 5, next: 7 };
     let reply = SessionPart::Reply(payload());
     Golden {
         prefix: "Part",
         values: vec![
+            ("History", Part::History(mark().history)),
             ("Sessions", Part::Sessions(vec![session, SessionPart::ReplyPart(payload()), reply])),
             ("Machine", Part::Machine(payload())),
         ],

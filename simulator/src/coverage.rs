@@ -16,6 +16,7 @@ use paxos::command::{SessionId, Value};
 use paxos::message::{FromAcceptor, FromSession, Phase2A, RequestError, ToAcceptor, ToReplica};
 use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
+use paxos::slot::Slot;
 
 use crate::properties::Ghost;
 use snapshots::Snapshots;
@@ -101,11 +102,12 @@ pub enum Situation {
     ProcessSwitchedOff,
     StrangerReturned,
     StrangerAdded,
+    HistoriesCompared,
 }
 
 impl Situation {
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 77] = [
+    pub const ALL: [(Self, &str); 78] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -189,14 +191,16 @@ impl Situation {
         (Self::ProcessSwitchedOff, "a process that went is switched off for good"),
         (Self::StrangerReturned, "a process comes back with an empty disk, as a stranger"),
         (Self::StrangerAdded, "a stranger on the seat of a former member becomes a member"),
+        (Self::HistoriesCompared, "two replicas tell what they executed below one slot"),
     ];
 
-    /// The situation that a call failed like this.
-    pub const fn of_error(error: RequestError) -> Self {
+    /// The situation that a call failed like this; none for a failure that is a bug here.
+    pub const fn of_error(error: RequestError) -> Option<Self> {
         match error {
-            RequestError::Ambiguous => Self::CallAmbiguous,
-            RequestError::Unavailable => Self::CallUnavailable,
-            RequestError::Overloaded => Self::CallOverloaded,
+            RequestError::Ambiguous => Some(Self::CallAmbiguous),
+            RequestError::Unavailable => Some(Self::CallUnavailable),
+            RequestError::Overloaded => Some(Self::CallOverloaded),
+            RequestError::Quarantined => None,
         }
     }
 }
@@ -236,6 +240,8 @@ pub struct Coverage {
     begun: BTreeSet<Epoch>,
     /// Snapshots on their way.
     snapshots: Snapshots,
+    /// Which replica told last what it executed, and below which slot.
+    marked: Option<(Slot, NodeId)>,
 }
 
 impl Default for Coverage {
@@ -254,6 +260,7 @@ impl Default for Coverage {
             shown: None,
             begun: BTreeSet::new(),
             snapshots: Snapshots::default(),
+            marked: None,
         }
     }
 }
@@ -350,6 +357,12 @@ impl Coverage {
                 let attempt = self.attempts.insert(m.submission.session, m.attempt);
                 let is_new = attempt.is_some_and(|before| before < m.attempt);
                 self.meet_if(is_new, Situation::SessionRetried);
+            }
+            Message::Proposer(ToProposer::Marked(m)) => {
+                let before = self.marked.replace((m.mark.slot, from));
+                let is_other =
+                    before.is_some_and(|(slot, node)| slot == m.mark.slot && node != from);
+                self.meet_if(is_other, Situation::HistoriesCompared);
             }
             Message::Matchmaker(m) => self.on_to_matchmaker(process, from, m, ghost),
             Message::Application(ToApplication::Heartbeat(m)) => self.on_shown(m.round, ghost),

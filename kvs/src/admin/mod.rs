@@ -274,6 +274,12 @@ impl Inner {
                 .into_iter()
                 .map(|(node, name)| (name, status.archives.get(&node).map(replica_status)))
                 .collect(),
+            quarantined: status
+                .quarantined
+                .iter()
+                .map(|(node, slot)| (self.name(*node), slot.0))
+                .collect(),
+            disputed_at: status.disputed_at.map(|slot| slot.0),
             process: self.process(),
         }
     }

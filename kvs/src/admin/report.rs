@@ -35,6 +35,11 @@ pub struct Status {
     pub uncollected: u64,
     /// What each replica last reported, by node; nothing if the leader has not heard of it yet.
     pub replicas: BTreeMap<String, Option<ReplicaStatus>>,
+    /// Nodes whose replica has executed something else than the majority, and takes no part; with the slot
+    /// below which it was noticed.
+    pub quarantined: BTreeMap<String, u64>,
+    /// All replicas differ below this slot, and no majority tells who is right.
+    pub disputed_at: Option<u64>,
     /// What the process that was asked has done since it started.
     pub process: ProcessStatus,
 }

@@ -113,8 +113,21 @@ fn table(status: &Status) -> String {
             0 => String::new(),
             count => format!("  writing another one, {count} chunks"),
         };
+        let quarantine = match status.quarantined.get(name) {
+            None => String::new(),
+            Some(slot) => format!("  in QUARANTINE: differs from the others below slot {slot}"),
+        };
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{name:<12} {executed:>10} {persisted:>13} {snapshot:>13}{chunks}");
+        let _ = writeln!(
+            text,
+            "{name:<12} {executed:>10} {persisted:>13} {snapshot:>13}{chunks}{quarantine}"
+        );
+    }
+    if let Some(slot) = status.disputed_at {
+        let _ = writeln!(
+            text,
+            "\nthe replicas DIFFER below slot {slot}, and no majority tells who is right"
+        );
     }
     text
 }

@@ -252,7 +252,8 @@ impl Members {
     pub fn names(&self) -> BTreeMap<NodeId, String> {
         let acceptors = self.acceptors().into_iter().map(|(name, node)| (node, name));
         let others = self.all().flat_map(|member| {
-            let actors = [member.proposer(), Some(member.matchmaker()), member.archive()];
+            let actors = member.actors();
+            let actors = [actors.proposer, actors.matchmaker, actors.replica, actors.archive];
             actors.into_iter().flatten().map(|node| (node, member.name.clone()))
         });
         acceptors.chain(others).collect()

@@ -186,6 +186,9 @@ pub struct StorageSection {
     /// Bytes of the latest values that are kept in memory after that: a replica that lags by no more
     /// needs no snapshot.
     pub tail_bytes: usize,
+    /// Replicas compare what they have executed after every so many slots of the log; zero: never. The
+    /// same at all nodes, or they do not compare.
+    pub compare_slots: u64,
 }
 
 impl Default for StorageSection {
@@ -193,6 +196,7 @@ impl Default for StorageSection {
         Self {
             compact_above_bytes: HostOptions::default().compact_above_bytes,
             tail_bytes: SnapshotOptions::default().tail_bytes,
+            compare_slots: SnapshotOptions::default().compare_slots,
         }
     }
 }
@@ -211,7 +215,8 @@ impl StorageSection {
     }
 
     pub(super) fn snapshots(&self) -> SnapshotOptions {
-        SnapshotOptions { tail_bytes: self.tail_bytes, ..SnapshotOptions::default() }
+        let Self { tail_bytes, compare_slots, .. } = *self;
+        SnapshotOptions { tail_bytes, compare_slots, ..SnapshotOptions::default() }
     }
 
     /// Limits of the host of a node.

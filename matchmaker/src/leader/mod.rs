@@ -16,6 +16,7 @@
 
 mod garbage;
 mod handover;
+mod histories;
 mod matching;
 mod phase1;
 mod phase2;
@@ -273,6 +274,7 @@ impl Leader {
             ToProposer::CollectedA(m) => self.on_collected_a(from, m, fx),
             ToProposer::TransferA(m) => self.on_transfer_a(m, fx),
             ToProposer::TakeOver(m) => self.on_take_over(from, m, fx),
+            ToProposer::Marked(m) => self.on_marked(from, m, fx),
             // For the driver of handovers beside it.
             ToProposer::Reconfigurer(_) => {}
         }
@@ -423,6 +425,8 @@ impl Leader {
             collected_watermark: phase2.collected_watermark(),
             history_count: phase2.history.len() as u64,
             archives: self.archives.clone(),
+            quarantined: phase2.histories.quarantined().clone(),
+            disputed_at: phase2.histories.disputed_at(),
         };
         fx.send(from, ToApplication::StatusB(status));
     }

@@ -23,6 +23,7 @@ use paxos::round::Round;
 use paxos::slot::Slot;
 
 use super::garbage::Garbage;
+use super::histories::Histories;
 use super::matching::{Matched, Matching};
 use super::phase1::Phase1;
 use super::reach::Reach;
@@ -105,6 +106,8 @@ pub(super) struct Phase2 {
     pub(super) reads: Reads,
     /// How far the collection of earlier rounds is.
     pub(super) garbage: Garbage,
+    /// What replicas have executed.
+    pub(super) histories: Histories,
     /// The reconfiguration under way.
     pub(super) next: Option<Next>,
     /// The reconfiguration after it.
@@ -324,6 +327,7 @@ impl Leader {
             admitted: BTreeMap::new(),
             reads: Reads::default(),
             garbage: Garbage::new(phase1.collected_watermark),
+            histories: Histories::default(),
             next: None,
             queued: None,
             active: None,

@@ -1,7 +1,7 @@
 //! Every payload as a message of its receiver, and every receiver's message as one that travels.
 
 use paxos::message::{
-    ArchivedB, FetchA, FromAcceptor, FromSession, Return, ToAcceptor, ToArchive, ToReplica,
+    ArchivedB, FetchA, FromAcceptor, FromSession, Marked, Return, ToAcceptor, ToArchive, ToReplica,
     ToSession,
 };
 
@@ -304,5 +304,11 @@ impl From<ToReconfigurer> for ToProposer {
 impl From<HandoverB> for ToApplication {
     fn from(payload: HandoverB) -> Self {
         Self::HandoverB(payload)
+    }
+}
+
+impl From<Marked> for ToProposer {
+    fn from(payload: Marked) -> Self {
+        Self::Marked(payload)
     }
 }

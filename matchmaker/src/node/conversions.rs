@@ -26,6 +26,8 @@ impl From<FromReplica> for Message {
             FromReplica::RestoreA(m) => Self::Archive(ToArchive::RestoreA(m)),
             FromReplica::SnapshotA(m) => Self::Replica(ToReplica::SnapshotA(m)),
             FromReplica::SnapshotB(m) => Self::Replica(ToReplica::SnapshotB(m)),
+            FromReplica::Marked(m) => Self::Proposer(ToProposer::Marked(m)),
+            FromReplica::Quarantined(m) => Self::Session(ToSession::Quarantined(m)),
         }
     }
 }

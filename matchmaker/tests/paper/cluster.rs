@@ -10,7 +10,7 @@ use matchmaker::message::{
     Epoch, FromMatchmaker, Generation, MatchA, MatchB, Message, ReconfigureA, ToApplication,
     ToMatchmaker, ToProposer,
 };
-use matchmaker::node::{Node, NodeRecord};
+use matchmaker::node::{Node, NodeRecord, NodeTimer};
 use paxos::acceptor::Acceptor;
 use paxos::actor::{Actor, Effects, Incarnation, NodeId, Seat};
 use paxos::archive::Archive;
@@ -20,7 +20,7 @@ use paxos::membership::Membership;
 use paxos::message::{FromAcceptor, FromSession, Phase1B, Phase2A, Phase2B, Request, ToArchive};
 use paxos::message::{ToAcceptor, Vote};
 use paxos::quorum::QuorumSystem;
-use paxos::replica::{Replica, Surroundings};
+use paxos::replica::{Replica, ReplicaTimer, Surroundings};
 use paxos::round::Round;
 use paxos::slot::Slot;
 use paxos::snapshot::SnapshotOptions;
@@ -141,14 +141,15 @@ pub(crate) fn reconfigure(token: u64, members: [NodeId; 3]) -> Message {
     ToProposer::ReconfigureA(ReconfigureA { token, system, members, change: None }).into()
 }
 
-/// A state machine that remembers its commands; and those of a snapshot that are not read yet.
+/// A state machine that remembers its commands; those of a snapshot that are not read yet; and whether
+/// it answers other than it should.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Log(pub(crate) Vec<Bytes>, Option<VecDeque<Bytes>>);
+pub(crate) struct Log(pub(crate) Vec<Bytes>, Option<VecDeque<Bytes>>, bool);
 
 impl StateMachine for Log {
     fn apply(&mut self, _position: Position, command: &Bytes) -> Bytes {
         self.0.push(command.clone());
-        command.clone()
+        if self.2 { Bytes::from_static(b"a lie") } else { command.clone() }
     }
 
     fn query(&self, _query: &Bytes) -> Option<Bytes> {
@@ -175,6 +176,20 @@ impl StateMachine for Log {
         self.0.push(chunk.clone());
         Ok(())
     }
+}
+
+/// Replicas compare what they executed after every second slot.
+fn snapshots() -> SnapshotOptions {
+    SnapshotOptions { compare_slots: 2, ..SnapshotOptions::default() }
+}
+
+/// The replica at `node`, with that state machine.
+fn replica(node: NodeId, machine: Log) -> Node<Log> {
+    let place = REPLICAS.iter().position(|other| *other == node).expect("one of the replicas");
+    let archive = ARCHIVES[place];
+    let peers = ARCHIVES.into_iter().filter(|peer| *peer != archive).collect();
+    let surroundings = Surroundings { archive, session: SESSION, peers };
+    Node::Replica(Box::new(Replica::new(surroundings, machine, snapshots())))
 }
 
 /// A message on its way.
@@ -258,16 +273,9 @@ impl World {
         let mut actor = if place(&MATCHMAKERS).is_some() {
             Node::Matchmaker(Box::new(founded()))
         } else if let Some(place) = place(&ARCHIVES) {
-            Node::Archive(Archive::new(REPLICAS[place], SnapshotOptions::default()))
-        } else if let Some(place) = place(&REPLICAS) {
-            let archive = ARCHIVES[place];
-            let peers = ARCHIVES.into_iter().filter(|peer| *peer != archive).collect();
-            let surroundings = Surroundings { archive, session: SESSION, peers };
-            Node::Replica(Box::new(Replica::new(
-                surroundings,
-                Log::default(),
-                SnapshotOptions::default(),
-            )))
+            Node::Archive(Archive::new(REPLICAS[place], snapshots()))
+        } else if place(&REPLICAS).is_some() {
+            replica(node, Log::default())
         } else {
             Node::Acceptor(Acceptor::new())
         };
@@ -276,6 +284,11 @@ impl World {
         actor.on_start(&mut fx);
         self.nodes.insert(node, actor);
         self.emit(node, fx);
+    }
+
+    /// The state machine of the replica at `node` answers other than it should from now on.
+    pub(crate) fn derange(&mut self, node: NodeId) {
+        self.nodes.insert(node, replica(node, Log(Vec::new(), None, true)));
     }
 
     /// Switches `nodes` off. Their disks stay.
@@ -353,6 +366,14 @@ impl World {
     pub(crate) fn fire(&mut self, to: NodeId, timer: LeaderTimer) {
         let fx = self.timer(to, timer);
         self.emit(to, fx);
+    }
+
+    /// Has the replica at `node` ask for what it misses.
+    pub(crate) fn fetch(&mut self, node: NodeId) {
+        let mut fx = Effects::new();
+        let replica = self.nodes.get_mut(&node).expect("a replica");
+        replica.on_timer(NodeTimer::Replica(ReplicaTimer::Fetch), &mut fx);
+        self.emit(node, fx);
     }
 
     /// Lets the proposer at `node` campaign.

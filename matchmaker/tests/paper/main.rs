@@ -7,6 +7,7 @@
 mod cluster;
 mod garbage;
 mod handover;
+mod histories;
 mod leaders;
 mod matchmakers;
 mod phase1;

@@ -3,9 +3,9 @@
 use super::{
     Answered, ArchivedA, Chosen, ChosenWatermark, Cut, Executed, FetchA, FetchB, FromAcceptor,
     FromSession, Invoke, Keep, Kept, Leading, Nack, PersistedA, PersistedB, Phase1A, Phase1B,
-    Phase2A, Phase2B, ProbeA, ProbeB, Query, ReadA, ReadB, ReadIndexA, ReadIndexB, Request,
-    RestoreA, SnapshotA, SnapshotB, SnapshotWanted, Store, ToAcceptor, ToArchive, ToReplica,
-    ToSession,
+    Phase2A, Phase2B, ProbeA, ProbeB, Quarantine, Quarantined, Query, ReadA, ReadB, ReadIndexA,
+    ReadIndexB, Request, RestoreA, SnapshotA, SnapshotB, SnapshotWanted, Store, ToAcceptor,
+    ToArchive, ToReplica, ToSession,
 };
 
 impl From<Phase1A> for ToAcceptor {
@@ -197,5 +197,17 @@ impl From<Keep> for ToArchive {
 impl From<RestoreA> for ToArchive {
     fn from(payload: RestoreA) -> Self {
         Self::RestoreA(payload)
+    }
+}
+
+impl From<Quarantine> for ToReplica {
+    fn from(payload: Quarantine) -> Self {
+        Self::Quarantine(payload)
+    }
+}
+
+impl From<Quarantined> for ToSession {
+    fn from(payload: Quarantined) -> Self {
+        Self::Quarantined(payload)
     }
 }

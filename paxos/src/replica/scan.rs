@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::{FromReplica, Fx, Replica, ReplicaTimer};
 use crate::actor::NodeId;
+use crate::history::History;
 use crate::message::{Keep, Kept, SnapshotA, SnapshotB, SnapshotWanted};
 use crate::mutant::{self, Mutant};
 use crate::slot::Slot;
@@ -32,6 +33,8 @@ enum Reader {
 pub(super) struct Scan {
     reader: Reader,
     sequence: Sequence,
+    /// The digest as it was, unless it is cut already.
+    history: Option<History>,
     /// Parts of the session table as it was that are not cut yet.
     sessions: VecDeque<SessionPart>,
     /// Chunks under way, of consecutive numbers.
@@ -90,6 +93,7 @@ impl<S: StateMachine> Replica<S> {
         self.scan = Some(Scan {
             reader,
             sequence: Sequence::new(self.executed_watermark),
+            history: Some(self.history),
             sessions,
             window: VecDeque::new(),
             asked: 0,
@@ -171,8 +175,16 @@ fn addressed(reader: Reader, archive: NodeId, chunk: Chunk) -> (NodeId, FromRepl
     }
 }
 
-/// The next chunk: sessions first, then the machine.
+/// The next chunk: the digest, then sessions, then the machine.
 fn cut_chunk<S: StateMachine>(scan: &mut Scan, machine: &mut S, bytes_max: usize) -> Chunk {
+    if let Some(history) = scan.history.take() {
+        let history = if mutant::is_on(Mutant::HistoryOutsideSnapshot) {
+            History::default()
+        } else {
+            history
+        };
+        return scan.sequence.cut(Payload(wire::encode(&Part::History(history))), false);
+    }
     if !scan.sessions.is_empty() {
         let (mut parts, mut size_bytes) = (Vec::new(), 0);
         while size_bytes < bytes_max.max(1)

@@ -2,7 +2,8 @@ use super::*;
 use crate::actor::TimerChange;
 use crate::actor::{Incarnation, Seat};
 use crate::command::{SessionId, Submission};
-use crate::message::{Cut, Kept, SnapshotWanted};
+use crate::history::HistoryMark;
+use crate::message::{Cut, Kept, Quarantine, SnapshotWanted};
 use crate::snapshot::Chunk;
 use crate::state_machine::ForeignChunk;
 use bytes::Bytes;
@@ -54,7 +55,7 @@ fn node(seat: u32) -> NodeId {
 fn replica() -> Replica<Journal> {
     let surroundings =
         Surroundings { archive: node(1), session: node(2), peers: vec![node(3), node(4)] };
-    let options = SnapshotOptions { chunk_bytes: 2, window: 2, tail_bytes: 0 };
+    let options = SnapshotOptions { chunk_bytes: 2, window: 2, tail_bytes: 0, compare_slots: 2 };
     Replica::new(surroundings, Journal::default(), options)
 }
 
@@ -407,4 +408,75 @@ fn chunks_may_come_in_another_order_and_from_the_past() {
     }
     assert_eq!(passed_on, new, "in their order");
     assert_eq!((&replica.machine().0[..], replica.executed_watermark()), (&b"abcdef"[..], Slot(2)));
+}
+
+fn marks(fx: &Fx) -> Vec<(NodeId, Slot)> {
+    let marks = fx.sends.iter().filter_map(|(to, message)| match message {
+        FromReplica::Marked(m) => Some((*to, m.mark.slot)),
+        _ => None,
+    });
+    marks.collect()
+}
+
+#[test]
+fn what_was_executed_is_told_at_certain_slots_once_a_leader_is_known() {
+    let mut replica = after(&["a", "b"]);
+    step(&mut replica, chosen_watermark(2));
+    let mut told = Vec::new();
+    for (slot, text) in [(2, "c"), (3, "d"), (4, "e"), (5, "f")] {
+        told.extend(marks(&step(&mut replica, chosen(slot, value(2, slot, text)))));
+    }
+    assert_eq!(told, vec![(node(9), Slot(4)), (node(9), Slot(6))]);
+}
+
+#[test]
+fn a_digest_goes_with_the_snapshot_and_tells_replies_apart() {
+    let mark = |replica: &mut Replica<Journal>| {
+        step(replica, chosen_watermark(3));
+        let fx = step(replica, chosen(3, value(2, 3, "d")));
+        let marked = fx.sends.iter().find_map(|(_, message)| match message {
+            FromReplica::Marked(m) => Some(*m),
+            _ => None,
+        });
+        marked.expect("slot 4 is one of those")
+    };
+    let mut source = after(&["a", "b", "c"]);
+    let mut installed = replica();
+    step_from(node(3), &mut installed, cut(0, 3));
+    for chunk in snapshot(&mut source) {
+        step_from(PEER, &mut installed, SnapshotB { chunk });
+    }
+    let mut other = after(&["a", "b", "c"]);
+    other.machine.0.push(b'!');
+    let expected = mark(&mut source);
+    assert_eq!(mark(&mut installed), expected);
+    assert_ne!(mark(&mut other), expected, "its reply was another one");
+}
+
+#[test]
+fn a_replica_in_quarantine_takes_no_part_and_reminds_every_leader_of_it() {
+    let mut replica = after(&["a", "b"]);
+    step_from(ARCHIVE, &mut replica, wanted(2));
+    assert!(replica.machine().1.is_some());
+    let query = Payload::new(&b"all"[..]);
+    step(&mut replica, Query { token: 5, watermark: Slot(3), query });
+    let fx = step(&mut replica, Quarantine { slot: Slot(2) });
+    let mark = HistoryMark { slot: Slot(2), history: replica.history };
+    let marked = Marked { mark, quarantined_at: Some(Slot(2)) };
+    let quarantined = Quarantined { slot: Slot(2) };
+    let told = |leader| {
+        let session = (node(2), FromReplica::Quarantined(quarantined));
+        vec![(leader, FromReplica::Marked(marked)), session]
+    };
+    assert_eq!(fx.sends, told(node(9)));
+    assert_eq!(replica.machine().1, None, "no snapshot is made of it");
+
+    assert!(step(&mut replica, chosen(2, value(2, 2, "c"))).is_empty());
+    assert!(step_from(PEER, &mut replica, ask(0, None, 0)).is_empty());
+    assert!(step_from(ARCHIVE, &mut replica, wanted(2)).is_empty());
+    let mut fx = Fx::new();
+    replica.on_timer(ReplicaTimer::Fetch, &mut fx);
+    assert!(fx.is_empty());
+    assert_eq!(step_from(PEER, &mut replica, chosen_watermark(9)).sends, told(PEER));
+    assert_eq!(replica.executed_watermark(), Slot(2));
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::{ANSWER_DELAY, FromReplica, Fx, Replica, ReplicaTimer};
 use crate::actor::NodeId;
+use crate::history::History;
 use crate::message::{Cut, Keep, Kept, RestoreA, SnapshotA, SnapshotB};
 use crate::mutant::{self, Mutant};
 use crate::session_table::SessionTableBuilder;
@@ -36,6 +37,7 @@ pub(super) struct Incoming<S> {
     /// Chunks that came before their turn: of the same snapshot, and no more than are under way at
     /// once.
     early: BTreeMap<u64, Chunk>,
+    history: History,
     sessions: SessionTableBuilder,
     machine: S,
     /// Questions without an answer.
@@ -60,6 +62,7 @@ impl<S: StateMachine> Replica<S> {
             source: if is_own { from } else { m.replica },
             sequence: None,
             early: BTreeMap::new(),
+            history: History::default(),
             sessions: SessionTableBuilder::default(),
             machine: self.machine.empty(),
             silence_count: 0,
@@ -125,6 +128,7 @@ impl<S: StateMachine> Replica<S> {
         if known.is_none() || chunk.number == 0 && known < Some(chunk.slot) {
             incoming.sequence = Some(Sequence::new(chunk.slot));
             incoming.early.clear();
+            incoming.history = History::default();
             incoming.sessions = SessionTableBuilder::default();
             incoming.machine = self.machine.empty();
         }
@@ -182,6 +186,7 @@ impl<S: StateMachine> Replica<S> {
             self.wanted = None;
         }
         self.machine = incoming.machine;
+        self.history = incoming.history;
         self.sessions = incoming.sessions.finish();
         self.executed_watermark = slot;
         self.execute_buffered(fx);
@@ -225,6 +230,7 @@ impl<S: StateMachine> Incoming<S> {
             return Ok(());
         }
         match wire::decode(&chunk.bytes.0).map_err(|error| error.to_string())? {
+            Part::History(history) => self.history = history,
             Part::Sessions(parts) => parts.into_iter().for_each(|part| self.sessions.add(part)),
             Part::Machine(bytes) => {
                 self.machine.install_chunk(&bytes.0).map_err(|error| error.to_string())?;

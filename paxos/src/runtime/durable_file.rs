@@ -14,7 +14,7 @@ use crate::wire::{self, Decode, Encode, Frame};
 
 /// The format of every file in a data directory that this program writes and reads. Format 1 had no
 /// charter, and in format 2 a log was rewritten as a whole and had no snapshots.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 
 const HEADER_BYTES: usize = 20;
 

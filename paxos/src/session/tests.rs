@@ -1,5 +1,6 @@
 use super::*;
 use crate::actor::{Incarnation, Seat, TimerChange};
+use crate::message::Quarantined;
 use crate::slot::Slot;
 
 fn node(seat: u32) -> NodeId {
@@ -174,4 +175,33 @@ fn a_full_queue_fails_calls_at_once() {
     let fx = turn(&mut session, vec![propose(1, "a"), propose(2, "b"), read(3, "r")]);
     let failed = |token| returned(token, Outcome::Failed(RequestError::Overloaded));
     assert_eq!(fx.sends, vec![failed(2), failed(3)]);
+}
+
+#[test]
+fn beside_a_replica_in_quarantine_every_call_fails_once() {
+    let mut session = session(SessionOptions { window_max: 1, ..SessionOptions::default() });
+    turn(&mut session, vec![leading(1, 0), propose(1, "a"), propose(2, "b"), read(3, "r")]);
+    turn(&mut session, vec![read(4, "s")]);
+    let m = ReadIndexB { nonce: session.nonce, watermark: Slot(1) };
+    turn(&mut session, vec![m.into(), read(5, "t")]);
+    let failed = |token, error| returned(token, Outcome::Failed(error));
+    let mut fx = turn(&mut session, vec![Quarantined { slot: Slot(8) }.into()]);
+    fx.sends.sort_by_key(|(_, message)| match message {
+        ToOthers::Return(m) => m.token,
+        _ => 0,
+    });
+    let mut expected = vec![failed(1, RequestError::Ambiguous)];
+    expected.extend((2..6).map(|token| failed(token, RequestError::Quarantined)));
+    assert_eq!(fx.sends, expected);
+    assert_eq!(session.load(), SessionLoad::default());
+
+    assert!(turn(&mut session, vec![Quarantined { slot: Slot(8) }.into()]).is_empty());
+    let fx = turn(&mut session, vec![executed(0, &["A"]), propose(6, "c"), leading(2, 0)]);
+    assert_eq!(fx.sends, vec![failed(6, RequestError::Quarantined)]);
+    for timer in [SessionTimer::Retry, SessionTimer::Expire] {
+        let mut fx = Fx::new();
+        session.on_timer(timer, &mut fx);
+        session.on_turn_end(&mut fx);
+        assert!(fx.is_empty());
+    }
 }

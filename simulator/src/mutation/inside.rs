@@ -18,7 +18,7 @@ const fn inside(
 }
 
 /// All of them.
-pub(super) const ALL: [Description; 84] = [
+pub(super) const ALL: [Description; 86] = [
     inside(
         Mutant::PageSkipsVote,
         "R03c",
@@ -499,4 +499,16 @@ pub(super) const ALL: [Description; 84] = [
         &["A11", "L1"],
     ),
     inside(Mutant::RemovedCampaigns, "R96", "a proposer that is no member campaigns", &["A25"]),
+    inside(
+        Mutant::HistoryOutsideSnapshot,
+        "R97",
+        "snapshots do not hold the digest of what was executed",
+        &["A26"],
+    ),
+    inside(
+        Mutant::CompareAnyMark,
+        "R97b",
+        "what replicas have executed below different slots is compared",
+        &["A26"],
+    ),
 ];

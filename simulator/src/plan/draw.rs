@@ -126,6 +126,7 @@ fn options(random: &mut Random, small: &mut Random) -> Options {
             chunk_bytes: random.pick([150, 1000, 8000]),
             window: random.pick([1, 2, 4]),
             tail_bytes: random.pick([0, 300, 5000]),
+            compare_slots: small.pick([1, 8, 64]),
         },
     }
 }

@@ -31,6 +31,7 @@ mod one_successor;
 mod one_value;
 mod persisted;
 mod promise;
+mod quarantine;
 mod reachability;
 mod read_licence;
 mod registry;
@@ -98,7 +99,7 @@ impl fmt::Display for Property {
 }
 
 /// All properties, in the order of the catalogue.
-pub const ALL: [Property; 37] = [
+pub const ALL: [Property; 38] = [
     agreement::PROPERTY,
     chosen_slot::PROPERTY,
     one_value::PROPERTY,
@@ -122,6 +123,7 @@ pub const ALL: [Property; 37] = [
     shown_votes::PROPERTY,
     counted::PROPERTY,
     standing::PROPERTY,
+    quarantine::PROPERTY,
     one_successor::PROPERTY,
     handed_over::PROPERTY,
     stopped::PROPERTY,
@@ -366,6 +368,7 @@ impl Ghost {
                 Ok(())
             }
             Message::Application(ToApplication::StatusB(m)) => self.check_counted(from, m),
+            Message::Replica(ToReplica::Quarantine(m)) => self.check_quarantine(to, m),
             Message::Replica(ToReplica::Chosen(m)) => self.check_chosen(m.slot, &m.value),
             Message::Replica(ToReplica::FetchB(m)) => {
                 for (slot, value) in (m.first.0..).map(Slot).zip(&m.values) {

@@ -83,8 +83,10 @@ impl<W: Workload> World<W> {
         let Message::Application(ToApplication::Return(Return { token, outcome })) = message else {
             return Ok(());
         };
-        if let Outcome::Failed(error) = outcome {
-            self.summary.coverage.meet(Situation::of_error(*error));
+        if let Outcome::Failed(error) = outcome
+            && let Some(situation) = Situation::of_error(*error)
+        {
+            self.summary.coverage.meet(situation);
         }
         self.note(Some(process), Kind::Return, format!("call {token} returns {outcome:?}"));
         if let Err(mut failure) = self.calls.complete(*token, outcome, self.now, &mut self.ledger) {
