@@ -490,7 +490,7 @@ pub(super) const ALL: [Description; 86] = [
         Mutant::FetchFromNewOnly,
         "R94",
         "replicas are sent to the archives of the present configuration only",
-        &["L1"],
+        &["A27", "L1"],
     ),
     inside(
         Mutant::SeenIgnored,

@@ -20,6 +20,12 @@ use crate::random::{Purpose, Random};
 /// Nothing breaks before this time, so that most runs get to work first.
 const CALM_US: u64 = 300 * MS;
 
+/// So many of a thousand runs begin in a storm.
+const STORM_PERMILLE: u64 = 150;
+
+/// In so many of a thousand runs ambushes wait for one process after the other.
+const HUNT_PERMILLE: u64 = 250;
+
 /// So many of a thousand runs have spare processes.
 const POOL_PERMILLE: u64 = 330;
 
@@ -42,7 +48,7 @@ impl Plan {
             wake_us: random.pick([0..60, 0..5, 0..800]),
             compact_above_bytes: random.pick([1 << 30, 64 << 10, 16 << 10, 4 << 10]),
             is_encoded: random.permille(250),
-            weather: Weather { loss: 0, repeats: 0, late: 0 },
+            weather: weather(&mut Random::stream(seed, (Purpose::Plan, 3))),
             faults: Vec::new(),
             wishes: Vec::new(),
             clients: random.pick([1, 2, 4, 8]),
@@ -67,12 +73,52 @@ impl Plan {
         // Where processes come and go, the operator is who loses them.
         let mortal = mortal.filter(|_| !places.has_spares());
         self.faults = faults(&mut random, count, mortal, self.faulty_us);
+        self.faults.extend(hunt(self.seed, count, self.faulty_us));
+        self.faults.sort_by_key(|fault| fault.at_us);
         if places.has_spares() {
             lie_in_wait_for_switches(&mut random, &mut self.faults);
         }
         self.wishes = wishes(&mut random, &places, mortal, self.faulty_us);
         self
     }
+}
+
+/// The weather at the start: in some runs it storms from the first message on.
+fn weather(random: &mut Random) -> Weather {
+    if !random.permille(STORM_PERMILLE) {
+        return Weather { loss: 0, repeats: 0, late: 0 };
+    }
+    Weather {
+        loss: random.within(50..300),
+        repeats: random.within(100..500),
+        late: random.within(50..400),
+    }
+}
+
+/// Ambushes, one after the other: what a process does when it comes back is half done as well.
+fn hunt(seed: u64, processes: usize, until: u64) -> Vec<Planned<Fault>> {
+    let mut random = Random::stream(seed, (Purpose::Plan, 4));
+    let mut faults = Vec::new();
+    if !random.permille(HUNT_PERMILLE) {
+        return faults;
+    }
+    let pause = random.pick([150 * MS, 400 * MS, 1000 * MS]);
+    let mut at_us = CALM_US;
+    while at_us < until {
+        let moment = random.pick(Moment::ALL);
+        // What was lost must stay unknown until others have gone on.
+        let is_overtaking = moment == Moment::Overtaking;
+        let down_us = if is_overtaking { 1500 * MS..3000 * MS } else { MS..800 * MS };
+        let what = Fault::Ambush {
+            moment,
+            reaches: random.index(processes),
+            after_us: if is_overtaking { 8 * MS } else { random.pick([100, 2 * MS, 8 * MS]) },
+            down_us: random.within(down_us),
+        };
+        faults.push(Planned { at_us, what });
+        at_us += random.within(20 * MS..pause);
+    }
+    faults
 }
 
 /// Longer or shorter by the same factor, in hundredths.

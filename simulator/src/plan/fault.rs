@@ -23,6 +23,8 @@ pub enum Moment {
     Phase1,
     /// It proposes for the first time in a round.
     Proposing,
+    /// It proposes again in a round: that one is lost, and the next ones are not.
+    Overtaking,
     /// It tells what is persisted.
     Telling,
     /// It has configurations collected.
@@ -39,10 +41,11 @@ pub enum Moment {
 
 impl Moment {
     /// All that every cluster knows; only one with spare processes changes over to other members.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Matching,
         Self::Phase1,
         Self::Proposing,
+        Self::Overtaking,
         Self::Telling,
         Self::Collecting,
         Self::Stopping,

@@ -39,6 +39,7 @@ mod retirement;
 mod shown_votes;
 mod slot_discipline;
 mod snapshot_truth;
+mod sources;
 mod standing;
 mod stopped;
 #[cfg(test)]
@@ -99,7 +100,7 @@ impl fmt::Display for Property {
 }
 
 /// All properties, in the order of the catalogue.
-pub const ALL: [Property; 38] = [
+pub const ALL: [Property; 39] = [
     agreement::PROPERTY,
     chosen_slot::PROPERTY,
     one_value::PROPERTY,
@@ -124,6 +125,7 @@ pub const ALL: [Property; 38] = [
     counted::PROPERTY,
     standing::PROPERTY,
     quarantine::PROPERTY,
+    sources::PROPERTY,
     one_successor::PROPERTY,
     handed_over::PROPERTY,
     stopped::PROPERTY,
@@ -369,6 +371,7 @@ impl Ghost {
             }
             Message::Application(ToApplication::StatusB(m)) => self.check_counted(from, m),
             Message::Replica(ToReplica::Quarantine(m)) => self.check_quarantine(to, m),
+            Message::Replica(ToReplica::ChosenWatermark(m)) => self.check_sources(from, m),
             Message::Replica(ToReplica::Chosen(m)) => self.check_chosen(m.slot, &m.value),
             Message::Replica(ToReplica::FetchB(m)) => {
                 for (slot, value) in (m.first.0..).map(Slot).zip(&m.values) {

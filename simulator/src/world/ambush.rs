@@ -1,12 +1,13 @@
 //! Faults that wait for a moment: a process is cut off and dies in the middle of what it does.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use matchmaker::message::{Message, ToApplication, ToMatchmaker};
 use paxos::membership::Membership;
 use paxos::message::ToAcceptor;
 use paxos::round::Round;
+use paxos::slot::Slot;
 
 use super::{Event, Workload, World};
 use crate::coverage::Situation;
@@ -29,8 +30,10 @@ pub(super) struct Ambush {
 #[derive(Debug, Default)]
 pub(super) struct Ambushes {
     waiting: Vec<Ambush>,
-    /// Rounds in which something was proposed.
-    proposed: BTreeSet<Round>,
+    /// Rounds in which something was proposed, and the slot of the last proposal.
+    proposed: BTreeMap<Round, Slot>,
+    /// The slot of each process that its proposals do not reach anyone in.
+    overtaken: BTreeMap<usize, Slot>,
     /// The members that a leader has shown last.
     members: Option<Arc<Membership>>,
 }
@@ -42,6 +45,18 @@ impl Ambushes {
 
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
+        self.overtaken.clear();
+    }
+
+    /// A process dies: what it sends when it comes back is another story.
+    pub(super) fn forget(&mut self, process: usize) {
+        self.overtaken.remove(&process);
+    }
+
+    /// Whether a message of a process is lost, for those of later slots to overtake it.
+    pub(super) fn swallows(&self, process: usize, message: &Message) -> bool {
+        let Message::Acceptor(ToAcceptor::Phase2A(m)) = message else { return false };
+        self.overtaken.get(&process) == Some(&m.slot)
     }
 
     /// The moment that a message is, if it is one.
@@ -55,7 +70,11 @@ impl Ambushes {
             Message::Acceptor(ToAcceptor::Phase1A(_)) => Some(Moment::Phase1),
             Message::Acceptor(ToAcceptor::PersistedA(_)) => Some(Moment::Telling),
             Message::Acceptor(ToAcceptor::Phase2A(m)) => {
-                self.proposed.insert(m.round).then_some(Moment::Proposing)
+                let before = self.proposed.insert(m.round, m.slot);
+                match before {
+                    None => Some(Moment::Proposing),
+                    Some(slot) => (slot < m.slot).then_some(Moment::Overtaking),
+                }
             }
             Message::Application(ToApplication::Heartbeat(m)) => {
                 let shown = m.configuration.membership();
@@ -85,6 +104,9 @@ impl<W: Workload> World<W> {
         self.summary.coverage.meet(Situation::AmbushSprung);
         self.feel("ambush");
         self.note(Some(process), Kind::Fault, format!("is ambushed in {moment:?}"));
+        if let (Moment::Overtaking, Message::Acceptor(ToAcceptor::Phase2A(m))) = (moment, message) {
+            self.ambushes.overtaken.insert(process, m.slot);
+        }
         let until = self.now + after_us;
         for other in (0..self.processes.len()).filter(|other| ![process, reaches].contains(other)) {
             self.network.cut(process, other, until);

@@ -193,6 +193,7 @@ impl<W: Workload> World<W> {
     }
 
     pub(super) fn kill(&mut self, index: usize, is_power_cut: bool) {
+        self.ambushes.forget(index);
         self.end_life(index, |disk, random| disk.crash(is_power_cut, random));
     }
 

@@ -91,7 +91,10 @@ impl<W: Workload> World<W> {
             }
             return Ok(());
         }
-        let delays = self.network.delays(from, to.process, self.now);
+        let delays = match self.ambushes.swallows(from, &envelope.message) {
+            true => [None, None],
+            false => self.network.delays(from, to.process, self.now),
+        };
         self.travel(envelope, delays)
     }
 
