@@ -12,4 +12,5 @@ mod matchmakers;
 mod phase1;
 mod reads;
 mod reconfiguration;
+mod restored;
 mod steps;
