@@ -83,6 +83,13 @@ pub struct BackupWriter {
 }
 
 impl BackupWriter {
+    /// Whether a backup could be the file at `path`.
+    ///
+    /// *Errors*: there is a file of that name.
+    pub fn check(path: &Path) -> io::Result<()> {
+        check_absent(path)
+    }
+
     /// Begins a backup that is to be the file at `path`.
     ///
     /// *Errors*: there is a file of that name, or of that of its draft; it cannot be written to.
