@@ -14,7 +14,7 @@ const VALUE_BYTES_MAX: &str = "`clients.value_bytes_max`";
 const FIRST_SLOT: &str = "the first slot";
 
 /// The topic that names the backup that all nodes were restored from.
-const STATE: &str = "the state";
+const STATE: &str = "what `kvs restore` has prepared it from";
 
 /// The topic of a node.
 const NODE: &str = "node ";
