@@ -76,18 +76,16 @@ impl Recovery {
         let Some(first) = directories.first() else {
             return Err(RecoveryError::Refused("no directory is named".into()));
         };
-        let refused = |error: &str| RecoveryError::Refused(error.to_owned());
-        let founders = Members::of_charter(first.charter(), first.roster())
-            .map_err(|error| refused(&error.to_string()))?;
-        let value_bytes_max = ClusterFile::value_bytes_max(first.charter())
-            .map_err(|error| refused(&error.to_string()))?;
+        let founders =
+            Members::of_charter(first.charter(), first.roster()).map_err(|e| refused(&e))?;
+        let value_bytes_max =
+            ClusterFile::value_bytes_max(first.charter()).map_err(|e| refused(&e))?;
         let mut remains = Remains::new(founders.founders());
         let mut names = founders.names();
         for directory in &directories {
             let known = directory.members().map(Known::decode).transpose();
             let unreadable = |error| format!("{}: {error}", directory.path().display());
-            let known = known.map_err(|error| refused(&unreadable(error)))?;
-            if let Some(known) = known {
+            if let Some(known) = known.map_err(|error| refused(&unreadable(error)))? {
                 remains.learn(known.matchmakers());
                 names.extend(known.members.names());
             }
@@ -97,7 +95,7 @@ impl Recovery {
                 remains.restore(NodeId::new(seat, memory), record);
             }
         }
-        remains.check().map_err(|error| refused(&error.to_string()))?;
+        remains.check().map_err(|error| refused(&error))?;
         let judgement = remains.judge().map_err(|error| {
             RecoveryError::Refused(format!(
                 "the directories contradict each other: {error}; they are not of one cluster, or one \
@@ -204,6 +202,10 @@ impl Recovery {
             ))),
         }
     }
+}
+
+fn refused(cause: &impl std::fmt::Display) -> RecoveryError {
+    RecoveryError::Refused(cause.to_string())
 }
 
 /// The chunks from `next` on that the replica has under way.
