@@ -82,6 +82,8 @@ class Mutant:
     name: str
     says: str
     breaks: str
+    at: str = ""
+    """The action that breaks it; if empty, one of those that the bug changes."""
 
 
 @dataclass(frozen=True)
@@ -183,9 +185,9 @@ class Part:
     def step(self, property_="", using=()):
         return self._stated("step", property_, using)
 
-    def mutant(self, name, says, breaks):
-        """Declares a bug; the action after it says what it changes."""
-        self.mutants.append(Mutant(name, says, breaks))
+    def mutant(self, name, says, breaks, at=""):
+        """Declares a bug; the action or axiom after it says what it changes."""
+        self.mutants.append(Mutant(name, says, breaks, at))
 
 
 class State:

@@ -137,9 +137,8 @@ def check_mutant(task, outcome):
 
 def broken_by(model, mutant):
     """An example of how a mutant breaks the conjunct that it is said to break."""
-    weakens_axiom = any(
-        unless == mutant.name for part in model.parts for _, _, _, unless in part.axioms)
-    changed = {a.name for a in model.actions if mutant.name in a.mutants or weakens_axiom}
+    changed = {mutant.at} if mutant.at else {
+        action.name for action in model.actions if mutant.name in action.mutants}
     for obligation in obligations(model):
         concerns = obligation.action in changed or obligation.kind == "safety"
         if obligation.conjunct == mutant.breaks and concerns:

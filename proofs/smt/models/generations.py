@@ -253,7 +253,7 @@ def on_stop_a(step, m: Matchmaker, e: Epoch):
 part.mutant("R34", "a driver has a successor chosen before any matchmaker has stopped",
             "predecessors_have_stopped")
 part.mutant("R35", "a driver merges what fewer than f + 1 stopped matchmakers know",
-            "barred_rounds_are_refused")
+            "barred_rounds_are_refused", at="finish_matching")
 part.mutant("R36", "a driver hands over what one stopped matchmaker knows, not the union",
             "registries_are_handed_over")
 part.mutant("R37a", "a driver hands over no rounds that it inherited", "handed_rounds_are_handed_on")

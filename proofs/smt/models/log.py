@@ -39,7 +39,7 @@ for name, sorts in {
 
 
 part.mutant("R30d", "a leader switches to a round that is not adjacent, over one of another leader",
-            "lower_rounds_choose_nothing_else")
+            "fixed_slots_exclude_other_values", at="switch")
 
 
 @part.axiom

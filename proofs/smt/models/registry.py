@@ -63,7 +63,8 @@ def some_majority(holds):
     return exists(some)
 
 
-part.mutant("R11", "matchmaking is complete with f answers", "barred_rounds_are_never_matched")
+part.mutant("R11", "matchmaking is complete with f answers", "barred_rounds_are_never_matched",
+            at="finish_matching")
 
 
 @part.axiom_unless("R11")
