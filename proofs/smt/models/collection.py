@@ -7,7 +7,7 @@ from z3 import And
 
 from checker.logic import Part, forall, implies
 
-from . import acceptors, collecting, decree, registry, rounds
+from . import acceptors, collecting, decree, registry, rounds, stories
 from .registry import Majority, Matchmaker, each_of, of
 from .rounds import Round, at_most, below
 
@@ -102,4 +102,4 @@ def retirement(s, i: Round, w: Round, x: Round, f: Round):
 
 PARTS = [rounds.part, registry.part, acceptors.part, decree.part, collecting.part, part]
 
-RUNS = {}
+RUNS, HARM = stories.COLLECTION_RUNS, stories.COLLECTION_HARM

@@ -11,7 +11,7 @@ from z3 import And, BoolVal, DeclareSort, Not, Or
 from checker.logic import Part, SetOf, exists, forall, implies
 
 from .generations import Epoch, earlier, not_after
-from . import generations
+from . import generations, stories
 
 Vertex = DeclareSort("Vertex")
 Node = DeclareSort("DependencyNode")
@@ -316,4 +316,4 @@ def conflicting_commands_depend(s, p: Proposal, x: Proposal, u: Vertex, v: Verte
 
 PARTS = [part]
 
-RUNS = {}
+RUNS, HARM = stories.DEPENDENCIES_RUNS, stories.DEPENDENCIES_HARM

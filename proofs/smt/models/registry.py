@@ -108,8 +108,8 @@ def on_match_a(step, m: Matchmaker, i: Round, w: Round):
     step.require("no higher round is registered or collected", Not(s.outdone(m, i)), unless="R13")
     step.require("no newer configuration is known", no_newer_known(s, m, i), unless="R32b")
     forgets = step.has_bug("R15")
-    step.require("its watermark", And(is_watermark(s, m, w), at_most(w, i)) if not forgets
-                 else And(w == ZERO, Not(s.outdone(m, i))))
+    step.require("its watermark", w == ZERO if forgets else is_watermark(s, m, w))
+    step.require("not below its watermark", at_most(w, i), unless="R17")
     step.add("registered", m, i)
     step.add_where("outdone", lambda n, r: And(n == m, below(r, i)))
     step.add("showed_watermark", m, i, w)
