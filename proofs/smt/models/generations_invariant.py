@@ -228,6 +228,16 @@ def no_older_configuration_above(s, r: Round, x: Round):
     return Not(And(s.matched(r), s.matched(x), below(r, x), is_older(x, r)))
 
 
+@part.safety("A11", using=["floors_were_collected", "collecting_rounds_are_matched",
+                           "no_older_configuration_above_at_one", "matched_rounds_are_registered",
+                           "knowledge_is_handed_over", "lower_rounds_are_outdone", "outdone_is_handed_over",
+                           "outdone_rounds_are_not_registered"])
+def older_rounds_above_the_floor_are_void(s, r: Round, w: Round, x: Round):
+    """A round above the floor whose configuration is older than that of the floor is never matched: it was left
+    at a minority, and Phase 1 could do without it."""
+    return Not(And(s.floor(r, w), w != ZERO, below(w, x), is_older(x, w), s.matched(x)))
+
+
 @part.safety("A8", using=["history_is_complete", "barred_rounds_are_never_matched"])
 def match_completeness(s, r: Round, w: Round, x: Round):
     """The history of a matched round has each lower matched round from its floor on."""

@@ -97,7 +97,25 @@ UNSAFE = (
     match(1) + phase1(1) + phase2(1) + match(2) + phase1(2) + "on_phase2a(i=2) start_collecting(i=2) "
     "on_garbage_a(i=2)*2 " + match(3) + phase1(3) + phase2(3)
 )
+STALE = (
+    match(1) + phase1(1) + phase2(1) + match(2) + "start_matching(i=3) " + phase1(2) + phase2(2)
+    + "on_match_a(i=3) " + collect(2) + match(4)
+)
+
+
+def stale_round_is_asked(s):
+    """Phase 1 of a round that was begun after a collection asks an older configuration than the one collected
+    for: it was registered at a minority, by a proposer that had not heard of the newer one."""
+    from .registry import is_older
+
+    def one(i: Round, w: Round, x: Round):
+        return And(s.begun_after(i, w), s.history(i, x), below(w, x), is_older(x, w), Not(s.matched(x)))
+    return exists(one)
+
+
 COLLECTION_RUNS = MATCHMAKING_RUNS | {
+    "after a collection an older configuration, left at a minority, is asked":
+        Run(STALE, (("Round", 5), *DECREE[1:]), goal=stale_round_is_asked),
     "a configuration is collected, and not asked any more":
         Run(COLLECTED + match(3) + phase1(3) + phase2(3), DECREE, goal=asked_after_collection),
 }
