@@ -5,7 +5,7 @@ import sys
 from checker.tasks import build, definition
 from models.catalogue import MODELS
 
-COLUMNS = ("model", "what", "sorts", "actions", "conjuncts", "proved", "runs", "mutants", "seconds")
+COLUMNS = ("model", "what", "sorts", "actions", "conjuncts", "proved", "runs", "mutants", "cpu s")
 
 
 class Report:
