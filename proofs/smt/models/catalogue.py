@@ -7,5 +7,5 @@ MODELS = {
     "handover": "c",
     "own_adjacent": "d",
     "own_adjacent_handover": "d'",
-    "dependencies": "e",
+    "bpaxos": "e",
 }

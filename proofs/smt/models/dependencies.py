@@ -1,4 +1,4 @@
-"""Model e: BPaxos: dependencies, consensus for each vertex, recovery with noop, collection of prefixes, and
+"""BPaxos: dependencies, consensus for each vertex, recovery with noop, collection of prefixes, and
 the replacement of the dependency service by epochs.
 
 There is no code for it yet: actions are named after the messages of the design. Consensus on one vertex is a
@@ -11,7 +11,7 @@ from z3 import And, BoolVal, DeclareSort, Not, Or
 from checker.logic import Part, SetOf, exists, forall, implies
 
 from .generations import Epoch, earlier, not_after
-from . import generations, stories
+from . import generations
 
 Vertex = DeclareSort("Vertex")
 Node = DeclareSort("DependencyNode")
@@ -81,7 +81,8 @@ def each_of(q, holds):
     return forall(each)
 
 
-part.mutant("R44", "f dependency nodes are enough", "each_knows_the_other_in_an_epoch", at="on_dependency_reply")
+part.mutant("R44", "f dependency nodes are enough", "each_knows_the_other_in_an_epoch",
+            at="on_dependency_reply")
 
 
 @part.axiom_unless("R44")
@@ -299,7 +300,8 @@ def one_proposal_of_a_vertex_is_chosen(s, p: Proposal, x: Proposal, v: Vertex):
 
 @part.safety("B3", using=["conflicts_are_seen_at_one_node", "answers_list_the_base",
                           "epochs_begin_with_what_was_seen", "only_active_epochs_serve"])
-def each_knows_the_other_in_an_epoch(s, p: NodeMajority, q: NodeMajority, d: Epoch, e: Epoch, u: Vertex, v: Vertex):
+def each_knows_the_other_in_an_epoch(
+        s, p: NodeMajority, q: NodeMajority, d: Epoch, e: Epoch, u: Vertex, v: Vertex):
     """Of two completed computations for conflicting vertices, in whichever epochs, one lists the other."""
     done = And(s.active(d), s.active(e), is_majority(p, d), is_majority(q, e),
                each_of(p, lambda n: s.seen(n, d, u)), each_of(q, lambda n: s.seen(n, e, v)))
@@ -312,8 +314,3 @@ def conflicting_commands_depend(s, p: Proposal, x: Proposal, u: Vertex, v: Verte
     """Of two chosen commands that conflict, one depends on the other."""
     both = And(s.chosen(p), s.chosen(x), is_of(p, u), is_of(x, v), u != v, conflicts(u, v))
     return implies(And(both, Not(is_noop(p)), Not(is_noop(x))), Or(s.lists(p, v), s.lists(x, u)))
-
-
-PARTS = [part]
-
-RUNS, HARM = stories.DEPENDENCIES_RUNS, stories.DEPENDENCIES_HARM

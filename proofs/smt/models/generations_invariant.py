@@ -9,9 +9,10 @@ from z3 import And, Not, Or
 from checker.logic import exists, forall, implies
 
 from .generations import (
-    Epoch, Majority, Matchmaker, Round, ZERO, at_most, below, each_of, earlier, is_majority, is_older,
-    not_after, part, some_majority, stopper,
+    Epoch, earlier, is_majority, not_after, part, some_majority, stopper,
 )
+from .registry import Majority, Matchmaker, each_of, is_older
+from .rounds import ZERO, Round, at_most, below
 
 
 def follows(s, d, e):

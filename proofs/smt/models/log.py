@@ -12,7 +12,6 @@ from z3 import And, DeclareSort, Not, Or
 from checker.logic import Part, SetOf, exists, forall, implies
 
 from .rounds import ZERO, Acceptor, Quorum, Round, Value, all_of, at_most, below, is_phase1, is_phase2
-from .rounds import some_of
 
 Slot = DeclareSort("Slot")
 Archive = DeclareSort("Archive")

@@ -3,9 +3,8 @@ from z3 import And, Not, Or
 
 from checker.logic import exists, forall
 
-from .log import (
-    Quorum, Round, Slot, Value, ZERO, all_of, is_adjacent, is_persisted, is_phase2, part, some_of,
-)
+from .log import is_adjacent, is_persisted, part, Slot
+from .rounds import ZERO, Quorum, Round, Value, all_of, is_phase2, some_of
 
 
 def has_votes(s, r, t):

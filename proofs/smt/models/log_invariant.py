@@ -8,11 +8,11 @@ from z3 import And, Not, Or
 
 from checker.logic import exists, forall, implies
 
-from .log import (
-    Acceptor, Archive, ArchiveMajority, Quorum, Round, Slot, Value, ZERO, all_of, at_most, below, counted,
-    covers, holds_in, is_phase1, is_phase2, is_ready, part, some_of,
-)
+from .log import Archive, ArchiveMajority, Slot, counted, covers, holds_in, is_ready, part
 from .log_collection import has_votes, is_unused, quorum_knows
+from .rounds import (
+    ZERO, Acceptor, Quorum, Round, Value, all_of, at_most, below, is_phase1, is_phase2, some_of,
+)
 
 
 def cannot_choose(s, r, t, v, q):

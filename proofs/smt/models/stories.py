@@ -6,8 +6,10 @@ that the proof, or its failure, speaks of.
 from checker.logic import And, Not, exists, forall
 from checker.runs import Run
 
-from .generations import Epoch
-from .registry import Matchmaker
+from .dependencies import Node, Proposal, Vertex, conflicts, is_noop, is_of
+from .generations import FOUNDING, Epoch
+from .log import Slot, is_adjacent
+from .registry import Matchmaker, is_older
 from .rounds import ZERO, Round, Value, below
 
 DECREE = (("Round", 4), ("Acceptor", 3), ("Quorum", 3), ("Matchmaker", 3), ("Majority", 3))
@@ -106,8 +108,6 @@ STALE = (
 def stale_round_is_asked(s):
     """Phase 1 of a round that was begun after a collection asks an older configuration than the one collected
     for: it was registered at a minority, by a proposer that had not heard of the newer one."""
-    from .registry import is_older
-
     def one(i: Round, w: Round, x: Round):
         return And(s.begun_after(i, w), s.history(i, x), below(w, x), is_older(x, w), Not(s.matched(x)))
     return exists(one)
@@ -168,8 +168,6 @@ def first(i):
 
 def chosen_after_switch(s):
     """The value that was chosen in a round was chosen in the adjacent one, without Phase 1 of that."""
-    from .log import Slot, is_adjacent
-
     def one(r: Round, x: Round, t: Slot, v: Value):
         return And(is_adjacent(r, x), s.chosen(r, t, v), s.chosen(x, t, v), Not(s.settled(x)), s.garbage(x))
     return exists(one)
@@ -177,8 +175,6 @@ def chosen_after_switch(s):
 
 def chain_of_two(s):
     """Two switches in a row, each slot proposed in the last round, and all before it collected."""
-    from .log import Slot, is_adjacent
-
     def one(r: Round, x: Round, y: Round, t: Slot, u: Slot, v: Value):
         used = And(s.proposed(r, t, v), s.chosen(y, t, v), s.entered(y, u), s.free(y, u), t != u)
         return And(is_adjacent(r, x), is_adjacent(x, y), used, s.garbage(y), Not(s.settled(y)))
@@ -187,8 +183,6 @@ def chain_of_two(s):
 
 def taken_over_after_collection(s):
     """A leader with another owner finds what was chosen below it after the first one was collected."""
-    from .log import Slot, is_adjacent
-
     def one(r: Round, x: Round, y: Round, t: Slot, v: Value):
         found = And(s.chosen(r, t, v), s.chosen(y, t, v), s.settled(y), s.floor(y, x))
         return And(is_adjacent(r, x), s.garbage(x), below(x, y), found)
@@ -243,11 +237,7 @@ STOP_LOG = "on_stop_a(e=0) install(e=0,f=1) "
 def switched_over_generations(s):
     """A leader registered its adjacent round with the next generation, and all before it is collected there."""
     def one(r: Round, e: Epoch):
-        return And(s.collected(e, r), earlier_than(e))
-
-    def earlier_than(e):
-        from .generations import FOUNDING
-        return e != FOUNDING
+        return And(s.collected(e, r), e != FOUNDING)
     return And(exists(one), chosen_after_switch(s))
 
 
@@ -281,8 +271,6 @@ ACROSS = (
 
 def conflict_across_epochs(s):
     """Of two chosen commands that conflict, computed in two epochs, the later depends on the earlier."""
-    from .dependencies import Node, Proposal, Vertex, conflicts, is_noop, is_of
-
     def one(p: Proposal, x: Proposal, u: Vertex, v: Vertex, c: Node, d: Node, e: Epoch, f: Epoch):
         chosen = And(s.chosen(p), s.chosen(x), is_of(p, u), is_of(x, v), conflicts(u, v), u != v)
         apart = And(s.seen(c, e, u), s.seen(d, f, v), e != f, Not(is_noop(p)), Not(is_noop(x)))
