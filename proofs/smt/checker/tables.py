@@ -1,5 +1,5 @@
 """The tables of docs/proofs.md, made from the models."""
-from checker.tasks import build
+from checker.tasks import build, definition
 from models.catalogue import MODELS
 
 BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
@@ -12,8 +12,9 @@ def markdown(head, rows):
 
 
 def tables():
-    """Actions with their handlers and guards, then conjuncts by the property that they state or serve."""
-    return "\n".join([BEGIN, "", "### Actions", "", actions(), "", "### Conjuncts", "", conjuncts(), "", END])
+    """Actions with handlers and guards; conjuncts by the property that they state or serve; bugs."""
+    parts = [BEGIN, "### Actions", actions(), "### Conjuncts", conjuncts(), "### Bugs", bugs(), END]
+    return "\n\n".join(parts)
 
 
 def where(names):
@@ -42,6 +43,20 @@ def conjuncts():
     rows = [(property_, f"`{conjunct}`", kind, says.replace("|", "/"), where(names))
             for (property_, kind, conjunct, says), names in order]
     return markdown(("property", "name", "kind", "what it says", "models"), rows)
+
+
+def bugs():
+    found = {}
+    for name in MODELS:
+        harm = getattr(definition(name), "HARM", {})
+        for mutant in build(name).mutants.values():
+            key = (mutant.name, mutant.says, mutant.breaks)
+            models, shown = found.setdefault(key, ([], []))
+            models.append(name)
+            shown.extend([name] if mutant.name in harm else [])
+    rows = [(bug, says, f"`{breaks}`", where(models), where(shown) or "-")
+            for (bug, says, breaks), (models, shown) in sorted(found.items())]
+    return markdown(("bug", "what is wrong", "breaks", "models", "harm shown by a run"), rows)
 
 
 def written_into(text):
