@@ -490,7 +490,7 @@ pub(super) const ALL: [Description; 87] = [
         Mutant::FetchFromNewOnly,
         "R94",
         "replicas are sent to the archives of the present configuration only",
-        &["A27", "L1"],
+        &["A29", "L1"],
     ),
     inside(
         Mutant::SeenIgnored,
@@ -509,12 +509,12 @@ pub(super) const ALL: [Description; 87] = [
         Mutant::HistoryOutsideSnapshot,
         "R97",
         "snapshots do not hold the digest of what was executed",
-        &["A26"],
+        &["A28"],
     ),
     inside(
         Mutant::CompareAnyMark,
         "R97b",
         "what replicas have executed below different slots is compared",
-        &["A26"],
+        &["A28"],
     ),
 ];

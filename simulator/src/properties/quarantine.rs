@@ -2,7 +2,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | property | A26 quarantine |
+//! | property | A28 quarantine |
 //! | paper | - |
 //! | module | `matchmaker::leader::histories`, `paxos::replica` |
 //! | model | - |
@@ -14,7 +14,7 @@ use super::{Ghost, Property, Verdict, fail};
 
 /// The property of this file.
 pub(super) const PROPERTY: Property = Property {
-    id: "A26",
+    id: "A28",
     name: "quarantine",
     statement: "No replica that executed the same as the others is told to take no part.",
     paper: "-",

@@ -2,7 +2,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | property | A27 sources |
+//! | property | A29 sources |
 //! | paper | Matchmaker Paxos, section 4.5, scenario 3 |
 //! | module | `matchmaker::leader` |
 //! | model | - |
@@ -15,7 +15,7 @@ use super::{Ghost, Property, Verdict, fail};
 
 /// The property of this file.
 pub(super) const PROPERTY: Property = Property {
-    id: "A27",
+    id: "A29",
     name: "sources",
     statement: "A leader names to replicas the archives of its configuration and of every earlier one that is not collected: each may be the only one that holds a value.",
     paper: "Matchmaker Paxos, section 4.5, scenario 3",
