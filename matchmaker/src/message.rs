@@ -46,6 +46,7 @@
 
 mod conversions;
 mod handover;
+mod healing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,6 +67,8 @@ pub use handover::{
     HandoverProgress, OriginA, OriginB, Pending, ReachA, ReachB, StopA, StopB, Stopped, SucceededA,
     SucceededB, Successor, ToReconfigurer,
 };
+
+pub use healing::{Healing, HealingProgress, HealingStatus, Part};
 
 /// The number of a generation of matchmakers. Replies of different epochs are never mixed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
@@ -328,6 +331,8 @@ pub struct StatusB {
     pub history_count: u64,
     /// What each archive last said.
     pub archives: BTreeMap<NodeId, ArchivedB>,
+    /// Who does not answer, and what was done about it.
+    pub healing: HealingStatus,
 }
 
 /// Operator → leader. Let another proposer lead.
@@ -378,6 +383,7 @@ pub enum ToApplication {
     StatusB(StatusB),
     HandoverB(HandoverB),
     Heartbeat(Heartbeat),
+    Healing(Healing),
 }
 
 /// Everything that travels, by its receiver.

@@ -198,6 +198,20 @@ pub enum Mutant {
     SeenIgnored,
     /// R96: A proposer that is no member campaigns.
     RemovedCampaigns,
+    /// R100: A leader replaces a member by a spare that does not answer.
+    HealsWithSilentSpare,
+    /// R101: A leader replaces a member before the last replacement is collected.
+    HealsTwoAtOnce,
+    /// R102: A leader does not give up when its disk has stalled.
+    StalledLeaderStays,
+    /// R103: A leader suspects a member after one question without an answer.
+    SuspectAtOnce,
+    /// R104: A leader moves to acceptors of which too few answer.
+    HealsWithoutQuorum,
+    /// R105: A leader prefers spares of processes that have a member already.
+    HealsOnOneProcess,
+    /// R106: A leader takes an answer for one in time, however late it comes.
+    LateAnswerCounts,
 }
 
 impl Mutant {
@@ -293,6 +307,13 @@ impl Mutant {
         Self::FetchFromNewOnly,
         Self::SeenIgnored,
         Self::RemovedCampaigns,
+        Self::HealsWithSilentSpare,
+        Self::HealsTwoAtOnce,
+        Self::StalledLeaderStays,
+        Self::SuspectAtOnce,
+        Self::HealsWithoutQuorum,
+        Self::HealsOnOneProcess,
+        Self::LateAnswerCounts,
     ];
 
     /// What the fault is called everywhere.
@@ -388,6 +409,13 @@ impl Mutant {
             Self::FetchFromNewOnly => "R94",
             Self::SeenIgnored => "R95",
             Self::RemovedCampaigns => "R96",
+            Self::HealsWithSilentSpare => "R100",
+            Self::HealsTwoAtOnce => "R101",
+            Self::StalledLeaderStays => "R102",
+            Self::SuspectAtOnce => "R103",
+            Self::HealsWithoutQuorum => "R104",
+            Self::HealsOnOneProcess => "R105",
+            Self::LateAnswerCounts => "R106",
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod change;
 mod exchange;
+mod healing;
 mod matchmakers;
 mod report;
 
@@ -32,6 +33,7 @@ use crate::outlook::Outlook;
 use crate::process::Process;
 use crate::resp::Reply;
 
+pub use healing::{HealingStatus, LastHealing};
 pub use report::{
     ChangeReport, CollectedReport, HandoverReport, LastLeader, LeaderlessStatus, PeerStatus,
     ProcessStatus, ReconfigureReport, ReplicaStatus, Status,
@@ -274,6 +276,7 @@ impl Inner {
                 .into_iter()
                 .map(|(node, name)| (name, status.archives.get(&node).map(replica_status)))
                 .collect(),
+            healing: self.healing(&status.healing),
             process: self.process(),
         }
     }

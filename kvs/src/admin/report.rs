@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::HealingStatus;
+
 /// How a cluster is, by name. What `kvs status --json` prints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -35,6 +37,8 @@ pub struct Status {
     pub uncollected: u64,
     /// What each replica last reported, by node; nothing if the leader has not heard of it yet.
     pub replicas: BTreeMap<String, Option<ReplicaStatus>>,
+    /// Who does not answer the leader, and what it did about it.
+    pub healing: HealingStatus,
     /// What the process that was asked has done since it started.
     pub process: ProcessStatus,
 }

@@ -108,6 +108,7 @@ fn options(random: &mut Random, small: &mut Random) -> Options {
             pipeline_max: if is_tight { random.pick([1, 2, 5]) } else { leader.pipeline_max },
             tail_bytes_max: if is_tight { 6000 } else { leader.tail_bytes_max },
             requests_bytes_max: if is_tight { 3000 } else { leader.requests_bytes_max },
+            healing: leader.healing,
         },
         session: SessionOptions {
             request_timeout: Duration::from_secs(2),
