@@ -210,8 +210,6 @@ pub enum Mutant {
     HealsWithoutQuorum,
     /// R105: A leader prefers spares of processes that have a member already.
     HealsOnOneProcess,
-    /// R106: A leader takes an answer for one in time, however late it comes.
-    LateAnswerCounts,
 }
 
 impl Mutant {
@@ -313,7 +311,6 @@ impl Mutant {
         Self::SuspectAtOnce,
         Self::HealsWithoutQuorum,
         Self::HealsOnOneProcess,
-        Self::LateAnswerCounts,
     ];
 
     /// What the fault is called everywhere.
@@ -415,7 +412,6 @@ impl Mutant {
             Self::SuspectAtOnce => "R103",
             Self::HealsWithoutQuorum => "R104",
             Self::HealsOnOneProcess => "R105",
-            Self::LateAnswerCounts => "R106",
         }
     }
 }

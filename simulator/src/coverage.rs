@@ -101,11 +101,16 @@ pub enum Situation {
     ProcessSwitchedOff,
     StrangerReturned,
     StrangerAdded,
+    AcceptorHealed,
+    MatchmakerHealed,
+    HealingFailed,
+    SuspectReturned,
+    StalledLeaderGaveUp,
 }
 
 impl Situation {
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 77] = [
+    pub const ALL: [(Self, &str); 82] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -189,6 +194,11 @@ impl Situation {
         (Self::ProcessSwitchedOff, "a process that went is switched off for good"),
         (Self::StrangerReturned, "a process comes back with an empty disk, as a stranger"),
         (Self::StrangerAdded, "a stranger on the seat of a former member becomes a member"),
+        (Self::AcceptorHealed, "a leader replaces a silent acceptor by itself"),
+        (Self::MatchmakerHealed, "a leader replaces a silent matchmaker by itself"),
+        (Self::HealingFailed, "a spare cannot take the place of a member"),
+        (Self::SuspectReturned, "a suspect answers before it is replaced"),
+        (Self::StalledLeaderGaveUp, "a leader whose disk has stalled hands on"),
     ];
 
     /// The situation that a call failed like this.

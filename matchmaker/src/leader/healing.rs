@@ -112,7 +112,8 @@ impl Leader {
         }
     }
 
-    fn question(&self) -> u64 {
+    /// How often it has asked who is there, since it leads.
+    pub fn question(&self) -> u64 {
         match &self.phase {
             Phase::Phase2(phase2) => phase2.watch.question(),
             Phase::Idle | Phase::Asking { .. } | Phase::Matching(_) | Phase::Phase1(_) => 0,

@@ -331,7 +331,7 @@ impl Leader {
             queued: None,
             active: None,
             resend_mark: base,
-            watch: Watch::default(),
+            watch: Watch::new(phase1.round),
         };
         for slot in (base.0..end.0).map(Slot) {
             let vote = votes.remove(&slot).filter(|_| !mutant::is_on(Mutant::FillHolesBlindly));

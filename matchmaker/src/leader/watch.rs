@@ -15,6 +15,7 @@ use paxos::actor::{Incarnation, NodeId};
 use paxos::message::{ArchivedA, ProbeA, ToAcceptor, ToArchive};
 use paxos::mutant::{self, Mutant};
 use paxos::quorum::MemberSet;
+use paxos::round::Round;
 use paxos::slot::Slot;
 
 use super::healing::Course;
@@ -23,6 +24,9 @@ use crate::message::{ReachA, ReachB, ToMatchmaker};
 
 /// Sets the questions of the watch apart from those of elections, handovers and new acceptors.
 const NONCE: u64 = 1 << 62;
+
+/// So many bits of a nonce number the question, and those above it the leadership.
+const QUESTION_BITS: u32 = 32;
 
 /// How many questions fill the time after which a member is suspected.
 pub(super) const QUESTIONS: u64 = 4;
@@ -39,6 +43,8 @@ struct Sign {
 /// Who is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Watch {
+    /// Sets the questions of this leadership apart from those of earlier ones.
+    base: u64,
     /// The number of the last question.
     question: u64,
     signs: BTreeMap<NodeId, Sign>,
@@ -47,6 +53,12 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// Nobody was asked yet, in the leadership of `round`.
+    pub(super) fn new(round: Round) -> Self {
+        let leadership = round.number << QUESTION_BITS & (NONCE - 1);
+        Self { base: NONCE | leadership, ..Self::default() }
+    }
+
     /// The number of the last question.
     pub(super) fn question(&self) -> u64 {
         self.question
@@ -54,9 +66,8 @@ impl Watch {
 
     /// Counts an answer to the question with `nonce`, if it comes in time.
     pub(super) fn hear(&mut self, from: NodeId, nonce: u64) {
-        let Some(question) = nonce.checked_sub(NONCE) else { return };
-        let is_timely = question <= self.question && self.question - question < QUESTIONS;
-        if is_timely || (question <= self.question && mutant::is_on(Mutant::LateAnswerCounts)) {
+        let Some(question) = nonce.checked_sub(self.base) else { return };
+        if question <= self.question && self.question - question < QUESTIONS {
             self.note(from);
         }
     }
@@ -142,7 +153,7 @@ impl Leader {
         let Phase::Phase2(phase2) = &mut self.phase else { return };
         let all = acceptors.iter().chain(&matchmakers).chain(&archives).copied().collect();
         phase2.watch.follow(&all);
-        let nonce = NONCE + phase2.watch.question;
+        let nonce = phase2.watch.base + phase2.watch.question;
         fx.broadcast(&acceptors, ToAcceptor::ProbeA(ProbeA { nonce }));
         fx.broadcast(&matchmakers, ToMatchmaker::ReachA(ReachA { nonce }));
         fx.broadcast(&archives, ToArchive::ArchivedA(ArchivedA { watermark: Slot::ZERO }));

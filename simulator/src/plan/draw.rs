@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use matchmaker::leader::LeaderOptions;
+use matchmaker::leader::{HealingOptions, LeaderOptions};
 use paxos::acceptor::AcceptorOptions;
 use paxos::election::ElectionOptions;
 use paxos::quorum::QuorumSystem;
@@ -19,6 +19,12 @@ use crate::random::{Purpose, Random};
 
 /// Nothing breaks before this time, so that most runs get to work first.
 const CALM_US: u64 = 300 * MS;
+
+/// In so many of a thousand runs leaders replace silent members by themselves.
+const HEALING_PERMILLE: u64 = 500;
+
+/// Longer than faults last.
+const DEAD_US: u64 = 60_000 * MS;
 
 /// So many of a thousand runs have spare processes.
 const POOL_PERMILLE: u64 = 330;
@@ -50,7 +56,17 @@ impl Plan {
             calls_max: u64::MAX,
             faulty_us,
         };
-        plan.with_shape(shape)
+        plan.with_healing().with_shape(shape)
+    }
+
+    /// Leaders suspect soon, and in some runs replace by themselves.
+    fn with_healing(mut self) -> Self {
+        let mut random = Random::stream(self.seed, (Purpose::Plan, 3));
+        let leader = &mut self.options.leader;
+        let suspect_after = leader.heartbeat.end * random.pick([5, 8, 12]);
+        let is_on = random.permille(HEALING_PERMILLE);
+        leader.healing = HealingOptions { is_on, suspect_after };
+        self
     }
 
     /// The same run on another cluster: what depends on the processes is drawn for them.
@@ -67,6 +83,7 @@ impl Plan {
         // Where processes come and go, the operator is who loses them.
         let mortal = mortal.filter(|_| !places.has_spares());
         self.faults = faults(&mut random, count, mortal, self.faulty_us);
+        stall_and_kill(self.seed, count, &mut self.faults);
         if places.has_spares() {
             lie_in_wait_for_switches(&mut random, &mut self.faults);
         }
@@ -108,7 +125,7 @@ fn options(random: &mut Random, small: &mut Random) -> Options {
             pipeline_max: if is_tight { random.pick([1, 2, 5]) } else { leader.pipeline_max },
             tail_bytes_max: if is_tight { 6000 } else { leader.tail_bytes_max },
             requests_bytes_max: if is_tight { 3000 } else { leader.requests_bytes_max },
-            healing: leader.healing,
+            healing: leader.healing.clone(),
         },
         session: SessionOptions {
             request_timeout: Duration::from_secs(2),
@@ -281,6 +298,27 @@ fn wishes(
     wishes
 }
 
+/// Has some faults be disks that stall for long, and in some runs one a process that is dead until the
+/// faults stop. Drawn apart, so that all else in a run is as it would be without.
+fn stall_and_kill(seed: u64, processes: usize, faults: &mut [Planned<Fault>]) {
+    let mut random = Random::stream(seed, (Purpose::Plan, 4));
+    for fault in faults.iter_mut() {
+        if let Fault::SlowDisk { sync_us, for_us, .. } = &mut fault.what
+            && random.permille(400)
+        {
+            let stalled_us = random.within(600 * MS..5000 * MS);
+            (*sync_us, *for_us) = (2 * stalled_us, stalled_us);
+        }
+    }
+    let chosen = random.index(faults.len().max(1));
+    let (target, is_power_cut) = (Target::Process(random.index(processes)), random.permille(500));
+    let is_chosen = random.permille(300);
+    let Some(fault) = faults.get_mut(chosen).filter(|_| is_chosen) else { return };
+    if !matches!(fault.what, Fault::Wipe { .. } | Fault::Corrupt { .. }) {
+        fault.what = Fault::Crash { target, is_power_cut, down_us: DEAD_US };
+    }
+}
+
 /// Has many ambushes wait for a change of members.
 fn lie_in_wait_for_switches(random: &mut Random, faults: &mut [Planned<Fault>]) {
     for fault in faults {
@@ -352,6 +390,13 @@ impl Wish {
         };
         let acceptors = (0..count).map(|_| pool.remove(random.index(pool.len()))).collect();
         Self::Acceptors { system, acceptors }
+    }
+
+    /// Random acceptors of `pool` of which any one may be dead.
+    pub fn majority(random: &mut Random, mut pool: Vec<usize>) -> Self {
+        let count = 3.min(pool.len());
+        let acceptors = (0..count).map(|_| pool.remove(random.index(pool.len()))).collect();
+        Self::Acceptors { system: QuorumSystem::Majority, acceptors }
     }
 
     /// Random matchmakers, three or five, and one or two proposers that are asked for them. If a

@@ -15,7 +15,9 @@ mod decree;
 mod exactly_once;
 mod fold;
 mod generations;
+mod giving_up;
 mod handed_over;
+mod healing;
 mod ledger;
 mod licence;
 mod limits;
@@ -98,7 +100,7 @@ impl fmt::Display for Property {
 }
 
 /// All properties, in the order of the catalogue.
-pub const ALL: [Property; 37] = [
+pub const ALL: [Property; 39] = [
     agreement::PROPERTY,
     chosen_slot::PROPERTY,
     one_value::PROPERTY,
@@ -122,6 +124,8 @@ pub const ALL: [Property; 37] = [
     shown_votes::PROPERTY,
     counted::PROPERTY,
     standing::PROPERTY,
+    healing::PROPERTY,
+    giving_up::PROPERTY,
     one_successor::PROPERTY,
     handed_over::PROPERTY,
     stopped::PROPERTY,
@@ -241,6 +245,8 @@ pub struct Ghost {
     active: BTreeMap<(NodeId, u64), Round>,
     /// Acceptors whose machines were switched off, with the round that was the evidence.
     pub retired: BTreeMap<NodeId, Round>,
+    /// What each leader has heard.
+    hearings: BTreeMap<NodeId, healing::Hearing>,
 }
 
 impl Ghost {
@@ -277,6 +283,7 @@ impl Ghost {
             pipeline_max,
             active: BTreeMap::new(),
             retired: BTreeMap::new(),
+            hearings: BTreeMap::new(),
         };
         ghost.found();
         ghost
@@ -331,6 +338,7 @@ impl Ghost {
     /// A message leaves its sender.
     pub fn on_leave(&mut self, from: NodeId, to: NodeId, message: &Message) -> Verdict {
         self.check_ledger(from, message)?;
+        self.note_question(from, to, message);
         match message {
             Message::Acceptor(m) => self.on_leave_to_acceptor(from, to, m),
             Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase1B(m))) => {
