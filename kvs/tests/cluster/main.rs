@@ -3,6 +3,7 @@
 mod client;
 mod faults;
 mod harness;
+mod healing;
 mod inputs;
 mod interop;
 mod members;

@@ -145,6 +145,7 @@ impl<W: Workload> World<W> {
         self.slow_disks.fill(SlowDisk::default());
         self.failing_disks.fill(None);
         self.end_pauses();
+        self.end_stalls();
         for index in 0..self.processes.len() {
             self.push(0, Event::Start(index));
             // A turn that was put off until the end of a pause comes now.
@@ -161,7 +162,7 @@ impl<W: Workload> World<W> {
         self.lost().is_some() || self.is_healing()
     }
 
-    fn lost(&self) -> Option<usize> {
+    pub(super) fn lost(&self) -> Option<usize> {
         self.processes.iter().position(|process| matches!(process.status, Status::Lost(_)))
     }
 
@@ -186,7 +187,7 @@ impl<W: Workload> World<W> {
             return late("no leader", "nobody leads".into());
         };
         let down_us = self.operator.random.within(MS..LEADER_DOWN_US);
-        if self.is_healing() {
+        if self.is_healing() && self.survives(leader) {
             self.push(HEALED_US, Event::Heal(Step::CheckHealed(leader)));
             return self.crash(leader, true, HEALED_US + MS);
         }
@@ -226,7 +227,7 @@ impl<W: Workload> World<W> {
             return late("status", "nobody answers for the status".into());
         };
         let is_known = (status.epoch, &status.matchmakers) == (epoch, members);
-        if is_known && Some(members) == self.wanted_matchmakers() {
+        if is_known && self.wanted_matchmakers().is_some_and(|w| self.is_as_wanted(w, members)) {
             return Ok(());
         }
         let wanted = self.wanted_matchmakers();

@@ -89,6 +89,7 @@ impl<W: Workload> World<W> {
         }
         if to.process == from {
             self.trace_message(&envelope, [Some(0), None]);
+            self.hear_sign(envelope.from, envelope.to, &envelope.message);
             if self.places.role(envelope.to).is_none() {
                 return self.hear_return(from, &envelope.message);
             }

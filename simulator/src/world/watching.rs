@@ -1,5 +1,7 @@
 //! What leaders do about members that are silent: judged turn by turn, and at the end of a run.
 
+use std::collections::BTreeSet;
+
 use matchmaker::message::Message;
 use matchmaker::node::Node;
 use paxos::actor::NodeId;
@@ -31,6 +33,40 @@ impl<W: Workload> World<W> {
     /// Whether leaders replace silent members by themselves in this run.
     pub(super) fn is_healing(&self) -> bool {
         self.plan.options.leader.healing.is_on
+    }
+
+    /// Whether these are the matchmakers that were wanted; but a leader may have replaced one whose
+    /// process is lost.
+    pub(super) fn is_as_wanted(
+        &self,
+        wanted: &BTreeSet<NodeId>,
+        members: &BTreeSet<NodeId>,
+    ) -> bool {
+        let lost = self.lost().filter(|_| self.is_healing());
+        let process = |node: &NodeId| self.places.find(*node).map(|at| at.process);
+        let mut missing = wanted.difference(members);
+        wanted.len() == members.len() && missing.all(|node| lost.is_some() && process(node) == lost)
+    }
+
+    /// Whether the cluster works without a process.
+    pub(super) fn survives(&self, dead: usize) -> bool {
+        let is_alive = |node: &&NodeId| self.places.find(**node).is_some_and(|at| at.process != dead);
+        let configuration = self.ghost.newest_configuration();
+        let living = configuration.members().iter().filter(is_alive);
+        let living = configuration.members_among(living);
+        let matchmakers = self.ghost.newest_members();
+        let archives = &configuration.membership().archives;
+        self.living(Role::Proposer).any(|process| process != dead)
+            && configuration.is_phase1(living)
+            && configuration.is_phase2(living)
+            && [matchmakers, archives].into_iter().all(|nodes| {
+                let all_here = nodes.iter().filter(is_alive);
+                let here = all_here.filter(|node| {
+                    let at = self.places.find(**node);
+                    at.is_some_and(|at| self.processes[at.process].is_up())
+                });
+                here.count() > nodes.len() / 2
+            })
     }
 
     /// A process was down for long enough: nothing that a spare can do is left to it.
