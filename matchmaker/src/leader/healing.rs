@@ -19,7 +19,9 @@ use paxos::quorum::MemberSet;
 use super::reach::Reach;
 use super::watch::QUESTIONS;
 use super::{Fx, Leader, Phase};
-use crate::message::{Healing, HealingProgress, HealingStatus, Part, TakeOver, ToApplication, ToProposer};
+use crate::message::{
+    Healing, HealingProgress, HealingStatus, Part, TakeOver, ToApplication, ToProposer,
+};
 
 /// The pause after a replacement doubles so often at most.
 const DOUBLINGS_MAX: u32 = 6;
@@ -306,3 +308,6 @@ impl Leader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,8 +40,8 @@ use paxos::slot::Slot;
 use paxos::wire::{Decode, Encode};
 
 use crate::message::{
-    FromMatchmaker, Generation, Heartbeat, Message, Progress, ReconfigureB, StatusA,
-    StatusB, ToApplication, ToProposer,
+    FromMatchmaker, Generation, Heartbeat, Message, Progress, ReconfigureB, StatusA, StatusB,
+    ToApplication, ToProposer,
 };
 use matching::Matching;
 use phase1::Phase1;

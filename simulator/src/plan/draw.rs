@@ -288,7 +288,10 @@ fn wishes(
         wishes.push(Planned { at_us, what: Wish::draw(random, pool) });
         if random.permille(400) {
             let at_us = at_us + random.within(if is_burst { 0..4 * MS } else { 0..200 * MS });
-            wishes.push(Planned { at_us, what: Wish::handover(random, places, mortal.is_some()) });
+            wishes.push(Planned {
+                at_us,
+                what: Wish::handover(random, places, mortal.is_some(), None),
+            });
         }
     }
     if places.has_spares() {
@@ -298,23 +301,24 @@ fn wishes(
     wishes
 }
 
-/// Has some faults be disks that stall for long, and in some runs one a process that is dead until the
+/// Has some faults be disks of leaders that stall for long, and in some runs one a process that is dead until the
 /// faults stop. Drawn apart, so that all else in a run is as it would be without.
 fn stall_and_kill(seed: u64, processes: usize, faults: &mut [Planned<Fault>]) {
     let mut random = Random::stream(seed, (Purpose::Plan, 4));
-    for fault in faults.iter_mut() {
-        if let Fault::SlowDisk { sync_us, for_us, .. } = &mut fault.what
-            && random.permille(400)
-        {
-            let stalled_us = random.within(600 * MS..5000 * MS);
-            (*sync_us, *for_us) = (2 * stalled_us, stalled_us);
+    let is_lost = |fault: &Fault| matches!(fault, Fault::Wipe { .. } | Fault::Corrupt { .. });
+    let permille = random.pick([0, 100, 300]);
+    for fault in faults.iter_mut().filter(|fault| !is_lost(&fault.what)) {
+        if random.permille(permille) {
+            let for_us = random.within(600 * MS..4000 * MS);
+            let target = Target::Leader(random.index(processes));
+            fault.what = Fault::SlowDisk { target, sync_us: 2 * for_us, for_us };
         }
     }
     let chosen = random.index(faults.len().max(1));
     let (target, is_power_cut) = (Target::Process(random.index(processes)), random.permille(500));
     let is_chosen = random.permille(300);
     let Some(fault) = faults.get_mut(chosen).filter(|_| is_chosen) else { return };
-    if !matches!(fault.what, Fault::Wipe { .. } | Fault::Corrupt { .. }) {
+    if !is_lost(&fault.what) {
         fault.what = Fault::Crash { target, is_power_cut, down_us: DEAD_US };
     }
 }
@@ -400,9 +404,14 @@ impl Wish {
     }
 
     /// Random matchmakers, three or five, and one or two proposers that are asked for them. If a
-    /// process may be lost for good, it may cost each choice one vote.
-    pub fn handover(random: &mut Random, places: &Places, is_spread: bool) -> Self {
-        let mut pool = Self::pool(random, (places, Role::Matchmaker), is_spread, None);
+    /// process may be lost for good, it may cost each choice one vote; none of the process `lost`.
+    pub fn handover(
+        random: &mut Random,
+        places: &Places,
+        is_spread: bool,
+        lost: Option<usize>,
+    ) -> Self {
+        let mut pool = Self::pool(random, (places, Role::Matchmaker), is_spread, lost);
         let count = if pool.len() >= 5 && random.permille(300) { 5 } else { 3 };
         let matchmakers = (0..count).map(|_| pool.remove(random.index(pool.len()))).collect();
         let mut drivers: Vec<usize> = (0..places.every(Role::Proposer).len()).collect();

@@ -42,6 +42,9 @@ impl Ghost {
         if hearing.stalled < QUESTIONS_MAX || has_given_up {
             return Ok(());
         }
-        fail(PROPERTY, format!("the disk beside {} has stalled, and it leads on", self.name(*leader)))
+        fail(
+            PROPERTY,
+            format!("the disk beside {} has stalled, and it leads on", self.name(*leader)),
+        )
     }
 }

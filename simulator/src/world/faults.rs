@@ -190,7 +190,8 @@ impl<W: Workload> World<W> {
     pub(super) fn end_stalls(&mut self) {
         let soon = (self.now + STALL_US, u64::MAX);
         let late = self.queue.range(soon..);
-        let late = late.filter(|(_, event)| matches!(event, Event::Synced { .. })).map(|(at, _)| *at);
+        let late =
+            late.filter(|(_, event)| matches!(event, Event::Synced { .. })).map(|(at, _)| *at);
         for at in late.collect::<Vec<_>>() {
             if let Some(event) = self.queue.remove(&at) {
                 self.push(0, event);

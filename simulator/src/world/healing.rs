@@ -101,7 +101,10 @@ impl<W: Workload> World<W> {
             }
             Step::HandOver => {
                 let is_spread = self.must_spread();
-                let wish = Wish::handover(&mut self.operator.random, &self.places, is_spread);
+                // To hand over to one that is lost would be to undo what the leader does.
+                let lost = self.lost().filter(|_| self.is_healing());
+                let random = &mut self.operator.random;
+                let wish = Wish::handover(random, &self.places, is_spread, lost);
                 let token = self.wish(wish);
                 self.push(REPEAT_HANDOVER_US, Event::Heal(Step::RepeatHandover(token)));
             }
@@ -162,7 +165,7 @@ impl<W: Workload> World<W> {
         self.lost().is_some() || self.is_healing()
     }
 
-    pub(super) fn lost(&self) -> Option<usize> {
+    fn lost(&self) -> Option<usize> {
         self.processes.iter().position(|process| matches!(process.status, Status::Lost(_)))
     }
 
@@ -227,7 +230,7 @@ impl<W: Workload> World<W> {
             return late("status", "nobody answers for the status".into());
         };
         let is_known = (status.epoch, &status.matchmakers) == (epoch, members);
-        if is_known && self.wanted_matchmakers().is_some_and(|w| self.is_as_wanted(w, members)) {
+        if is_known && Some(members) == self.wanted_matchmakers() {
             return Ok(());
         }
         let wanted = self.wanted_matchmakers();

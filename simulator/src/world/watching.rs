@@ -1,7 +1,5 @@
 //! What leaders do about members that are silent: judged turn by turn, and at the end of a run.
 
-use std::collections::BTreeSet;
-
 use matchmaker::message::Message;
 use matchmaker::node::Node;
 use paxos::actor::NodeId;
@@ -35,22 +33,10 @@ impl<W: Workload> World<W> {
         self.plan.options.leader.healing.is_on
     }
 
-    /// Whether these are the matchmakers that were wanted; but a leader may have replaced one whose
-    /// process is lost.
-    pub(super) fn is_as_wanted(
-        &self,
-        wanted: &BTreeSet<NodeId>,
-        members: &BTreeSet<NodeId>,
-    ) -> bool {
-        let lost = self.lost().filter(|_| self.is_healing());
-        let process = |node: &NodeId| self.places.find(*node).map(|at| at.process);
-        let mut missing = wanted.difference(members);
-        wanted.len() == members.len() && missing.all(|node| lost.is_some() && process(node) == lost)
-    }
-
     /// Whether the cluster works without a process.
     pub(super) fn survives(&self, dead: usize) -> bool {
-        let is_alive = |node: &&NodeId| self.places.find(**node).is_some_and(|at| at.process != dead);
+        let is_alive =
+            |node: &&NodeId| self.places.find(**node).is_some_and(|at| at.process != dead);
         let configuration = self.ghost.newest_configuration();
         let living = configuration.members().iter().filter(is_alive);
         let living = configuration.members_among(living);
