@@ -404,7 +404,8 @@ impl Wish {
     }
 
     /// Random matchmakers, three or five, and one or two proposers that are asked for them. If a
-    /// process may be lost for good, it may cost each choice one vote; none of the process `lost`.
+    /// process may be lost for good, it may cost each choice one vote; and if enough others are there, none
+    /// is of the process `lost`.
     pub fn handover(
         random: &mut Random,
         places: &Places,
@@ -412,6 +413,9 @@ impl Wish {
         lost: Option<usize>,
     ) -> Self {
         let mut pool = Self::pool(random, (places, Role::Matchmaker), is_spread, lost);
+        if pool.len() < 3 {
+            pool = Self::pool(random, (places, Role::Matchmaker), is_spread, None);
+        }
         let count = if pool.len() >= 5 && random.permille(300) { 5 } else { 3 };
         let matchmakers = (0..count).map(|_| pool.remove(random.index(pool.len()))).collect();
         let mut drivers: Vec<usize> = (0..places.every(Role::Proposer).len()).collect();
