@@ -75,6 +75,7 @@ pub enum Stage {
 }
 
 /// What to do next.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are the large one")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Have the leader move to these acceptors and this membership.
