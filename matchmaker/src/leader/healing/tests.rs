@@ -237,6 +237,17 @@ fn a_leader_whose_own_disk_has_stalled_asks_one_after_the_other_to_take_over() {
 }
 
 #[test]
+fn a_proposer_whose_own_campaign_has_failed_takes_over() {
+    let mut leader = leading(QuorumSystem::Majority, pool(), false);
+    leader.on_timer(LeaderTimer::Quorum, &mut Fx::new());
+    assert!(!leader.is_active());
+    let round = Round { number: 1, owner: node(0, PROPOSER), step: 0 };
+    assert!(round < leader.used);
+    hear(&mut leader, node(0, PROPOSER), ToProposer::TakeOver(TakeOver { round }));
+    assert!(leader.is_active());
+}
+
+#[test]
 fn a_leader_with_a_stalled_disk_stays_if_nobody_else_could_lead() {
     let mut leader = leading(QuorumSystem::Majority, pool(), false);
     ask(&mut leader, &[1, 2, 3, 4]);
