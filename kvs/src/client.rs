@@ -223,7 +223,8 @@ impl Client {
             ToApplication::ReconfigureB(_)
             | ToApplication::HandoverB(_)
             | ToApplication::Return(_)
-            | ToApplication::Heartbeat(_) => None,
+            | ToApplication::Heartbeat(_)
+            | ToApplication::Healing(_) => None,
         });
         status.await
     }
@@ -349,7 +350,8 @@ impl Question {
             ToApplication::StatusB(_)
             | ToApplication::HandoverB(_)
             | ToApplication::Return(_)
-            | ToApplication::Heartbeat(_) => None,
+            | ToApplication::Heartbeat(_)
+            | ToApplication::Healing(_) => None,
         });
         outcome.await?
     }
@@ -424,6 +426,7 @@ fn deliver(waiting: &Mutex<Waiting>, outlook: &Outlook, message: Message) {
     };
     match message {
         ToApplication::Heartbeat(m) => outlook.hear(m),
+        ToApplication::Healing(m) => outlook.watch_healing(m),
         ToApplication::Return(m) => {
             if let Some(call) = lock(waiting).calls.remove(&m.token) {
                 let _ = call.send(m.outcome);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use matchmaker::leader::Deployment;
-use matchmaker::message::{Epoch, Generation, Heartbeat};
+use matchmaker::message::{Epoch, Generation, Healing, HealingProgress, Heartbeat, Part};
 use paxos::configuration::Configuration;
 use paxos::membership::Membership;
 use paxos::round::Round;
@@ -77,6 +77,8 @@ pub struct Outlook {
     known: watch::Sender<Arc<Known>>,
     /// The last sign of life of a leader.
     last_leader: Arc<Mutex<Option<(Round, Instant)>>>,
+    /// When the leader last began to replace a member by itself.
+    healing_began: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Outlook {
@@ -88,7 +90,7 @@ impl Outlook {
         let heartbeat = Heartbeat { round, configuration, matchmakers, is_collected };
         let known = Known { heartbeat, members: Arc::new(members) };
         let (known, _) = watch::channel(Arc::new(known));
-        Self { known, last_leader: Arc::default() }
+        Self { known, last_leader: Arc::default(), healing_began: Arc::default() }
     }
 
     /// What is known now.
@@ -110,6 +112,31 @@ impl Outlook {
     pub(crate) fn adopt(&self, known: Known) {
         if self.known().is_older_than(&known) {
             self.known.send_replace(Arc::new(known));
+        }
+    }
+
+    /// Notes in the log that the leader replaces a member by itself.
+    pub(crate) fn watch_healing(&self, m: Healing) {
+        let names = self.known().members.names();
+        let name = |node| names.get(&node).cloned().unwrap_or_else(|| node.to_string());
+        let (member, spare, silent_ms) = (name(m.member), name(m.spare), m.suspect_after_ms);
+        let role = match m.part {
+            Part::Acceptor => "acceptor",
+            Part::Matchmaker => "matchmaker",
+        };
+        let mut began = lock(&self.healing_began);
+        match m.progress {
+            HealingProgress::Began => {
+                *began = Some(Instant::now());
+                tracing::warn!(role, %member, %spare, silent_ms, "a member is silent: a spare takes its place");
+            }
+            HealingProgress::Finished => {
+                let after_ms = began.take().map_or(0.0, |at| at.elapsed().as_secs_f64() * 1e3);
+                tracing::info!(role, %member, %spare, after_ms, "a spare has taken the place of a member");
+            }
+            HealingProgress::Failed => {
+                tracing::warn!(role, %member, %spare, "a spare could not take the place of a member");
+            }
         }
     }
 

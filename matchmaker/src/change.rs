@@ -75,6 +75,7 @@ pub enum Stage {
 }
 
 /// What to do next.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and most are the large one")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Have the leader move to these acceptors and this membership.
@@ -187,7 +188,8 @@ impl Exchange {
 
     /// The membership in the end.
     fn after(&self, present: &Membership) -> Membership {
-        let Actors { application, proposer, replica, session, archive, .. } = &self.remove;
+        let Actors { application, proposer, matchmaker, replica, session, archive, acceptors } =
+            &self.remove;
         let mut after = self.both(present);
         let gone = [
             (&mut after.applications, application),
@@ -204,6 +206,10 @@ impl Exchange {
             after.archives.insert(archive);
         }
         after.joining.retain(|node| Some(*node) != self.remove.archive);
+        after.acceptors.retain(|node| !acceptors.contains(node));
+        after.acceptors.extend(&self.add.acceptors);
+        after.matchmakers.retain(|node| Some(*node) != *matchmaker);
+        after.matchmakers.extend(self.add.matchmaker);
         after.directory.clone_from(&self.directory_after);
         after
     }
@@ -268,7 +274,7 @@ mod tests {
     use paxos::round::Round;
 
     use super::*;
-    use crate::message::Epoch;
+    use crate::message::{Epoch, HealingStatus};
 
     /// A node of process `process`.
     fn node(process: u32, place: u32) -> NodeId {
@@ -308,6 +314,8 @@ mod tests {
             replicas: every(processes, 3),
             sessions: every(processes, 4),
             archives: every(processes, 5),
+            acceptors: &every(processes, 6) | &every(processes, 7),
+            matchmakers: every(processes, 2),
             ..Membership::default()
         };
         let archived = archived(Slot(9000));
@@ -328,6 +336,7 @@ mod tests {
                 .collect(),
             quarantined: BTreeMap::new(),
             disputed_at: None,
+            healing: HealingStatus::default(),
         }
     }
 

@@ -162,6 +162,9 @@ impl Matchmaker {
                 self.log = self.log.split_off(&self.watermark);
             }
             MatchmakerRecord::Newest(round, configuration) => self.learn(round, &configuration),
+            // Repeated by a checkpoint, of which a crash may have kept no more than this.
+            MatchmakerRecord::Stopped(_) if matches!(self.mode, Mode::Stopped(_)) => {}
+            MatchmakerRecord::Activated(successor) if self.is_member_of(&successor) => {}
             MatchmakerRecord::Stopped(_) => self.mode = Mode::Stopped(Acceptor::new()),
             MatchmakerRecord::Decree(record) => {
                 if let Mode::Stopped(acceptor) = &mut self.mode {
@@ -182,6 +185,10 @@ impl Matchmaker {
                 (self.mode, self.origin) = (Mode::Outside, Some(successor));
             }
         }
+    }
+
+    fn is_member_of(&self, successor: &Successor) -> bool {
+        self.mode != Mode::Outside && self.generation() == Some(&successor.generation)
     }
 
     fn learn(&mut self, round: Round, configuration: &Configuration) {

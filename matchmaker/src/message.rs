@@ -46,6 +46,7 @@
 
 mod conversions;
 mod handover;
+mod healing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,6 +67,8 @@ pub use handover::{
     HandoverProgress, OriginA, OriginB, Pending, ReachA, ReachB, StopA, StopB, Stopped, SucceededA,
     SucceededB, Successor, ToReconfigurer,
 };
+
+pub use healing::{Healing, HealingProgress, HealingStatus, Part};
 
 /// The number of a generation of matchmakers. Replies of different epochs are never mixed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
@@ -332,6 +335,8 @@ pub struct StatusB {
     pub quarantined: BTreeMap<NodeId, Slot>,
     /// All replicas differ below this slot, and no majority tells who is right.
     pub disputed_at: Option<Slot>,
+    /// Who does not answer, and what was done about it.
+    pub healing: HealingStatus,
 }
 
 /// Operator → leader. Let another proposer lead.
@@ -383,6 +388,7 @@ pub enum ToApplication {
     StatusB(StatusB),
     HandoverB(HandoverB),
     Heartbeat(Heartbeat),
+    Healing(Healing),
 }
 
 /// Everything that travels, by its receiver.

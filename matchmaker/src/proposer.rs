@@ -8,7 +8,7 @@ use paxos::election::{Election, ElectionOptions, ElectionTimer};
 use paxos::message::{FromAcceptor, ProbeA};
 
 use crate::leader::{Deployment, Leader, LeaderOptions, LeaderRecord, LeaderTimer};
-use crate::message::{FromMatchmaker, Generation, Message, ToProposer};
+use crate::message::{FromMatchmaker, Generation, Message, ToProposer, ToReconfigurer};
 use crate::reconfigurer::{
     Reconfigurer, ReconfigurerOptions, ReconfigurerRecord, ReconfigurerTimer,
 };
@@ -36,6 +36,8 @@ pub struct Proposer {
     election: Election,
     leader: Leader,
     reconfigurer: Reconfigurer,
+    /// Whether the leader replaces members by itself.
+    is_healing: bool,
 }
 
 type Fx = Effects<Message, ProposerTimer, ProposerRecord>;
@@ -54,8 +56,9 @@ impl Proposer {
             patience: leader.campaign.clone(),
         };
         let reconfigurer = Reconfigurer::new(node, proposers, options);
+        let is_healing = leader.healing.is_on;
         let leader = Leader::new(node, deployment, leader);
-        Self { election: Election::new(election), leader, reconfigurer }
+        Self { election: Election::new(election), leader, reconfigurer, is_healing }
     }
 
     /// The leader's part.
@@ -97,6 +100,9 @@ impl Proposer {
         let before = self.leader.matchmakers().epoch;
         match message {
             ToProposer::Reconfigurer(m) => {
+                if let ToReconfigurer::ReachB(m) = &m {
+                    self.leader.on_reach_b(from, m);
+                }
                 let serving = self.hand_over(fx, |reconfigurer, present, fx| {
                     reconfigurer.on_message(from, m, present, fx)
                 });
@@ -122,7 +128,12 @@ impl Proposer {
     /// Takes one timer.
     pub fn on_timer(&mut self, timer: ProposerTimer, fx: &mut Fx) {
         match timer {
-            ProposerTimer::Leader(timer) => fx.nest(|fx| self.leader.on_timer(timer, fx)),
+            ProposerTimer::Leader(timer) => {
+                fx.nest(|fx| self.leader.on_timer(timer, fx));
+                if let Some(members) = self.leader.take_wanted_matchmakers() {
+                    self.hand_over(fx, |reconfigurer, _, fx| reconfigurer.replace(members, fx));
+                }
+            }
             ProposerTimer::Reconfigurer(timer) => {
                 self.hand_over(fx, |reconfigurer, present, fx| {
                     reconfigurer.on_timer(timer, present, fx);
@@ -169,7 +180,11 @@ impl Proposer {
             &mut Effects<Message, ReconfigurerTimer, ReconfigurerRecord>,
         ) -> O,
     ) -> O {
-        self.reconfigurer.learn_proposers(&self.leader.newest().membership().proposers);
+        let membership = self.leader.newest().membership();
+        self.reconfigurer.learn_proposers(&membership.proposers);
+        if self.is_healing {
+            self.reconfigurer.learn_spares(&membership.matchmakers);
+        }
         fx.nest(|fx| step(&mut self.reconfigurer, self.leader.matchmakers(), fx))
     }
 

@@ -57,6 +57,8 @@ fn membership() -> Membership {
         joining: [node(7)].into(),
         sessions: [node(8)].into(),
         applications: [node(9)].into(),
+        acceptors: [node(1), node(2), node(3)].into(),
+        matchmakers: [node(1), node(2)].into(),
         directory: b"there".to_vec(),
     }
 }
@@ -313,6 +315,12 @@ fn progress() -> Golden<Progress> {
     }
 }
 
+fn healing() -> Healing {
+    let (part, member, spare) = (Part::Matchmaker, node(3), node(2));
+    let progress = HealingProgress::Finished;
+    Healing { part, member, spare, suspect_after_ms: 1000, progress }
+}
+
 fn to_application() -> Golden<ToApplication> {
     let progress = Progress::Refused { reason: "no".into() };
     let refused = HandoverProgress::Refused { reason: "no".into() };
@@ -329,6 +337,14 @@ fn to_application() -> Golden<ToApplication> {
         archives: [(node(4), archived())].into(),
         quarantined: [(node(3), Slot(4))].into(),
         disputed_at: Some(Slot(2)),
+        healing: HealingStatus {
+            is_on: true,
+            suspect_after_ms: 1000,
+            suspects: [node(3)].into(),
+            spares: [node(2)].into(),
+            last: Some(healing()),
+            last_ms_ago: 250,
+        },
     };
     Golden {
         prefix: "ToApplication",
@@ -337,6 +353,8 @@ fn to_application() -> Golden<ToApplication> {
             ("ReconfigureB", ReconfigureB { token: 7, progress }.into()),
             ("StatusB", status.into()),
             ("HandoverB", HandoverB { token: 7, progress: refused }.into()),
+            ("Heartbeat", ToApplication::Heartbeat(heartbeat())),
+            ("Healing", ToApplication::Healing(healing())),
         ],
     }
 }

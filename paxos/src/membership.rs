@@ -29,6 +29,11 @@ pub struct Membership {
     pub sessions: BTreeSet<NodeId>,
     /// Who is told of new members: one for each process.
     pub applications: BTreeSet<NodeId>,
+    /// Acceptors that the processes host, whether or not they vote. Those that do not are spare: a
+    /// leader that heals the cluster by itself has them vote in the place of others.
+    pub acceptors: BTreeSet<NodeId>,
+    /// The same of matchmakers.
+    pub matchmakers: BTreeSet<NodeId>,
     /// Where everyone is, for the drivers. Opaque to actors.
     pub directory: Vec<u8>,
 }
@@ -39,7 +44,7 @@ impl Membership {
         self.archives.iter().chain(&self.joining)
     }
 
-    /// Everyone in it.
+    /// Everyone who has a part beside acceptors and matchmakers. Spare ones have none.
     pub fn nodes(&self) -> impl Iterator<Item = &NodeId> {
         let others = [&self.proposers, &self.replicas, &self.sessions, &self.applications];
         self.every_archive().chain(others.into_iter().flatten())

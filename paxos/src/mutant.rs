@@ -204,6 +204,18 @@ pub enum Mutant {
     HistoryOutsideSnapshot,
     /// R97b: What replicas have executed below different slots is compared.
     CompareAnyMark,
+    /// R100: A leader replaces a member by a spare that does not answer.
+    HealsWithSilentSpare,
+    /// R101: A leader replaces a member before the last replacement is collected.
+    HealsTwoAtOnce,
+    /// R102: A leader does not give up when its disk has stalled.
+    StalledLeaderStays,
+    /// R103: A leader suspects a member after one question without an answer.
+    SuspectAtOnce,
+    /// R104: A leader moves to acceptors of which too few answer.
+    HealsWithoutQuorum,
+    /// R105: A leader prefers spares of processes that have a member already.
+    HealsOnOneProcess,
 }
 
 impl Mutant {
@@ -302,6 +314,12 @@ impl Mutant {
         Self::AskVoidRounds,
         Self::HistoryOutsideSnapshot,
         Self::CompareAnyMark,
+        Self::HealsWithSilentSpare,
+        Self::HealsTwoAtOnce,
+        Self::StalledLeaderStays,
+        Self::SuspectAtOnce,
+        Self::HealsWithoutQuorum,
+        Self::HealsOnOneProcess,
     ];
 
     /// What the fault is called everywhere.
@@ -400,6 +418,12 @@ impl Mutant {
             Self::AskVoidRounds => "R32c",
             Self::HistoryOutsideSnapshot => "R97",
             Self::CompareAnyMark => "R97b",
+            Self::HealsWithSilentSpare => "R100",
+            Self::HealsTwoAtOnce => "R101",
+            Self::StalledLeaderStays => "R102",
+            Self::SuspectAtOnce => "R103",
+            Self::HealsWithoutQuorum => "R104",
+            Self::HealsOnOneProcess => "R105",
         }
     }
 }

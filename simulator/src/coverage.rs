@@ -103,11 +103,16 @@ pub enum Situation {
     StrangerReturned,
     StrangerAdded,
     HistoriesCompared,
+    AcceptorHealed,
+    MatchmakerHealed,
+    HealingFailed,
+    SuspectReturned,
+    StalledLeaderGaveUp,
 }
 
 impl Situation {
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 78] = [
+    pub const ALL: [(Self, &str); 83] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -192,6 +197,11 @@ impl Situation {
         (Self::StrangerReturned, "a process comes back with an empty disk, as a stranger"),
         (Self::StrangerAdded, "a stranger on the seat of a former member becomes a member"),
         (Self::HistoriesCompared, "two replicas tell what they executed below one slot"),
+        (Self::AcceptorHealed, "a leader replaces a silent acceptor by itself"),
+        (Self::MatchmakerHealed, "a leader replaces a silent matchmaker by itself"),
+        (Self::HealingFailed, "a spare cannot take the place of a member"),
+        (Self::SuspectReturned, "a suspect answers before it is replaced"),
+        (Self::StalledLeaderGaveUp, "a leader whose disk has stalled hands on"),
     ];
 
     /// The situation that a call failed like this; none for a failure that is a bug here.

@@ -6,6 +6,7 @@
 mod backup;
 mod change;
 mod exchange;
+mod healing;
 mod matchmakers;
 mod report;
 
@@ -33,6 +34,7 @@ use crate::outlook::Outlook;
 use crate::process::Process;
 use crate::resp::Reply;
 
+pub use healing::{HealingStatus, LastHealing};
 pub use report::{
     BackupReport, ChangeReport, CollectedReport, HandoverReport, LastLeader, LeaderlessStatus,
     PeerStatus, ProcessStatus, ReconfigureReport, ReplicaStatus, Status,
@@ -292,6 +294,7 @@ impl Inner {
                 .map(|(node, slot)| (self.name(*node), slot.0))
                 .collect(),
             disputed_at: status.disputed_at.map(|slot| slot.0),
+            healing: self.healing(&status.healing),
             process: self.process(),
         }
     }

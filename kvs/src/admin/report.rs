@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::HealingStatus;
+
 /// How a cluster is, by name. What `kvs status --json` prints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -40,6 +42,8 @@ pub struct Status {
     pub quarantined: BTreeMap<String, u64>,
     /// All replicas differ below this slot, and no majority tells who is right.
     pub disputed_at: Option<u64>,
+    /// Who does not answer the leader, and what it did about it.
+    pub healing: HealingStatus,
     /// What the process that was asked has done since it started.
     pub process: ProcessStatus,
 }

@@ -4,7 +4,10 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use clap::Args;
-use kvs::admin::{CollectedReport, LastLeader, LeaderlessStatus, ReconfigureReport, Status};
+use kvs::admin::{
+    CollectedReport, HealingStatus, LastHealing, LastLeader, LeaderlessStatus, ReconfigureReport,
+    Status,
+};
 
 use super::output::{print, tell};
 use super::redis::Failure;
@@ -75,6 +78,28 @@ pub(super) fn leaderless_table(status: &LeaderlessStatus) -> String {
 /// What is said of acceptors when one node may not fail.
 const NO_FAILURE: &str = ", tolerates NO failure";
 
+fn healing(status: &HealingStatus) -> String {
+    let HealingStatus { enabled, suspect_after_ms, suspects, spares, last } = status;
+    let names = |names: &[String]| match names {
+        [] => "none".to_owned(),
+        names => names.join(" "),
+    };
+    let mut text = match enabled {
+        true => format!("on after {suspect_after_ms} ms of silence; spare: {}", names(spares)),
+        false => "off".to_owned(),
+    };
+    if !suspects.is_empty() {
+        let _ = write!(text, "; SILENT: {}", suspects.join(" "));
+    }
+    if let Some(LastHealing { role, member, spare, progress, began_ms_ago }) = last {
+        let _ = write!(
+            text,
+            "\n              {spare} for {member} as {role}: {progress}, {began_ms_ago} ms ago"
+        );
+    }
+    text
+}
+
 fn table(status: &Status) -> String {
     let collected = match status.uncollected {
         0 => "all earlier configurations are garbage-collected".to_owned(),
@@ -86,7 +111,8 @@ fn table(status: &Status) -> String {
          acceptors     {}  (version {}, {}{warning})\n\
          collected     below round {}: {collected}\n\
          matchmakers   {}  (epoch {})\n\
-         log           {} slots chosen, {} durable on a majority of replicas\n\n\
+         log           {} slots chosen, {} durable on a majority of replicas\n\
+         healing       {}\n\n\
          replica       executed     persisted      snapshot\n",
         status.leader,
         status.round,
@@ -98,6 +124,7 @@ fn table(status: &Status) -> String {
         status.matchmaker_epoch,
         status.chosen_watermark,
         status.persisted_watermark,
+        healing(&status.healing),
     );
     for (name, replica) in &status.replicas {
         let [executed, persisted, snapshot] = match replica {

@@ -64,7 +64,8 @@ impl Client {
             ToApplication::StatusB(_)
             | ToApplication::ReconfigureB(_)
             | ToApplication::Return(_)
-            | ToApplication::Heartbeat(_) => None,
+            | ToApplication::Heartbeat(_)
+            | ToApplication::Healing(_) => None,
         });
         outcome.await?
     }

@@ -144,6 +144,7 @@ mod tests {
         assert!(!differs(|file| file.timing.probe_ms = [1, 2]));
         assert!(!differs(|file| file.clients.connections_max = 7));
         assert!(!differs(|file| file.storage.compact_above_bytes *= 2));
+        assert!(!differs(|file| file.healing.enabled = true));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use matchmaker::change::Actors;
-use matchmaker::leader::Deployment;
+use matchmaker::leader::{Deployment, LeaderOptions};
 use matchmaker::matchmaker::Matchmaker;
 use matchmaker::message::{Epoch, Generation};
 use matchmaker::node::Node;
@@ -220,6 +220,8 @@ impl Members {
             joining: self.all().filter(is_joining).filter_map(Member::archive).collect(),
             sessions: every(Member::session),
             applications: self.all().map(|member| member.application().node).collect(),
+            acceptors: self.acceptors().into_values().collect(),
+            matchmakers: self.all().map(Member::matchmaker).collect(),
             directory: self.encode(),
         }
     }
@@ -279,10 +281,11 @@ impl Members {
         machine: impl FnOnce() -> S,
     ) -> Result<Vec<(NodeId, Node<S>)>, DeploymentError> {
         let member = self.member(name)?;
-        let Settings { timing, storage } = settings;
+        let Settings { timing, storage, healing } = settings;
         let mut actors = Vec::new();
         if let Some(node) = member.proposer() {
-            let (election, leader) = (timing.election(), timing.leader());
+            let election = timing.election();
+            let leader = LeaderOptions { healing: healing.leader(), ..timing.leader() };
             let proposer = Proposer::new(node, deployment.clone(), election, leader);
             actors.push((node, Node::Proposer(Box::new(proposer))));
         }

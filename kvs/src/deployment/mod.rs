@@ -24,11 +24,13 @@ use thiserror::Error;
 
 mod announcement;
 mod charter;
+mod healing;
 mod members;
 mod node;
 mod options;
 
 pub use announcement::Announcement;
+pub use healing::HealingSection;
 pub use members::{Member, Members};
 use node::all_roles;
 pub use node::{Application, NodeFile, Role};
@@ -108,6 +110,9 @@ pub struct ClusterFile {
     /// Sizes of the log; each has a default.
     #[serde(default)]
     pub storage: StorageSection,
+    /// What the leader does about nodes that do not answer; each has a default.
+    #[serde(default)]
+    pub healing: HealingSection,
     /// The processes.
     #[serde(rename = "node")]
     pub nodes: Vec<NodeFile>,
@@ -155,6 +160,7 @@ impl ClusterFile {
             timing: Timing::default(),
             clients: Clients::default(),
             storage: StorageSection::default(),
+            healing: HealingSection::default(),
             nodes: nodes.collect(),
         };
         file.validated()
@@ -226,6 +232,7 @@ impl ClusterFile {
         self.timing.check()?;
         self.clients.check()?;
         self.storage.check()?;
+        self.healing.check(&self.timing)?;
         let roster =
             Roster(self.nodes.iter().map(|node| (node.name.clone(), Incarnation(1))).collect());
         self.deployment(&self.members(&roster), Slot::ZERO)?;
@@ -234,7 +241,8 @@ impl ClusterFile {
 
     /// What a node needs to know of the file to run.
     pub fn settings(&self) -> Settings {
-        Settings { timing: self.timing.clone(), storage: self.storage.clone() }
+        let (timing, storage) = (self.timing.clone(), self.storage.clone());
+        Settings { timing, storage, healing: self.healing.clone() }
     }
 
     /// All acceptors of the file, with the nodes that host them.
@@ -332,6 +340,7 @@ mod tests {
         assert!(refused(|file| file.clients.connections_max = 0).contains("connections_max"));
         assert!(refused(|file| file.timing.heartbeat_ms = [35, 60]).contains("3 times"));
         assert!(refused(|file| file.storage.compact_above_bytes = 9).contains("compact_above"));
+        assert!(refused(|file| file.healing.suspect_after_ms = 9).contains("at least 4 times"));
         let no_matchmaker = refused(|file| {
             file.nodes.iter_mut().for_each(|node| node.roles.retain(|r| *r != Role::Matchmaker));
         });

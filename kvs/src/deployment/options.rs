@@ -9,7 +9,7 @@ use paxos::session::SessionOptions;
 use paxos::snapshot::SnapshotOptions;
 use serde::{Deserialize, Serialize};
 
-use super::{DeploymentError, error};
+use super::{DeploymentError, HealingSection, error};
 use crate::limits::Limits;
 
 /// Bytes of a request beside one key and one value: other arguments, and the marks between them.
@@ -174,6 +174,8 @@ pub struct Settings {
     pub timing: Timing,
     /// The sizes of its log.
     pub storage: StorageSection,
+    /// What it does about nodes that do not answer, if it leads.
+    pub healing: HealingSection,
 }
 
 /// How much of the disk and of memory the log of a node takes.

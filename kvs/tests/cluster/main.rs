@@ -4,6 +4,7 @@ mod backups;
 mod client;
 mod faults;
 mod harness;
+mod healing;
 mod inputs;
 mod interop;
 mod members;

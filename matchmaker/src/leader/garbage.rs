@@ -187,6 +187,7 @@ impl Leader {
 
     /// Takes every step that is possible now.
     pub(super) fn advance_garbage(&mut self, fx: &mut Fx) {
+        let keeps_spares = self.options.healing.is_on;
         let persisted_watermark = self.persisted_for_collection();
         let majority = self.matchmakers.majority();
         let Phase::Phase2(phase2) = &mut self.phase else { return };
@@ -211,7 +212,7 @@ impl Leader {
         if let Stage::Collecting { answers } = &phase2.garbage.stage
             && answers.len() >= majority
         {
-            phase2.finish_collection(fx);
+            phase2.finish_collection(keeps_spares, fx);
         }
     }
 
@@ -295,11 +296,16 @@ impl Leader {
 }
 
 impl Phase2 {
-    fn finish_collection(&mut self, fx: &mut Fx) {
+    /// Earlier rounds are collected. Spares that this leader may have vote again by itself are not
+    /// reported as retirable.
+    fn finish_collection(&mut self, keeps_spares: bool, fx: &mut Fx) {
         self.garbage.stage = Stage::Done;
         self.garbage.collected_watermark = self.round;
         let earlier = self.history.values().flat_map(Configuration::nodes);
-        self.garbage.retirable = earlier.filter(|node| !self.is_wanted(**node)).copied().collect();
+        let spares = &self.configuration.membership().acceptors;
+        let is_needed =
+            |node: &NodeId| self.is_wanted(*node) || (keeps_spares && spares.contains(node));
+        self.garbage.retirable = earlier.filter(|node| !is_needed(node)).copied().collect();
         self.history.clear();
         for requester in std::mem::take(&mut self.garbage.watchers) {
             self.report_collected(requester, fx);

@@ -41,6 +41,7 @@ impl Leader {
             return;
         }
         self.write(LeaderRecord::Matchmakers(generation), fx);
+        self.finish_matchmaker(fx);
         match &mut self.phase {
             Phase::Idle | Phase::Phase1(_) => return,
             Phase::Asking { answers, .. } => answers.clear(),

@@ -16,18 +16,19 @@
 
 mod garbage;
 mod handover;
+mod healing;
 mod histories;
 mod matching;
+mod options;
 mod phase1;
 mod phase2;
 mod reach;
 mod reads;
 mod transfer;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use paxos::actor::{Effects, NodeId};
 use paxos::configuration::Configuration;
@@ -40,79 +41,15 @@ use paxos::slot::Slot;
 use paxos::wire::{Decode, Encode};
 
 use crate::message::{
-    Epoch, FromMatchmaker, Generation, Heartbeat, Message, Progress, ReconfigureB, StatusA,
-    StatusB, ToApplication, ToProposer,
+    FromMatchmaker, Generation, Heartbeat, Message, Progress, ReconfigureB, StatusA, StatusB,
+    ToApplication, ToProposer,
 };
 use matching::Matching;
 use phase1::Phase1;
 use phase2::Phase2;
 
-/// What a proposer starts with. All of it changes later: it is what the cluster was founded with.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Deployment {
-    /// The generation of matchmakers that the cluster was founded with.
-    pub epoch: Epoch,
-    /// Its members; a majority is a quorum.
-    pub matchmakers: BTreeSet<NodeId>,
-    /// The acceptors of a cluster that has just been founded, and who else takes part.
-    pub initial: Configuration,
-    /// Exclusive; slots below are in the snapshot that every archive of the founding began with. Zero
-    /// in a cluster that began with nothing. Nothing is ever proposed below.
-    pub first: Slot,
-}
-
-/// The periods and limits of a leader.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LeaderOptions {
-    /// How often a leader shows itself, and checks that it has a quorum.
-    pub heartbeat: Range<Duration>,
-    /// A leader that has not heard a Phase 2 quorum for this long steps down.
-    pub quorum_timeout: Duration,
-    /// A campaign in which nothing moves for this long is given up; so is a reconfiguration to
-    /// acceptors that do not answer.
-    pub campaign: Range<Duration>,
-    /// What is not answered for this long is sent again.
-    pub resend: Range<Duration>,
-    /// The same for the steps of garbage collection.
-    pub garbage: Range<Duration>,
-    /// The size of one batch in bytes, unless a single submission is larger.
-    pub batch_bytes_max: usize,
-    /// Slots that are proposed and not chosen, at most.
-    pub pipeline_max: u64,
-    /// Size of all values that are not durable on f + 1 archives, in bytes. Further requests wait.
-    pub tail_bytes_max: usize,
-    /// Size of the requests that wait for a slot, in bytes. Further requests are dropped, and their
-    /// sessions send them again.
-    pub requests_bytes_max: usize,
-}
-
-impl Default for LeaderOptions {
-    fn default() -> Self {
-        let ms = Duration::from_millis;
-        Self {
-            heartbeat: ms(35)..ms(45),
-            quorum_timeout: ms(600),
-            campaign: ms(400)..ms(600),
-            resend: ms(60)..ms(90),
-            garbage: ms(15)..ms(25),
-            batch_bytes_max: 1 << 20,
-            pipeline_max: 4096,
-            tail_bytes_max: 256 << 20,
-            requests_bytes_max: 64 << 20,
-        }
-    }
-}
-
-/// What a leader holds, for whoever watches its limits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LeaderLoad {
-    /// Size of the values that are not durable on f + 1 archives, in bytes. At most
-    /// [`LeaderOptions::tail_bytes_max`] and one batch more; a new leader inherits as much.
-    pub tail_bytes: usize,
-    /// Size of the requests that wait for a slot, in bytes. At most
-    /// [`LeaderOptions::requests_bytes_max`].
-    pub requests_bytes: usize,
-}
+pub use healing::Heal;
+pub use options::{Deployment, HealingOptions, LeaderLoad, LeaderOptions};
 
 /// A timer of a leader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -129,6 +66,8 @@ pub enum LeaderTimer {
     Garbage,
     /// New acceptors did not answer for too long.
     Reach,
+    /// Ask who is there, and see who is not.
+    Watch,
 }
 
 /// A durable fact of a leader.
@@ -303,6 +242,7 @@ impl Leader {
             LeaderTimer::Resend => self.on_resend(fx),
             LeaderTimer::Garbage => self.on_garbage_timer(fx),
             LeaderTimer::Reach => self.on_reach_timer(fx),
+            LeaderTimer::Watch => self.on_watch_timer(fx),
         }
         self.check_invariants();
     }
@@ -368,6 +308,7 @@ impl Leader {
         if known <= Some(m.persisted_watermark) {
             self.archives.insert(from, m);
         }
+        self.hear_archive(from);
         self.raise_persisted(self.persisted_watermark(), fx);
         self.advance_garbage(fx);
     }
@@ -430,6 +371,7 @@ impl Leader {
             archives: self.archives.clone(),
             quarantined: phase2.histories.quarantined().clone(),
             disputed_at: phase2.histories.disputed_at(),
+            healing: self.healing_status(),
         };
         fx.send(from, ToApplication::StatusB(status));
     }
@@ -476,6 +418,7 @@ impl Leader {
             LeaderTimer::Resend,
             LeaderTimer::Garbage,
             LeaderTimer::Reach,
+            LeaderTimer::Watch,
         ] {
             fx.cancel_timer(timer);
         }

@@ -28,6 +28,7 @@ use super::matching::{Matched, Matching};
 use super::phase1::Phase1;
 use super::reach::Reach;
 use super::reads::Reads;
+use super::watch::Watch;
 use super::{Fx, Leader, LeaderLoad, LeaderOptions, LeaderTimer, Phase};
 use crate::message::ReconfigureA;
 
@@ -116,6 +117,8 @@ pub(super) struct Phase2 {
     pub(super) active: Option<Requester>,
     /// The chosen watermark when the resend timer was last set.
     resend_mark: Slot,
+    /// Who is there.
+    pub(super) watch: Watch,
 }
 
 impl Phase2 {
@@ -332,6 +335,7 @@ impl Leader {
             queued: None,
             active: None,
             resend_mark: base,
+            watch: Watch::new(phase1.round),
         };
         for slot in (base.0..end.0).map(Slot) {
             let vote = votes.remove(&slot).filter(|_| !mutant::is_on(Mutant::FillHolesBlindly));
@@ -348,6 +352,7 @@ impl Leader {
         self.show_itself(fx);
         self.beat(fx);
         self.start_garbage(fx);
+        self.start_watch(fx);
         self.follow_newest(fx);
     }
 
@@ -403,6 +408,7 @@ impl Leader {
         if let (Some(requester), Phase::Phase2(phase2)) = (requester, &mut self.phase) {
             phase2.watch_collection(requester, fx);
         }
+        self.finish_acceptor(fx);
         self.show_itself(fx);
     }
 

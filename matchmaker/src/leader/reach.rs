@@ -23,7 +23,7 @@ use super::phase2::{Next, Phase2};
 use super::{Fx, Leader, LeaderTimer, Phase};
 use crate::message::{Progress, ReconfigureB, ToApplication};
 
-/// Sets the questions of leaders apart from those of elections.
+/// Sets these questions of leaders apart from those of elections, and of the watch.
 const NONCE: u64 = 1 << 63;
 
 /// What is known of new acceptors.
@@ -83,6 +83,7 @@ impl Leader {
     /// Counts a new acceptor that is there.
     pub(super) fn on_probe_b(&mut self, from: NodeId, m: &ProbeB, fx: &mut Fx) {
         let Phase::Phase2(phase2) = &mut self.phase else { return };
+        phase2.watch.hear(from, m.nonce);
         let Some(next) = &mut phase2.next else { return };
         let Reach::Asked(answers) = &mut next.reach else { return };
         let position = next.matching.configuration.position(from);
@@ -106,6 +107,7 @@ impl Leader {
             fx.send(requester.node, ToApplication::ReconfigureB(m));
         }
         fx.set_timer(LeaderTimer::Resend, self.options.resend.clone());
+        self.fail_acceptor(fx);
         self.finish_matching(fx);
     }
 

@@ -29,11 +29,13 @@ impl Leader {
         }
     }
 
-    /// Campaigns in the place of a leader that wants to go.
+    /// Campaigns in the place of a leader that wants to go. A higher round of its own is of a campaign
+    /// that failed, and says nothing of that leader.
     pub(super) fn on_take_over(&mut self, from: NodeId, m: TakeOver, fx: &mut Fx) {
-        let is_present = m.round >= self.seen && m.round.owner == from;
-        if self.phase == Phase::Idle && is_present && self.is_proposer() {
-            self.seen = m.round;
+        let is_present = m.round >= self.seen || self.seen.owner == self.node;
+        let is_own = m.round.owner == from;
+        if self.phase == Phase::Idle && is_present && is_own && self.is_proposer() {
+            self.seen = self.seen.max(m.round);
             self.campaign(fx);
         }
     }

@@ -62,7 +62,7 @@ impl Installing {
     }
 
     pub(super) fn requester(&self) -> Option<Requester> {
-        self.wish().map(|wish| wish.requester)
+        self.wish().and_then(|wish| wish.requester)
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -125,10 +125,15 @@ impl Installing {
         fx.broadcast(proposers.difference(&self.aware), m);
     }
 
-    fn finished(&self, proposers: &BTreeSet<NodeId>) -> HandoverProgress {
+    fn finished(
+        &self,
+        proposers: &BTreeSet<NodeId>,
+        spares: &BTreeSet<NodeId>,
+    ) -> HandoverProgress {
         let generation = self.successor.generation.clone();
         let unaware: BTreeSet<NodeId> = proposers.difference(&self.aware).copied().collect();
         let old = self.successor.previous.difference(&generation.members);
+        let old = old.filter(|node| !spares.contains(node));
         let retirable = old.filter(|_| unaware.is_empty()).copied().collect();
         HandoverProgress::Finished { generation, retirable, unaware }
     }
@@ -149,7 +154,7 @@ impl Reconfigurer {
         };
         if let Some(other) = other {
             let generation = generation.clone();
-            other.requester.tell(HandoverProgress::Superseded { generation }, fx);
+            other.tell(HandoverProgress::Superseded { generation }, fx);
         }
         self.pending.clear();
         self.phase = Phase::Installing(Box::new(Installing {
@@ -216,7 +221,7 @@ impl Reconfigurer {
         let is_telling = matches!(installing.stage, Stage::Telling { .. });
         if is_telling && installing.is_findable(&self.proposers) {
             if let Some(requester) = installing.requester() {
-                let finished = installing.finished(&self.proposers);
+                let finished = installing.finished(&self.proposers, &self.spares);
                 self.last = Some((requester, finished.clone()));
                 requester.tell(finished, fx);
             }

@@ -80,8 +80,17 @@ struct Requester {
 /// A handover that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Wish {
-    requester: Requester,
+    /// Who waits for it; nobody if the leader beside this driver wants it.
+    requester: Option<Requester>,
     members: BTreeSet<NodeId>,
+}
+
+impl Wish {
+    fn tell(&self, progress: HandoverProgress, fx: &mut Fx) {
+        if let Some(requester) = self.requester {
+            requester.tell(progress, fx);
+        }
+    }
 }
 
 /// How far a handover is.
@@ -118,6 +127,8 @@ pub struct Reconfigurer {
     node: NodeId,
     /// All proposers, as far as is known: they must find the new matchmakers.
     proposers: BTreeSet<NodeId>,
+    /// Matchmakers that may be needed again without anybody asking for them: never retirable.
+    spares: BTreeSet<NodeId>,
     options: ReconfigurerOptions,
     /// The highest round that it has used in any decree. Durable before its first message.
     used: Round,
@@ -138,6 +149,7 @@ impl Reconfigurer {
         Self {
             node,
             proposers,
+            spares: BTreeSet::new(),
             options,
             used: Round::ZERO,
             nonce: 0,
@@ -151,6 +163,13 @@ impl Reconfigurer {
     pub fn learn_proposers(&mut self, proposers: &BTreeSet<NodeId>) {
         if self.proposers != *proposers {
             self.proposers.clone_from(proposers);
+        }
+    }
+
+    /// Learns which matchmakers may be needed again without anybody asking for them.
+    pub fn learn_spares(&mut self, spares: &BTreeSet<NodeId>) {
+        if self.spares != *spares {
+            self.spares.clone_from(spares);
         }
     }
 
@@ -240,8 +259,19 @@ impl Reconfigurer {
             );
             return requester.tell(HandoverProgress::Refused { reason }, fx);
         }
+        self.start_reaching(Wish { requester: Some(requester), members: m.members }, fx);
+    }
+
+    /// Hands over to `members` because the leader beside this driver wants it, unless a handover is under
+    /// way: what an operator has asked for goes first.
+    pub fn replace(&mut self, members: BTreeSet<NodeId>, fx: &mut Fx) {
+        if !self.is_busy() {
+            self.start_reaching(Wish { requester: None, members }, fx);
+        }
+    }
+
+    fn start_reaching(&mut self, wish: Wish, fx: &mut Fx) {
         self.nonce += 1;
-        let wish = Wish { requester, members: m.members };
         self.phase = Phase::Reaching { wish, answers: BTreeSet::new() };
         fx.set_timer(ReconfigurerTimer::Patience, self.options.patience.clone());
         self.ask(fx);
@@ -251,9 +281,9 @@ impl Reconfigurer {
     fn requester(&self) -> Option<Requester> {
         match &self.phase {
             Phase::Idle | Phase::Waiting(_) => None,
-            Phase::Reaching { wish, .. } => Some(wish.requester),
+            Phase::Reaching { wish, .. } => wish.requester,
             Phase::Stopping { wish, .. } | Phase::Deciding { wish, .. } => {
-                wish.as_ref().map(|wish| wish.requester)
+                wish.as_ref().and_then(|wish| wish.requester)
             }
             Phase::Installing(installing) => installing.requester(),
         }
@@ -338,7 +368,7 @@ impl Reconfigurer {
         }
         if let Some(wish) = wish {
             let generation = present.clone();
-            wish.requester.tell(HandoverProgress::Superseded { generation }, fx);
+            wish.tell(HandoverProgress::Superseded { generation }, fx);
         }
         self.phase = Phase::Idle;
         fx.cancel_timer(ReconfigurerTimer::Resend);
@@ -357,7 +387,7 @@ impl Reconfigurer {
             }
             Phase::Reaching { wish, answers } => {
                 let silent = wish.members.difference(answers).copied().collect();
-                wish.requester.tell(HandoverProgress::Unreachable { silent }, fx);
+                wish.tell(HandoverProgress::Unreachable { silent }, fx);
                 self.phase = Phase::Idle;
                 fx.cancel_timer(ReconfigurerTimer::Resend);
             }

@@ -25,6 +25,7 @@ fn a_leader_steps_down_before_a_higher_promise_of_another() {
         LeaderTimer::Resend,
         LeaderTimer::Garbage,
         LeaderTimer::Reach,
+        LeaderTimer::Watch,
     ];
     assert_eq!(fx, Fx { timers: timers.map(TimerChange::Cancel).into(), ..Fx::new() });
     assert!(!world.leader(ONE).is_active());

@@ -18,7 +18,7 @@ const fn inside(
 }
 
 /// All of them.
-pub(super) const ALL: [Description; 87] = [
+pub(super) const ALL: [Description; 93] = [
     inside(
         Mutant::PageSkipsVote,
         "R03c",
@@ -516,5 +516,41 @@ pub(super) const ALL: [Description; 87] = [
         "R97b",
         "what replicas have executed below different slots is compared",
         &["A28"],
+    ),
+    inside(
+        Mutant::HealsWithSilentSpare,
+        "R100",
+        "a leader replaces a member by a spare that does not answer",
+        &["A26"],
+    ),
+    inside(
+        Mutant::HealsTwoAtOnce,
+        "R101",
+        "a leader replaces a member before the last replacement is collected",
+        &["A26"],
+    ),
+    inside(
+        Mutant::StalledLeaderStays,
+        "R102",
+        "a leader does not give up when its disk has stalled",
+        &["A27"],
+    ),
+    inside(
+        Mutant::SuspectAtOnce,
+        "R103",
+        "a leader suspects a member after one question without an answer",
+        &["A26"],
+    ),
+    inside(
+        Mutant::HealsWithoutQuorum,
+        "R104",
+        "a leader moves to acceptors of which too few answer",
+        &["A26"],
+    ),
+    inside(
+        Mutant::HealsOnOneProcess,
+        "R105",
+        "a leader prefers spares of processes that have a member already",
+        &["A26"],
     ),
 ];

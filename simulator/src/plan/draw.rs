@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use matchmaker::leader::LeaderOptions;
+use matchmaker::leader::{HealingOptions, LeaderOptions};
 use paxos::acceptor::AcceptorOptions;
 use paxos::election::ElectionOptions;
 use paxos::quorum::QuorumSystem;
@@ -25,6 +25,12 @@ const STORM_PERMILLE: u64 = 150;
 
 /// In so many of a thousand runs ambushes wait for one process after the other.
 const HUNT_PERMILLE: u64 = 250;
+
+/// In so many of a thousand runs leaders replace silent members by themselves.
+const HEALING_PERMILLE: u64 = 500;
+
+/// Longer than faults last.
+const DEAD_US: u64 = 60_000 * MS;
 
 /// So many of a thousand runs have spare processes.
 const POOL_PERMILLE: u64 = 330;
@@ -48,7 +54,7 @@ impl Plan {
             wake_us: random.pick([0..60, 0..5, 0..800]),
             compact_above_bytes: random.pick([1 << 30, 64 << 10, 16 << 10, 4 << 10]),
             is_encoded: random.permille(250),
-            weather: weather(&mut Random::stream(seed, (Purpose::Plan, 3))),
+            weather: weather(&mut Random::stream(seed, (Purpose::Plan, 5))),
             faults: Vec::new(),
             wishes: Vec::new(),
             clients: random.pick([1, 2, 4, 8]),
@@ -56,7 +62,17 @@ impl Plan {
             calls_max: u64::MAX,
             faulty_us,
         };
-        plan.with_shape(shape)
+        plan.with_healing().with_shape(shape)
+    }
+
+    /// Leaders suspect soon, and in some runs replace by themselves.
+    fn with_healing(mut self) -> Self {
+        let mut random = Random::stream(self.seed, (Purpose::Plan, 3));
+        let leader = &mut self.options.leader;
+        let suspect_after = leader.heartbeat.end * random.pick([5, 8, 12]);
+        let is_on = random.permille(HEALING_PERMILLE);
+        leader.healing = HealingOptions { is_on, suspect_after };
+        self
     }
 
     /// The same run on another cluster: what depends on the processes is drawn for them.
@@ -73,6 +89,7 @@ impl Plan {
         // Where processes come and go, the operator is who loses them.
         let mortal = mortal.filter(|_| !places.has_spares());
         self.faults = faults(&mut random, count, mortal, self.faulty_us);
+        stall_and_kill(self.seed, count, &mut self.faults);
         self.faults.extend(hunt(self.seed, count, self.faulty_us));
         self.faults.sort_by_key(|fault| fault.at_us);
         if places.has_spares() {
@@ -97,7 +114,7 @@ fn weather(random: &mut Random) -> Weather {
 
 /// Ambushes, one after the other: what a process does when it comes back is half done as well.
 fn hunt(seed: u64, processes: usize, until: u64) -> Vec<Planned<Fault>> {
-    let mut random = Random::stream(seed, (Purpose::Plan, 4));
+    let mut random = Random::stream(seed, (Purpose::Plan, 6));
     let mut faults = Vec::new();
     if !random.permille(HUNT_PERMILLE) {
         return faults;
@@ -154,6 +171,7 @@ fn options(random: &mut Random, small: &mut Random) -> Options {
             pipeline_max: if is_tight { random.pick([1, 2, 5]) } else { leader.pipeline_max },
             tail_bytes_max: if is_tight { 6000 } else { leader.tail_bytes_max },
             requests_bytes_max: if is_tight { 3000 } else { leader.requests_bytes_max },
+            healing: leader.healing.clone(),
         },
         session: SessionOptions {
             request_timeout: Duration::from_secs(2),
@@ -317,7 +335,10 @@ fn wishes(
         wishes.push(Planned { at_us, what: Wish::draw(random, pool) });
         if random.permille(400) {
             let at_us = at_us + random.within(if is_burst { 0..4 * MS } else { 0..200 * MS });
-            wishes.push(Planned { at_us, what: Wish::handover(random, places, mortal.is_some()) });
+            wishes.push(Planned {
+                at_us,
+                what: Wish::handover(random, places, mortal.is_some(), None),
+            });
         }
     }
     if places.has_spares() {
@@ -325,6 +346,28 @@ fn wishes(
     }
     wishes.sort_by_key(|wish| wish.at_us);
     wishes
+}
+
+/// Has some faults be disks of leaders that stall for long, and in some runs one a process that is dead until the
+/// faults stop. Drawn apart, so that all else in a run is as it would be without.
+fn stall_and_kill(seed: u64, processes: usize, faults: &mut [Planned<Fault>]) {
+    let mut random = Random::stream(seed, (Purpose::Plan, 4));
+    let is_lost = |fault: &Fault| matches!(fault, Fault::Wipe { .. } | Fault::Corrupt { .. });
+    let permille = random.pick([0, 100, 300]);
+    for fault in faults.iter_mut().filter(|fault| !is_lost(&fault.what)) {
+        if random.permille(permille) {
+            let for_us = random.within(600 * MS..4000 * MS);
+            let target = Target::Leader(random.index(processes));
+            fault.what = Fault::SlowDisk { target, sync_us: 2 * for_us, for_us };
+        }
+    }
+    let chosen = random.index(faults.len().max(1));
+    let (target, is_power_cut) = (Target::Process(random.index(processes)), random.permille(500));
+    let is_chosen = random.permille(300);
+    let Some(fault) = faults.get_mut(chosen).filter(|_| is_chosen) else { return };
+    if !is_lost(&fault.what) {
+        fault.what = Fault::Crash { target, is_power_cut, down_us: DEAD_US };
+    }
 }
 
 /// Has many ambushes wait for a change of members.
@@ -400,10 +443,26 @@ impl Wish {
         Self::Acceptors { system, acceptors }
     }
 
+    /// Random acceptors of `pool` of which any one may be dead.
+    pub fn majority(random: &mut Random, mut pool: Vec<usize>) -> Self {
+        let count = 3.min(pool.len());
+        let acceptors = (0..count).map(|_| pool.remove(random.index(pool.len()))).collect();
+        Self::Acceptors { system: QuorumSystem::Majority, acceptors }
+    }
+
     /// Random matchmakers, three or five, and one or two proposers that are asked for them. If a
-    /// process may be lost for good, it may cost each choice one vote.
-    pub fn handover(random: &mut Random, places: &Places, is_spread: bool) -> Self {
-        let mut pool = Self::pool(random, (places, Role::Matchmaker), is_spread, None);
+    /// process may be lost for good, it may cost each choice one vote; and if enough others are there, none
+    /// is of the process `lost`.
+    pub fn handover(
+        random: &mut Random,
+        places: &Places,
+        is_spread: bool,
+        lost: Option<usize>,
+    ) -> Self {
+        let mut pool = Self::pool(random, (places, Role::Matchmaker), is_spread, lost);
+        if pool.len() < 3 {
+            pool = Self::pool(random, (places, Role::Matchmaker), is_spread, None);
+        }
         let count = if pool.len() >= 5 && random.permille(300) { 5 } else { 3 };
         let matchmakers = (0..count).map(|_| pool.remove(random.index(pool.len()))).collect();
         let mut drivers: Vec<usize> = (0..places.every(Role::Proposer).len()).collect();

@@ -275,6 +275,8 @@ impl Places {
             joining: BTreeSet::new(),
             sessions: every(Role::Session),
             applications: (0..self.founder_count).map(|index| places.application(index)).collect(),
+            acceptors: every(Role::Acceptor),
+            matchmakers: every(Role::Matchmaker),
             directory: Vec::new(),
         };
         let initial = Configuration::new(1, QuorumSystem::Majority, members)

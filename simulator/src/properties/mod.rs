@@ -15,7 +15,9 @@ mod decree;
 mod exactly_once;
 mod fold;
 mod generations;
+mod giving_up;
 mod handed_over;
+mod healing;
 mod ledger;
 mod licence;
 mod limits;
@@ -100,7 +102,7 @@ impl fmt::Display for Property {
 }
 
 /// All properties, in the order of the catalogue.
-pub const ALL: [Property; 39] = [
+pub const ALL: [Property; 41] = [
     agreement::PROPERTY,
     chosen_slot::PROPERTY,
     one_value::PROPERTY,
@@ -126,6 +128,8 @@ pub const ALL: [Property; 39] = [
     standing::PROPERTY,
     quarantine::PROPERTY,
     sources::PROPERTY,
+    healing::PROPERTY,
+    giving_up::PROPERTY,
     one_successor::PROPERTY,
     handed_over::PROPERTY,
     stopped::PROPERTY,
@@ -245,6 +249,8 @@ pub struct Ghost {
     active: BTreeMap<(NodeId, u64), Round>,
     /// Acceptors whose machines were switched off, with the round that was the evidence.
     pub retired: BTreeMap<NodeId, Round>,
+    /// What each leader has heard.
+    hearings: BTreeMap<NodeId, healing::Hearing>,
 }
 
 impl Ghost {
@@ -281,6 +287,7 @@ impl Ghost {
             pipeline_max,
             active: BTreeMap::new(),
             retired: BTreeMap::new(),
+            hearings: BTreeMap::new(),
         };
         ghost.found();
         ghost
@@ -335,6 +342,7 @@ impl Ghost {
     /// A message leaves its sender.
     pub fn on_leave(&mut self, from: NodeId, to: NodeId, message: &Message) -> Verdict {
         self.check_ledger(from, message)?;
+        self.note_question(from, to, message);
         match message {
             Message::Acceptor(m) => self.on_leave_to_acceptor(from, to, m),
             Message::Proposer(ToProposer::Acceptor(FromAcceptor::Phase1B(m))) => {

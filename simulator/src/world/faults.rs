@@ -11,6 +11,9 @@ use crate::properties;
 use crate::random::Random;
 use crate::trace::Kind;
 
+/// A sync that takes longer than this has stalled.
+const STALL_US: u64 = 900 * crate::MS;
+
 /// A disk that is slow until some time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SlowDisk {
@@ -181,6 +184,19 @@ impl<W: Workload> World<W> {
             }
         }
         self.processes.iter_mut().for_each(|process| process.paused_until = 0);
+    }
+
+    /// Syncs that have stalled end.
+    pub(super) fn end_stalls(&mut self) {
+        let soon = (self.now + STALL_US, u64::MAX);
+        let late = self.queue.range(soon..);
+        let late =
+            late.filter(|(_, event)| matches!(event, Event::Synced { .. })).map(|(at, _)| *at);
+        for at in late.collect::<Vec<_>>() {
+            if let Some(event) = self.queue.remove(&at) {
+                self.push(0, event);
+            }
+        }
     }
 
     /// A process dies, and comes back after a while.

@@ -5,7 +5,8 @@
 //!   1 s  one last reconfiguration, repeated until it is collected; what it retires is switched off
 //!        one more handover as well, repeated until it is finished
 //!   3 s  from here on every new call succeeds, and the leader stays
-//!   6 s  the reconfiguration is active and collected; then the leader crashes, for a while
+//!   6 s  the reconfiguration is active and collected; then the leader crashes, for a while; where
+//!        leaders heal the cluster by themselves, until spares must have taken its place
 //!  10 s  from here on every new call succeeds again
 //!  12 s  calls stop
 //!  12.5  one more of each, which must end without any traffic
@@ -38,6 +39,7 @@ pub(super) enum Step {
     RepeatHandover(u64),
     Strict,
     LoseLeader,
+    CheckHealed(usize),
     StrictAgain,
     Quiet,
     Ask,
@@ -70,17 +72,24 @@ const EXCHANGES_US: u64 = 3000 * MS;
 /// For how long the leader is down at most.
 const LEADER_DOWN_US: u64 = 1500 * MS;
 
+/// For how long it is down where leaders heal the cluster by themselves.
+const HEALED_US: u64 = 6100 * MS;
+
 impl<W: Workload> World<W> {
     pub(super) fn heal(&mut self, step: Step) -> Verdict {
         self.note(None, Kind::Heal, format!("healing: {step:?}"));
         match step {
             Step::Heal => self.stop_faults(),
             Step::Reconfigure => {
-                let lost = self.lost();
+                let (lost, is_healing) = (self.lost(), self.is_healing());
+                let is_spread = self.must_spread();
                 let random = &mut self.operator.random;
                 let from = (&self.places, Role::Acceptor);
-                let pool = Wish::pool(random, from, lost.is_some(), lost);
-                let wish = Wish::draw(random, pool);
+                let pool = Wish::pool(random, from, is_spread, lost);
+                let wish = match is_healing {
+                    true => Wish::majority(random, pool),
+                    false => Wish::draw(random, pool),
+                };
                 let token = self.wish(wish);
                 self.push(REPEAT_US, Event::Heal(Step::Repeat(token)));
             }
@@ -91,8 +100,11 @@ impl<W: Workload> World<W> {
                 }
             }
             Step::HandOver => {
-                let is_spread = self.lost().is_some();
-                let wish = Wish::handover(&mut self.operator.random, &self.places, is_spread);
+                let is_spread = self.must_spread();
+                // To hand over to one that is lost would be to undo what the leader does.
+                let lost = self.lost().filter(|_| self.is_healing());
+                let random = &mut self.operator.random;
+                let wish = Wish::handover(random, &self.places, is_spread, lost);
                 let token = self.wish(wish);
                 self.push(REPEAT_HANDOVER_US, Event::Heal(Step::RepeatHandover(token)));
             }
@@ -115,6 +127,7 @@ impl<W: Workload> World<W> {
             }
             Step::StrictAgain => self.calls.expect_success(self.now),
             Step::LoseLeader => return self.lose_leader(),
+            Step::CheckHealed(dead) => return self.check_healed(dead),
             Step::Quiet => {
                 self.is_busy = false;
                 return self.calls.check_success();
@@ -135,6 +148,7 @@ impl<W: Workload> World<W> {
         self.slow_disks.fill(SlowDisk::default());
         self.failing_disks.fill(None);
         self.end_pauses();
+        self.end_stalls();
         for index in 0..self.processes.len() {
             self.push(0, Event::Start(index));
             // A turn that was put off until the end of a pause comes now.
@@ -144,6 +158,11 @@ impl<W: Workload> World<W> {
         for (at_ms, step) in TIMETABLE {
             self.push(at_ms * MS + extra_us, Event::Heal(step));
         }
+    }
+
+    /// Whether no process may have two of the last acceptors or matchmakers.
+    fn must_spread(&self) -> bool {
+        self.lost().is_some() || self.is_healing()
     }
 
     fn lost(&self) -> Option<usize> {
@@ -171,6 +190,10 @@ impl<W: Workload> World<W> {
             return late("no leader", "nobody leads".into());
         };
         let down_us = self.operator.random.within(MS..LEADER_DOWN_US);
+        if self.is_healing() && self.survives(leader) {
+            self.push(HEALED_US, Event::Heal(Step::CheckHealed(leader)));
+            return self.crash(leader, true, HEALED_US + MS);
+        }
         self.crash(leader, true, down_us)
     }
 

@@ -1,7 +1,7 @@
 //! What happens to a message: it departs, it is judged, it travels, it arrives.
 
 use bytes::Bytes;
-use matchmaker::message::Message;
+use matchmaker::message::{Message, ToProposer};
 use matchmaker::node::NodeRecord;
 use paxos::actor::NodeId;
 use paxos::wire;
@@ -43,6 +43,9 @@ impl<W: Workload> World<W> {
         let ends = (envelope.from, envelope.to);
         self.summary.coverage.on_leave(index, ends, &envelope.message, &self.ghost);
         self.ghost.on_leave(envelope.from, envelope.to, &envelope.message)?;
+        if let Message::Proposer(ToProposer::TakeOver(_)) = &envelope.message {
+            self.note_heir(envelope.from);
+        }
         self.carry(index, envelope)
     }
 
@@ -86,6 +89,7 @@ impl<W: Workload> World<W> {
         }
         if to.process == from {
             self.trace_message(&envelope, [Some(0), None]);
+            self.hear_sign(envelope.from, envelope.to, &envelope.message);
             if self.places.role(envelope.to).is_none() {
                 return self.hear_return(from, &envelope.message);
             }
@@ -134,6 +138,7 @@ impl<W: Workload> World<W> {
             }
             return Ok(());
         }
+        self.hear_sign(envelope.from, envelope.to, &envelope.message);
         let inbox = &mut self.processes[to.process].inbox;
         if self.mutation.is_none() {
             inbox.push_back(envelope);

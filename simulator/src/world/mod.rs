@@ -13,6 +13,7 @@
 //! | `handovers` | other matchmakers |
 //! | `exchanges` | processes that come and go |
 //! | `faults`, `ambush` | what strikes, at a time or at a moment |
+//! | `watching` | what leaders do about silent members |
 //! | `healing` | the end of a run, in which all must become well |
 
 mod ambush;
@@ -28,6 +29,7 @@ mod operator;
 mod process;
 mod start;
 mod summary;
+mod watching;
 
 use std::collections::BTreeMap;
 
@@ -406,6 +408,7 @@ impl<W: Workload> World<W> {
         }
         self.judge_execution(index)?;
         self.observe_actors(index);
+        self.watch_leader(index)?;
         for envelope in out.left.drain(..) {
             self.depart(index, envelope)?;
         }

@@ -180,7 +180,9 @@ impl<W: Workload> World<W> {
                     self.operator.status = Some(m);
                 }
             }
-            Message::Application(ToApplication::Return(_) | ToApplication::Heartbeat(_))
+            Message::Application(
+                ToApplication::Return(_) | ToApplication::Heartbeat(_) | ToApplication::Healing(_),
+            )
             | Message::Acceptor(_)
             | Message::Matchmaker(_)
             | Message::Proposer(_)
