@@ -226,7 +226,7 @@ impl Mutation {
 
     /// All bugs.
     pub fn all() -> impl Iterator<Item = &'static Description> {
-        Self::OUTSIDE.iter().chain(&inside::ALL)
+        Self::OUTSIDE.iter().chain(inside::all())
     }
 
     /// What it is.

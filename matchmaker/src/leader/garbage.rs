@@ -22,7 +22,8 @@ use paxos::mutant::{self, Mutant};
 use paxos::round::Round;
 use paxos::slot::Slot;
 
-use super::phase2::{Phase2, Requester};
+use super::matching::Requester;
+use super::phase2::Phase2;
 use super::{Fx, Leader, LeaderTimer, Phase};
 use crate::message::{
     CollectedA, GarbageA, GarbageB, Progress, ReconfigureB, ToApplication, ToMatchmaker,

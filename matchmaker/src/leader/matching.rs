@@ -17,7 +17,7 @@ use paxos::quorum::MemberSet;
 use paxos::round::Round;
 use paxos::slot::Slot;
 
-use super::phase2::{Next, Phase2, Requester};
+use super::phase2::{Next, Phase2};
 use super::reach::Reach;
 use super::{Fx, Leader, LeaderRecord, LeaderTimer, Phase};
 use crate::message::{
@@ -34,6 +34,15 @@ pub(super) struct Matching {
     pub(super) configuration: Configuration,
     /// The answers, by matchmaker.
     pub(super) answers: BTreeMap<NodeId, MatchB>,
+}
+
+/// Who asked for a reconfiguration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Requester {
+    /// Where the answer goes.
+    pub(super) node: NodeId,
+    /// Names the request.
+    pub(super) token: u64,
 }
 
 /// What a majority of the matchmakers said together.

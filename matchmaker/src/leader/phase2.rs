@@ -24,7 +24,7 @@ use paxos::slot::Slot;
 
 use super::garbage::Garbage;
 use super::histories::Histories;
-use super::matching::{Matched, Matching};
+use super::matching::{Matched, Matching, Requester};
 use super::phase1::Phase1;
 use super::reach::Reach;
 use super::reads::Reads;
@@ -34,15 +34,6 @@ use crate::message::ReconfigureA;
 
 /// Slots that are proposed again in one go, at most.
 const RESEND_MAX: usize = 64;
-
-/// Who asked for a reconfiguration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Requester {
-    /// Where the answer goes.
-    pub(super) node: NodeId,
-    /// Names the request.
-    pub(super) token: u64,
-}
 
 /// A reconfiguration under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

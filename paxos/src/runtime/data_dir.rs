@@ -383,6 +383,7 @@ fn check_new(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::durable_file::FORMAT;
     use super::*;
 
     #[test]
@@ -468,7 +469,8 @@ mod tests {
         bytes[16..20].copy_from_slice(&crc.to_le_bytes());
         fs::write(&path, &bytes).unwrap();
         let error = DataDir::open(directory.path(), "demo", "n1").unwrap_err().to_string();
-        assert!(error.contains("format 1") && error.contains("reads format 3"), "{error}");
+        let format = format!("reads format {FORMAT}");
+        assert!(error.contains("format 1") && error.contains(&format), "{error}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::checker::{
 use crate::random::Random;
 
 /// Clients go on to other keys after this time.
-const KEY_LIFE_US: u64 = 400 * MS;
+const KEY_LIFE_US: u64 = 200 * MS;
 
 /// A kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
