@@ -213,7 +213,7 @@ impl Mutation {
             Self::ForgetChunks,
             "R66",
             "the beginning of a snapshot is missing after a restart",
-            &["A22"],
+            &["A22", "D2"],
         ),
         bug(Self::IgnoreFailedSync, "R68", "an error of a sync is ignored", &["D2", "D5"]),
         bug(

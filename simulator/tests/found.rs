@@ -12,7 +12,7 @@ const FOUND: [(&str, u64, &str); 2] = [
     // The finished collection of the round before was reported at a switch.
     ("R43b", 0, "A11"),
     // What was read back from the page cache was taken for durable.
-    ("R69", 0, "D2"),
+    ("R69", 29, "D2"),
 ];
 
 const DOCUMENT: &str = include_str!("../../docs/invariants.md");

@@ -181,7 +181,7 @@ pub(super) const ALL: [Description; 53] = [
         Mutant::EarlierMatchBCounts,
         "R74d",
         "a matchmaker's answer for an earlier round counts for the present one",
-        &["A7"],
+        &["A7", "A10"],
     ),
     inside(
         Mutant::QuestionsRestart,

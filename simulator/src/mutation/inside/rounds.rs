@@ -157,7 +157,7 @@ pub(super) const ALL: [Description; 40] = [
         Mutant::OldRoundGoesOn,
         "R30b",
         "after a switch new slots are proposed in the round before",
-        &["A17", "A19"],
+        &["A17", "A10", "A19"],
     ),
     inside(
         Mutant::SkipPhase1,
