@@ -72,6 +72,22 @@ pub fn trace_seed(
     panics::caught(run).unwrap_or_else(|panic| (aborted(&panic), None))
 }
 
+/// The same, with what actors did, step by step, as lines of JSON: see `simulator events --help`.
+pub fn watch_seed(
+    seed: u64,
+    reduction: &Reduction,
+    mutation: Option<Mutation>,
+) -> (Report, Option<String>) {
+    Mutation::select(mutation);
+    let run = || {
+        let plan = Plan::draw(seed).reduced(reduction);
+        let mut world = World::new(plan, Objects::default(), mutation);
+        world.watch();
+        (world.run(), world.into_steps())
+    };
+    panics::caught(run).unwrap_or_else(|panic| (aborted(&panic), None))
+}
+
 impl Swarm {
     /// Runs all seeds; `on_run` is told of each that ended, from several threads.
     ///

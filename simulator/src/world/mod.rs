@@ -13,6 +13,7 @@
 //! | `handovers` | other matchmakers |
 //! | `exchanges` | processes that come and go |
 //! | `faults`, `ambush` | what strikes, at a time or at a moment |
+//! | `watching` | what actors did, as data |
 //! | `healing` | the end of a run, in which all must become well |
 
 mod ambush;
@@ -28,6 +29,7 @@ mod operator;
 mod process;
 mod start;
 mod summary;
+mod watching;
 
 use std::collections::BTreeMap;
 
@@ -44,6 +46,7 @@ use crate::panics;
 use crate::plan::{Place, Places, Plan, Role};
 use crate::properties::{self, Calls, Failure, Ghost, Ledger, Room, Verdict};
 use crate::random::{Purpose, Random};
+use crate::steps::Steps;
 use crate::trace::{Recorder, Trace};
 use crate::workload::{Observed, Workload};
 
@@ -126,6 +129,7 @@ pub struct World<W: Workload> {
     next_token: u64,
     mutation: Option<Mutation>,
     recorder: Option<Recorder>,
+    steps: Option<Steps>,
     digest: Digest,
     scratch: Vec<u8>,
     summary: Summary,
@@ -174,6 +178,7 @@ impl<W: Workload> World<W> {
             next_token: 1,
             mutation,
             recorder: None,
+            steps: None,
             digest: Digest::default(),
             scratch: Vec::new(),
             summary: Summary::default(),
@@ -370,6 +375,9 @@ impl<W: Workload> World<W> {
             self.processes[index].disk.lose_running();
         }
         let synced = self.processes[index].disk.finish_sync();
+        // Before anyone judges them: that may end the run.
+        let taken = self.processes[index].release_steps();
+        self.tell_steps(taken);
         self.judge_records(index, synced.records)?;
         if synced.has_forgotten {
             self.processes[index].on_forgotten();
@@ -399,6 +407,7 @@ impl<W: Workload> World<W> {
     /// Carries out what a process wants done, and judges it.
     fn settle(&mut self, index: usize, out: &mut Outbox) -> Verdict {
         self.summary.events += out.steps;
+        self.tell_steps(std::mem::take(&mut out.taken));
         if let Some((node, violation)) = out.violations.first() {
             let name = self.places.name(*node);
             let detail = format!("{name}: {}: {}", violation.invariant, violation.detail);

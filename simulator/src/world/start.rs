@@ -130,6 +130,7 @@ impl<W: Workload> World<W> {
         self.note(Some(index), Kind::Start, "starts");
         self.observe_load(&loaded);
         let survivors = loaded.records[loaded.records.len() - loaded.survivors..].to_vec();
+        self.tell_survivors(index, &survivors);
         self.judge_records(index, survivors)?;
         self.seen[index] = 0;
         let (actors, mut out) = (self.actors(index), Outbox::default());

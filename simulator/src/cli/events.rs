@@ -1,0 +1,44 @@
+//! `simulator events`: what actors did, for a program that compares it with a model.
+
+use std::io::{self, Write};
+use std::ops::Range;
+use std::process::ExitCode;
+
+use clap::Args;
+use simulator::swarm::watch_seed;
+
+use super::ReductionArgs;
+use super::run::seeds;
+
+/// Writes down what actors did, step by step, as lines of JSON.
+///
+/// A run begins with {"seed": 7} and ends with {"end": 7, "broken": property or null}. Every other line is
+/// one step of one actor: {"at": microseconds, "by": actor, "got": [sender, message], "wrote": [record],
+/// "sent": [[receivers, message]], "leads": round or null, if that has changed}. A step is told when
+/// what it wrote is durable, so one that a crash undid is not; records of such a step that survived
+/// are told alone. Rounds are [number, seat, incarnation, step]. Configurations, successors of generations
+/// of matchmakers and values are numbers, which lines with "configuration" and "successor" explain.
+/// Messages and records of reads, sessions, elections and heartbeats are left out.
+///
+/// `proofs/smt/validate` reads it, and compares each step with the models that are proved.
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub(super) struct EventsArgs {
+    /// The first seed, and the one after the last.
+    #[arg(long, default_value = "0..10", value_parser = seeds)]
+    seeds: Range<u64>,
+    #[command(flatten)]
+    reduction: ReductionArgs,
+}
+
+pub(super) fn run(args: &EventsArgs, out: &mut impl Write) -> io::Result<ExitCode> {
+    for seed in args.seeds.clone() {
+        let reduction = args.reduction.reduction_of(seed)?;
+        let (report, steps) = watch_seed(seed, &reduction, args.reduction.mutation);
+        let broken = report.failure.map(|failure| failure.property.id);
+        writeln!(out, "{{\"seed\":{seed}}}")?;
+        out.write_all(steps.unwrap_or_default().as_bytes())?;
+        writeln!(out, "{}", serde_json::json!({ "end": seed, "broken": broken }))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
