@@ -32,6 +32,8 @@ use said::Said;
 pub(crate) struct Taken {
     /// Whose.
     pub(crate) node: NodeId,
+    /// Whether it is the first one after a start.
+    pub(crate) starts: bool,
     /// The message that it was about, if it was about one.
     pub(crate) got: Option<(NodeId, Message)>,
     /// What was written down, in order.
@@ -54,6 +56,9 @@ fn round_name(round: Round) -> RoundName {
 struct Line {
     at: u64,
     by: String,
+    /// Whether a proposer has started, and knows only what is durable.
+    #[serde(skip_serializing_if = "is_false")]
+    starts: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     got: Option<(String, Said)>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -109,6 +114,8 @@ pub(crate) struct Steps {
     configurations: Numbers<Configuration>,
     successors: Numbers<Successor>,
     leads: BTreeMap<NodeId, Round>,
+    /// What each leader has last said to be collected.
+    collected: BTreeMap<NodeId, RoundName>,
 }
 
 impl Steps {
@@ -119,6 +126,7 @@ impl Steps {
             configurations: Numbers(BTreeMap::new()),
             successors: Numbers(BTreeMap::new()),
             leads: BTreeMap::new(),
+            collected: BTreeMap::new(),
         }
     }
 
@@ -129,27 +137,40 @@ impl Steps {
 
     /// Tells of a step, if there is something to tell.
     pub(crate) fn tell(&mut self, at: u64, taken: Taken) {
-        let Taken { node, got, wrote, sent, leads } = taken;
+        let Taken { node, starts, got, wrote, sent, leads } = taken;
         let got = got.and_then(|(from, m)| Some((from.to_string(), self.said(&m)?)));
+        let got = got.filter(|(_, said)| said.is_heard());
         let wrote: Vec<Wrote> = wrote.iter().filter_map(|record| self.wrote(record)).collect();
-        let mut said: Vec<(Vec<String>, Said)> = Vec::new();
-        for (to, message) in &sent {
-            let Some(message) = self.said(message) else { continue };
-            match said.last_mut() {
-                Some((receivers, last)) if *last == message => receivers.push(to.to_string()),
-                _ => said.push((vec![to.to_string()], message)),
-            }
-        }
         let before = match leads {
             Some(round) => self.leads.insert(node, round),
             None => self.leads.remove(&node),
         };
         let has_changed = before != leads;
-        if got.is_none() && wrote.is_empty() && said.is_empty() && !has_changed {
+        let mut said: Vec<(Vec<String>, Said)> = Vec::new();
+        for (to, message) in &sent {
+            let Some(message) = self.said(message) else { continue };
+            if self.is_repeated(node, &message, has_changed) {
+                continue;
+            }
+            match said.last_mut() {
+                Some((receivers, last)) if *last == message => receivers.push(to.to_string()),
+                _ => said.push((vec![to.to_string()], message)),
+            }
+        }
+        if !starts && got.is_none() && wrote.is_empty() && said.is_empty() && !has_changed {
             return;
         }
         let leads = has_changed.then(|| leads.map(round_name));
-        self.line(&Line { at, by: node.to_string(), got, wrote, sent: said, leads });
+        self.line(&Line { at, by: node.to_string(), starts, got, wrote, sent: said, leads });
+    }
+
+    /// Leaders say some things in every heartbeat; they are told once.
+    fn is_repeated(&mut self, node: NodeId, said: &Said, has_changed: bool) -> bool {
+        match said {
+            Said::ChosenWatermark { .. } => !has_changed,
+            Said::Collected { below } => self.collected.insert(node, *below) == Some(*below),
+            _ => false,
+        }
     }
 
     fn line(&mut self, line: &impl Serialize) {
@@ -209,6 +230,11 @@ impl Steps {
         };
         self.successor(&successor);
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_false(truth: &bool) -> bool {
+    !truth
 }
 
 fn names<'a>(nodes: impl IntoIterator<Item = &'a NodeId>) -> Vec<String> {

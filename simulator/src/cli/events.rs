@@ -13,7 +13,7 @@ use super::run::seeds;
 /// Writes down what actors did, step by step, as lines of JSON.
 ///
 /// A run begins with {"seed": 7} and ends with {"end": 7, "broken": property or null}. Every other line is
-/// one step of one actor: {"at": microseconds, "by": actor, "got": [sender, message], "wrote": [record],
+/// one step of one actor: {"at": microseconds, "by": actor, "starts": true after a start, "got": [sender, message], "wrote": [record],
 /// "sent": [[receivers, message]], "leads": round or null, if that has changed}. A step is told when
 /// what it wrote is durable, so one that a crash undid is not; records of such a step that survived
 /// are told alone. Rounds are [number, seat, incarnation, step]. Configurations, successors of generations

@@ -36,7 +36,8 @@ pub(super) enum Said {
         persisted: u64,
         /// Slot, round, value.
         votes: Vec<(u64, RoundName, usize)>,
-        is_last: bool,
+        /// Where the next page begins.
+        next: Option<u64>,
     },
     Phase2A {
         round: RoundName,
@@ -67,6 +68,9 @@ pub(super) enum Said {
     Collected {
         below: RoundName,
     },
+    StopA {
+        epoch: u64,
+    },
     StopB {
         epoch: u64,
     },
@@ -78,6 +82,30 @@ pub(super) enum Said {
     ActivateA {
         successor: usize,
     },
+}
+
+impl Said {
+    /// Whether a step is told for having been given this: what follows from the rest is seen in what is
+    /// written down.
+    pub(super) fn is_heard(&self) -> bool {
+        match self {
+            Self::MatchB { .. }
+            | Self::Phase1B { .. }
+            | Self::Phase2B { .. }
+            | Self::GarbageB { .. }
+            | Self::StopB { .. } => true,
+            Self::MatchA { .. }
+            | Self::Phase1A { .. }
+            | Self::Phase2A { .. }
+            | Self::Chosen { .. }
+            | Self::ChosenWatermark { .. }
+            | Self::GarbageA { .. }
+            | Self::Collected { .. }
+            | Self::StopA { .. }
+            | Self::DecreeA { .. }
+            | Self::ActivateA { .. } => false,
+        }
+    }
 }
 
 impl Steps {
@@ -126,12 +154,12 @@ impl Steps {
                 let successor = proposed(message).map(|successor| self.successor(&successor));
                 Some(Said::DecreeA { epoch: epoch.0, successor })
             }
+            ToMatchmaker::StopA(m) => Some(Said::StopA { epoch: m.epoch.0 }),
             ToMatchmaker::ActivateA(m) => {
                 Some(Said::ActivateA { successor: self.successor(&m.successor) })
             }
             ToMatchmaker::NewestA(_)
             | ToMatchmaker::ReachA(_)
-            | ToMatchmaker::StopA(_)
             | ToMatchmaker::SucceededA(_)
             | ToMatchmaker::OriginA(_) => None,
         }
@@ -170,7 +198,7 @@ impl Steps {
                     .iter()
                     .map(|vote| (vote.slot.0, round_name(vote.round), self.value(&vote.value)))
                     .collect(),
-                is_last: m.next.is_none(),
+                next: m.next.map(|next| next.0),
             }),
             FromAcceptor::Phase2B(m) => Some(Said::Phase2B {
                 round: round_name(m.round),

@@ -265,6 +265,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
 
     fn step(&mut self, place: usize, input: Input, now: u64, out: &mut Outbox) {
         let mut fx = std::mem::take(&mut self.fx);
+        let is_start = matches!(input, Input::Start);
         let got = match &input {
             Input::Message(from, message) if self.watched.is_some() => {
                 Some((*from, message.clone()))
@@ -281,7 +282,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
             Input::Compaction => actor.on_compaction(&mut fx),
         });
         out.steps += 1;
-        self.watch_step(place, got, &fx, out);
+        self.watch_step(place, (is_start, got), &fx, out);
         self.settle(place, &mut fx, now, out);
         self.fx = fx;
     }
@@ -296,17 +297,17 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
     fn watch_step(
         &mut self,
         place: usize,
-        got: Option<(NodeId, Message)>,
+        (is_start, got): (bool, Option<(NodeId, Message)>),
         fx: &Fx,
         out: &mut Outbox,
     ) {
         let Some(watched) = &mut self.watched else { return };
-        let leads = match &self.actors[place] {
-            Node::Proposer(proposer) => proposer.leader().leads_in(),
-            _ => None,
+        let (starts, leads) = match &self.actors[place] {
+            Node::Proposer(proposer) => (is_start, proposer.leader().leads_in()),
+            _ => (false, None),
         };
         let (wrote, sent) = (fx.records.clone(), fx.sends.clone());
-        let taken = Taken { node: self.nodes[place], got, wrote, sent, leads };
+        let taken = Taken { node: self.nodes[place], starts, got, wrote, sent, leads };
         let awaited = if taken.wrote.is_empty() { self.awaited[place] } else { self.batch };
         if awaited > self.disk.durable_batch() {
             watched[place].push_back((awaited, taken));

@@ -54,6 +54,9 @@ impl<W: Workload> World<W> {
         process.is_forgetful = self.mutation == Some(Mutation::ForgetAtOnce);
         process.is_hasty = self.mutation == Some(Mutation::SendBeforeSync);
         process.disk.mutation = self.mutation;
+        if self.steps.is_some() {
+            process.watch();
+        }
         self.processes[index] = process;
         let StatusB { epoch, matchmakers, configuration: initial, .. } = status;
         self.charters[index] = Deployment { epoch, matchmakers, initial, first: Slot::ZERO };

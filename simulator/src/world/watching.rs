@@ -32,7 +32,8 @@ impl<W: Workload> World<W> {
         for (place, record) in survivors {
             let node = self.places.node(Place { process: index, place: *place });
             let (wrote, sent) = (vec![record.clone()], Vec::new());
-            steps.tell(self.now, Taken { node, got: None, wrote, sent, leads: None });
+            steps
+                .tell(self.now, Taken { node, starts: false, got: None, wrote, sent, leads: None });
         }
     }
 }
