@@ -117,8 +117,12 @@ class Compiler:
     def counterexample(self, variables, body, first=()):
         """An expression for values of the variables of which `body` holds, as a dictionary; else `None`."""
         branches = body[1] if body[0] == "or" else [body]
-        told = "{" + ", ".join(f"{name!r}: {name}" for name, _ in variables) + "}"
-        searches = [f"next(({told} {self.loops(variables, branch, first)}), None)" for branch in branches]
+        searches = []
+        for branch in branches:
+            used = [(name, sort) for name, sort in variables if name in free(branch)]
+            told = "{" + ", ".join(f"{name!r}: {name}" for name, _ in used) + "}"
+            named = [(name, where) for name, where in first if (name, "Slot") in used]
+            searches.append(f"next(({told} {self.loops(used, branch, named)}), None)")
         return " or ".join(searches)
 
 

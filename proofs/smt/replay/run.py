@@ -134,12 +134,15 @@ class Run:
         if "got" in event:
             sender, message = event["got"]
             for kind, content in message.items():
-                getattr(self, f"_got_{kind}")(event["by"], sender, content)
+                if kind != "garbage_a":
+                    getattr(self, f"_got_{kind}")(event["by"], sender, content)
         for kind, content in records(event):
-            if kind not in ("registered", "collected") or not event.get("sent"):
+            if kind != "registered" or not event.get("sent"):
                 getattr(self, f"_wrote_{kind}")(event["by"], content)
         sent = [(to, kind, content) for to, message in event.get("sent", ()) for kind, content in message.items()]
-        for wanted in ("match_a", "match_b", "garbage_b", "phase1_a", "phase1_b"):
+        if any(kind == "garbage_b" for _, kind, _ in sent):
+            self._answer_garbage_a(event["by"], event["got"][1]["garbage_a"])
+        for wanted in ("match_a", "match_b", "phase1_a", "phase1_b"):
             for to, kind, content in sent:
                 if kind == wanted:
                     getattr(self, f"_sent_{kind}")(event["by"], to, content)
@@ -174,16 +177,11 @@ class Run:
         collected = self.machine.look_up("watermark", (0, 1), (matchmaker, epoch))
         return max([*collected, *self.machine.look_up("inherited", (0,), epoch)])
 
-    def _sent_garbage_b(self, matchmaker, to, content):
-        """What a matchmaker is asked to forget it forgets, also if it had forgotten more before."""
-        for round_ in self.machine.rows("garbage"):
-            is_asked = self.universe.rounds[round_][1:3] == owner(to[0]) and round_ <= self.universe.round(
-                content["below"])
-            if is_asked and not self.machine.holds("watermark", matchmaker, content["epoch"], round_):
-                self.take("on_garbage_a", m=matchmaker, e=content["epoch"], i=round_)
-        below = self.universe.round(content["below"])
-        if below not in (self._watermark(matchmaker, content["epoch"]), OTHER):
-            self.take("on_garbage_a", m=matchmaker, e=content["epoch"], i=below)
+    def _answer_garbage_a(self, matchmaker, content):
+        """A matchmaker that is asked to forget less than it has forgotten writes nothing, and answers."""
+        epoch, round_ = content["epoch"], self.universe.round(content["round"])
+        if not self.machine.holds("watermark", matchmaker, epoch, round_):
+            self.take("on_garbage_a", m=matchmaker, e=epoch, i=round_)
 
     def _wrote_collected(self, matchmaker, content):
         below = self.universe.round(content["below"])
@@ -421,9 +419,3 @@ class Run:
 def quorums(configuration, phase):
     """The least quorums of a configuration."""
     return [frozenset(configuration["members"][k] for k in positions) for positions in configuration[phase]]
-
-
-def owner(name):
-    """Seat and incarnation of a node, from its name."""
-    seat, incarnation = name.split("@")
-    return int(seat), int(incarnation, 16)

@@ -18,7 +18,8 @@ use super::run::seeds;
 /// what it wrote is durable, so one that a crash undid is not; records of such a step that survived
 /// are told alone. Rounds are [number, seat, incarnation, step]. Configurations, successors of generations
 /// of matchmakers and values are numbers, which lines with "configuration" and "successor" explain.
-/// Messages and records of reads, sessions, elections and heartbeats are left out.
+/// The run is not judged: it goes on where `run` would end with a broken property, so that another judge
+/// finds for itself what is wrong. Messages and records of reads, sessions, elections and heartbeats are left out.
 ///
 /// `proofs/smt/validate` reads it, and compares each step with the models that are proved.
 #[derive(Args, Debug)]

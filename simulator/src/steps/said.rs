@@ -92,6 +92,7 @@ impl Said {
             Self::MatchB { .. }
             | Self::Phase1B { .. }
             | Self::Phase2B { .. }
+            | Self::GarbageA { .. }
             | Self::GarbageB { .. }
             | Self::StopB { .. } => true,
             Self::MatchA { .. }
@@ -99,7 +100,6 @@ impl Said {
             | Self::Phase2A { .. }
             | Self::Chosen { .. }
             | Self::ChosenWatermark { .. }
-            | Self::GarbageA { .. }
             | Self::Collected { .. }
             | Self::StopA { .. }
             | Self::DecreeA { .. }

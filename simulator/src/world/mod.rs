@@ -398,7 +398,8 @@ impl<W: Workload> World<W> {
             if let Some(recorder) = &mut self.recorder {
                 recorder.record(self.now, node, &record);
             }
-            self.ghost.on_durable(node, &record)?;
+            let verdict = self.ghost.on_durable(node, &record);
+            self.unless_watched(verdict)?;
             self.folds[index][place].restore(record);
         }
         Ok(())
@@ -411,7 +412,7 @@ impl<W: Workload> World<W> {
         if let Some((node, violation)) = out.violations.first() {
             let name = self.places.name(*node);
             let detail = format!("{name}: {}: {}", violation.invariant, violation.detail);
-            return properties::violated(violation.invariant, detail);
+            self.unless_watched(properties::violated(violation.invariant, detail))?;
         }
         self.judge_execution(index)?;
         self.observe_actors(index);
@@ -430,7 +431,9 @@ impl<W: Workload> World<W> {
         }
         let is_installed = known < observed.installed.count as usize;
         let (installed, applied) = (observed.installed, &observed.applied[..]);
-        self.ledger.on_executed(&format!("p{index}"), installed, applied, known)?;
+        let name = format!("p{index}");
+        let verdict = self.ledger.on_executed(&name, installed, applied, known);
+        self.unless_watched(verdict)?;
         self.seen[index] = all;
         if is_installed {
             return self.check_machines(index);

@@ -3,10 +3,12 @@
 use super::disk::Placed;
 use super::{Workload, World};
 use crate::plan::Place;
+use crate::properties::Verdict;
 use crate::steps::{Steps, Taken};
 
 impl<W: Workload> World<W> {
-    /// Keeps the steps of all actors from now on, as lines of JSON.
+    /// Keeps the steps of all actors from now on, as lines of JSON. Whoever reads them judges them: messages
+    /// and records that break a property do not end the run.
     pub fn watch(&mut self) {
         let mut steps = Steps::new();
         steps.found(&self.places.deployment());
@@ -17,6 +19,11 @@ impl<W: Workload> World<W> {
     /// The steps so far, if they are kept.
     pub fn into_steps(self) -> Option<String> {
         self.steps.map(Steps::into_text)
+    }
+
+    /// The verdict, unless somebody else judges.
+    pub(super) fn unless_watched(&self, verdict: Verdict) -> Verdict {
+        if self.steps.is_some() { Ok(()) } else { verdict }
     }
 
     /// These steps count now.
