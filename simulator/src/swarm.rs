@@ -159,3 +159,29 @@ pub fn catch(bug: &Description, seeds: Range<u64>, jobs: usize) -> Caught {
         first.as_ref().is_some_and(|(_, failure)| meant.contains(&failure.property.id));
     Caught { first, is_as_meant }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(text: &str) -> Vec<serde_json::Value> {
+        text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+    }
+
+    #[test]
+    fn watching_changes_nothing_and_tells_what_is_durable() {
+        let reduction = Reduction { calls: Some(2), ..Reduction::default() };
+        let (report, steps) = watch_seed(5, &reduction, None);
+        let unwatched = run_seed(5, &reduction, None);
+        assert_eq!((report.digest, report.failure), (unwatched.digest, None));
+        let events = events(&steps.expect("it was watched"));
+        let wrote = |kind: &str| {
+            let records = events.iter().filter_map(|event| event["wrote"].as_array()).flatten();
+            records.filter(|record| record.get(kind).is_some()).count() as u64
+        };
+        assert!(wrote("voted") >= report.summary.slots, "each slot has votes");
+        assert!(wrote("registered") > 0 && wrote("collected") > 0 && wrote("stored") > 0);
+        let leads = events.iter().filter(|event| event["leads"].is_array()).count() as u64;
+        assert!(leads >= report.summary.activations, "{leads} rounds were led in");
+    }
+}

@@ -88,6 +88,6 @@ def written_into(text, tried):
 
 def bugs_table(tried):
     """What rejects each bug, as a table of Markdown."""
-    lines = ["| bug | rejected by | seeds needed |", "| --- | --- | --- |"]
-    lines += [f"| {bug.name} | {bug.by} | {bug.seeds_needed} |" for bug in tried]
+    lines = ["| bug | rejected by | run |", "| --- | --- | --- |"]
+    lines += [f"| {bug.name} | {bug.by} | {bug.seed} |" for bug in tried]
     return "\n\n".join([BEGIN, "\n".join(lines), END])

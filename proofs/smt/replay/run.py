@@ -268,7 +268,8 @@ class Run:
 
     def _got_garbage_b(self, proposer, sender, content):
         key = proposer, content["epoch"]
-        self.collected.setdefault(key, {})[sender] = self.universe.round(content["below"])
+        told = self.collected.setdefault(key, {})
+        told[sender] = max(told.get(sender, OTHER), self.universe.round(content["below"]))
 
     def _got_stop_b(self, driver, sender, content):
         key = driver, content["epoch"]

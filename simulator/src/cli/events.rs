@@ -12,16 +12,25 @@ use super::run::seeds;
 
 /// Writes down what actors did, step by step, as lines of JSON.
 ///
-/// A run begins with {"seed": 7} and ends with {"end": 7, "broken": property or null}. Every other line is
-/// one step of one actor: {"at": microseconds, "by": actor, "starts": true after a start, "got": [sender, message], "wrote": [record],
-/// "sent": [[receivers, message]], "leads": round or null, if that has changed}. A step is told when
-/// what it wrote is durable, so one that a crash undid is not; records of such a step that survived
-/// are told alone. Rounds are [number, seat, incarnation, step]. Configurations, successors of generations
-/// of matchmakers and values are numbers, which lines with "configuration" and "successor" explain.
-/// The run is not judged: it goes on where `run` would end with a broken property, so that another judge
-/// finds for itself what is wrong. Messages and records of reads, sessions, elections and heartbeats are left out.
+/// A run begins with {"seed": 7} and ends with {"end": 7, "broken": property or null}. It is not judged: it
+/// goes on where `run` would end with a broken property of a message or record, so that another judge finds
+/// for itself what is wrong. Every other line is one step of one actor:
 ///
-/// `proofs/smt/validate` reads it, and compares each step with the models that are proved.
+///   at     microseconds from the start
+///   by     the actor, by seat and incarnation
+///   starts true if a proposer has started, and knows only what is durable
+///   got    [sender, message]
+///   wrote  [record, ...]
+///   sent   [[receivers, message], ...]
+///   leads  the round that the actor leads in, or null; only if that has changed
+///
+/// A step is told when what it wrote is durable, so one that a crash undid is not; records of such a
+/// step that survived the crash are told alone. Rounds are [number, seat, incarnation, step].
+/// Configurations, successors of generations of matchmakers and values are numbers, which lines with
+/// "configuration" and "successor" explain. Messages and records of reads, sessions, elections and
+/// heartbeats are left out.
+///
+/// `proofs/smt/validate` reads it, and compares each step with the model that is proved.
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(super) struct EventsArgs {
