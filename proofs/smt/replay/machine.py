@@ -9,7 +9,6 @@ import z3
 from checker.ground import CONSTANTS, ORDERS
 from checker.logic import symbols
 from checker.tasks import build
-from replay import formulas
 from replay.compiling import Compiler, domain, index
 from replay.formulas import column, declare, joined, parameter, plain
 
@@ -181,5 +180,3 @@ class Machine:
                 if found is not None:
                     raise Rejected(kind, name, {key.rsplit("_", 1)[0]: v for key, v in found.items()})
 
-
-__all__ = ["Machine", "Rejected", "formulas"]

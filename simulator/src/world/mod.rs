@@ -13,6 +13,7 @@
 //! | `handovers` | other matchmakers |
 //! | `exchanges` | processes that come and go |
 //! | `faults`, `ambush` | what strikes, at a time or at a moment |
+//! | `judging` | records, executions and limits, before the properties |
 //! | `watching` | what actors did, as data |
 //! | `healing` | the end of a run, in which all must become well |
 
@@ -23,6 +24,7 @@ mod exchanges;
 mod faults;
 mod handovers;
 mod healing;
+mod judging;
 mod messages;
 mod network;
 mod operator;
@@ -35,9 +37,8 @@ use std::collections::BTreeMap;
 
 use matchmaker::leader::Deployment;
 use matchmaker::node::Node;
-use paxos::actor::{Actor, NodeId};
+use paxos::actor::NodeId;
 use paxos::round::Round;
-use paxos::state_machine::StateMachine;
 
 use crate::coverage::Situation;
 use crate::digest::Digest;
@@ -332,30 +333,6 @@ impl<W: Workload> World<W> {
         Ok(())
     }
 
-    /// Nothing holds more than it may.
-    fn check_limits(&self, index: usize) -> Verdict {
-        let process = &self.processes[index];
-        properties::check_limits(index, process.waiting_count())?;
-        for actor in &process.actors {
-            match actor {
-                Node::Proposer(proposer) => {
-                    let load = proposer.leader().load();
-                    properties::check_leader(index, load, &self.plan.options.leader)?;
-                }
-                Node::Session(session) => {
-                    properties::check_session(index, session.load(), &self.plan.options.session)?;
-                }
-                Node::Archive(archive) => {
-                    let (bytes, options) = (archive.values_bytes(), &self.plan.options.snapshots);
-                    properties::check_archive(index, bytes, options)?;
-                }
-                Node::Acceptor(_) | Node::Matchmaker(_) | Node::Replica(_) => {}
-            }
-        }
-        let limit = process.log_limit().unwrap_or(u64::MAX);
-        properties::check_log(index, process.disk.size_bytes(), limit)
-    }
-
     fn synced(&mut self, index: usize, life: u64) -> Verdict {
         let process = &mut self.processes[index];
         if process.life != life {
@@ -391,20 +368,6 @@ impl<W: Workload> World<W> {
         Ok(())
     }
 
-    fn judge_records(&mut self, index: usize, records: Vec<disk::Placed>) -> Verdict {
-        for (place, record) in records {
-            let node = self.places.node(Place { process: index, place });
-            self.digest_record(node, &record);
-            if let Some(recorder) = &mut self.recorder {
-                recorder.record(self.now, node, &record);
-            }
-            let verdict = self.ghost.on_durable(node, &record);
-            self.unless_watched(verdict)?;
-            self.folds[index][place].restore(record);
-        }
-        Ok(())
-    }
-
     /// Carries out what a process wants done, and judges it.
     fn settle(&mut self, index: usize, out: &mut Outbox) -> Verdict {
         self.summary.events += out.steps;
@@ -420,41 +383,6 @@ impl<W: Workload> World<W> {
             self.depart(index, envelope)?;
         }
         self.start_sync(index);
-        Ok(())
-    }
-
-    fn judge_execution(&mut self, index: usize) -> Verdict {
-        let Some(observed) = self.processes[index].observed() else { return Ok(()) };
-        let (known, all) = (self.seen[index], observed.count() as usize);
-        if all == known {
-            return Ok(());
-        }
-        let is_installed = known < observed.installed.count as usize;
-        let (installed, applied) = (observed.installed, &observed.applied[..]);
-        let name = format!("p{index}");
-        let verdict = self.ledger.on_executed(&name, installed, applied, known);
-        self.unless_watched(verdict)?;
-        self.seen[index] = all;
-        if is_installed {
-            return self.check_machines(index);
-        }
-        Ok(())
-    }
-
-    /// Replicas that have executed the same hold the same.
-    fn check_machines(&self, index: usize) -> Verdict {
-        let Some(one) = self.processes[index].observed() else { return Ok(()) };
-        for other in (0..self.processes.len()).filter(|other| *other != index) {
-            let Some(observed) = self.processes[other].observed() else { continue };
-            if observed.count() == one.count() {
-                let [one, two] = [one, observed].map(|observed| {
-                    let mut machine = observed.machine().clone();
-                    machine.stop_snapshot();
-                    machine
-                });
-                properties::check_machines(&format!("p{index}"), &format!("p{other}"), one == two)?;
-            }
-        }
         Ok(())
     }
 
