@@ -142,13 +142,13 @@ class Run:
         sent = [(to, kind, content) for to, message in event.get("sent", ()) for kind, content in message.items()]
         if any(kind == "garbage_b" for _, kind, _ in sent):
             self._answer_garbage_a(event["by"], event["got"][1]["garbage_a"])
-        for wanted in ("match_a", "match_b", "phase1_a", "phase1_b"):
+        for wanted in ("match_a", "match_b", "phase1_a", "phase1_b", "stop_a"):
             for to, kind, content in sent:
                 if kind == wanted:
                     getattr(self, f"_sent_{kind}")(event["by"], to, content)
         if "leads" in event:
             self._lead(event["by"], event["leads"], sent)
-        for wanted in ("phase2_a", "chosen", "garbage_a", "collected", "stop_a", "decree_a", "activate_a"):
+        for wanted in ("phase2_a", "chosen", "garbage_a", "collected", "decree_a", "activate_a"):
             for _, kind, content in sent:
                 if kind == wanted:
                     getattr(self, f"_sent_{kind}")(event, content)
@@ -373,9 +373,11 @@ class Run:
 
     # Drivers of handovers.
 
-    def _sent_stop_a(self, event, content):
-        """A driver that had given up begins anew."""
-        self.deciding.discard((event["by"], content["epoch"]))
+    def _sent_stop_a(self, driver, to, content):
+        """A driver that asks everyone has no answer, whatever it was told before: later ones are not for it."""
+        if self.members.get(content["epoch"]) == frozenset(to):
+            self.deciding.discard((driver, content["epoch"]))
+            self.stops.pop((driver, content["epoch"]), None)
 
     def _start(self, proposer):
         """What was not durable is forgotten."""
