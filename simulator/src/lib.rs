@@ -12,6 +12,7 @@
 //! | [`workload`] | what clients do, and which answers are right |
 //! | [`trace`] | what happened, for a reader |
 //! | [`swarm`], [`shrink`] | many runs, and one run made smaller |
+//! | `steps` | what actors did, as data for whoever compares runs with a model |
 //! | [`show`] | a run as one page with a space-time diagram |
 //! | [`checker`] | linearizability of histories, also of real clients |
 //!
@@ -36,6 +37,7 @@ pub mod properties;
 pub mod random;
 pub mod show;
 pub mod shrink;
+mod steps;
 pub mod swarm;
 pub mod trace;
 pub mod workload;

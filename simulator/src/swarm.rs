@@ -72,6 +72,22 @@ pub fn trace_seed(
     panics::caught(run).unwrap_or_else(|panic| (aborted(&panic), None))
 }
 
+/// The same, with what actors did, step by step, as lines of JSON: see `simulator events --help`.
+pub fn watch_seed(
+    seed: u64,
+    reduction: &Reduction,
+    mutation: Option<Mutation>,
+) -> (Report, Option<String>) {
+    Mutation::select(mutation);
+    let run = || {
+        let plan = Plan::draw(seed).reduced(reduction);
+        let mut world = World::new(plan, Objects::default(), mutation);
+        world.watch();
+        (world.run(), world.into_steps())
+    };
+    panics::caught(run).unwrap_or_else(|panic| (aborted(&panic), None))
+}
+
 impl Swarm {
     /// Runs all seeds; `on_run` is told of each that ended, from several threads.
     ///
@@ -142,4 +158,30 @@ pub fn catch(bug: &Description, seeds: Range<u64>, jobs: usize) -> Caught {
     let is_as_meant =
         first.as_ref().is_some_and(|(_, failure)| meant.contains(&failure.property.id));
     Caught { first, is_as_meant }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(text: &str) -> Vec<serde_json::Value> {
+        text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+    }
+
+    #[test]
+    fn watching_changes_nothing_and_tells_what_is_durable() {
+        let reduction = Reduction { calls: Some(2), ..Reduction::default() };
+        let (report, steps) = watch_seed(5, &reduction, None);
+        let unwatched = run_seed(5, &reduction, None);
+        assert_eq!((report.digest, report.failure), (unwatched.digest, None));
+        let events = events(&steps.expect("it was watched"));
+        let wrote = |kind: &str| {
+            let records = events.iter().filter_map(|event| event["wrote"].as_array()).flatten();
+            records.filter(|record| record.get(kind).is_some()).count() as u64
+        };
+        assert!(wrote("voted") >= report.summary.slots, "each slot has votes");
+        assert!(wrote("registered") > 0 && wrote("collected") > 0 && wrote("stored") > 0);
+        let leads = events.iter().filter(|event| event["leads"].is_array()).count() as u64;
+        assert!(leads >= report.summary.activations, "{leads} rounds were led in");
+    }
 }

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod events;
 mod interrupt;
 mod mutations;
 mod one;
@@ -45,6 +46,8 @@ enum Command {
     Shrink(one::ShrinkArgs),
     /// Writes one run as a page for the browser.
     Show(one::ShowArgs),
+    /// Writes down what actors did, step by step, as lines of JSON.
+    Events(events::EventsArgs),
     /// Puts bugs in, one at a time, and tells which property catches each.
     Mutations(mutations::MutationsArgs),
 }
@@ -175,6 +178,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Replay(args) => one::replay(&args, out),
         Command::Shrink(args) => one::shrink(&args, out),
         Command::Show(args) => one::show(&args, out),
+        Command::Events(args) => events::run(&args, out),
         Command::Mutations(args) => mutations::run(&args, out),
     };
     match outcome.and_then(|code| out.flush().map(|()| code)) {

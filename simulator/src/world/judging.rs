@@ -1,4 +1,4 @@
-//! What the world holds against the properties after each step.
+//! What is brought before the properties beside messages: records, executions, limits.
 
 use matchmaker::node::Node;
 use paxos::actor::Actor;
@@ -9,30 +9,7 @@ use crate::plan::Place;
 use crate::properties;
 
 impl<W: Workload> World<W> {
-    /// Nothing holds more than it may.
-    pub(super) fn check_limits(&self, index: usize) -> Verdict {
-        let process = &self.processes[index];
-        properties::check_limits(index, process.waiting_count())?;
-        for actor in &process.actors {
-            match actor {
-                Node::Proposer(proposer) => {
-                    let load = proposer.leader().load();
-                    properties::check_leader(index, load, &self.plan.options.leader)?;
-                }
-                Node::Session(session) => {
-                    properties::check_session(index, session.load(), &self.plan.options.session)?;
-                }
-                Node::Archive(archive) => {
-                    let (bytes, options) = (archive.values_bytes(), &self.plan.options.snapshots);
-                    properties::check_archive(index, bytes, options)?;
-                }
-                Node::Acceptor(_) | Node::Matchmaker(_) | Node::Replica(_) => {}
-            }
-        }
-        let limit = process.log_limit().unwrap_or(u64::MAX);
-        properties::check_log(index, process.disk.size_bytes(), limit)
-    }
-
+    /// Records became durable.
     pub(super) fn judge_records(&mut self, index: usize, records: Vec<disk::Placed>) -> Verdict {
         for (place, record) in records {
             let node = self.places.node(Place { process: index, place });
@@ -40,12 +17,14 @@ impl<W: Workload> World<W> {
             if let Some(recorder) = &mut self.recorder {
                 recorder.record(self.now, node, &record);
             }
-            self.ghost.on_durable(node, &record)?;
+            let verdict = self.ghost.on_durable(node, &record);
+            self.unless_watched(verdict)?;
             self.folds[index][place].restore(record);
         }
         Ok(())
     }
 
+    /// A replica may have executed more.
     pub(super) fn judge_execution(&mut self, index: usize) -> Verdict {
         let Some(observed) = self.processes[index].observed() else { return Ok(()) };
         let (known, all) = (self.seen[index], observed.count() as usize);
@@ -54,7 +33,9 @@ impl<W: Workload> World<W> {
         }
         let is_installed = known < observed.installed.count as usize;
         let (installed, applied) = (observed.installed, &observed.applied[..]);
-        self.ledger.on_executed(&format!("p{index}"), installed, applied, known)?;
+        let name = format!("p{index}");
+        let verdict = self.ledger.on_executed(&name, installed, applied, known);
+        self.unless_watched(verdict)?;
         self.seen[index] = all;
         if is_installed {
             return self.check_machines(index);
@@ -77,5 +58,29 @@ impl<W: Workload> World<W> {
             }
         }
         Ok(())
+    }
+
+    /// Nothing holds more than it may.
+    pub(super) fn check_limits(&self, index: usize) -> Verdict {
+        let process = &self.processes[index];
+        properties::check_limits(index, process.waiting_count())?;
+        for actor in &process.actors {
+            match actor {
+                Node::Proposer(proposer) => {
+                    let load = proposer.leader().load();
+                    properties::check_leader(index, load, &self.plan.options.leader)?;
+                }
+                Node::Session(session) => {
+                    properties::check_session(index, session.load(), &self.plan.options.session)?;
+                }
+                Node::Archive(archive) => {
+                    let (bytes, options) = (archive.values_bytes(), &self.plan.options.snapshots);
+                    properties::check_archive(index, bytes, options)?;
+                }
+                Node::Acceptor(_) | Node::Matchmaker(_) | Node::Replica(_) => {}
+            }
+        }
+        let limit = process.log_limit().unwrap_or(u64::MAX);
+        properties::check_log(index, process.disk.size_bytes(), limit)
     }
 }

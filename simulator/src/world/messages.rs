@@ -42,7 +42,8 @@ impl<W: Workload> World<W> {
         self.digest_message(&envelope)?;
         let ends = (envelope.from, envelope.to);
         self.summary.coverage.on_leave(index, ends, &envelope.message, &self.ghost);
-        self.ghost.on_leave(envelope.from, envelope.to, &envelope.message)?;
+        let verdict = self.ghost.on_leave(envelope.from, envelope.to, &envelope.message);
+        self.unless_watched(verdict)?;
         if let Message::Proposer(ToProposer::TakeOver(_)) = &envelope.message {
             self.note_heir(envelope.from);
         }

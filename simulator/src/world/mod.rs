@@ -14,7 +14,8 @@
 //! | `exchanges` | processes that come and go |
 //! | `faults`, `ambush` | what strikes, at a time or at a moment |
 //! | `watching` | what leaders do about silent members |
-//! | `judging` | what is held against the properties |
+//! | `judging` | records, executions and limits, before the properties |
+//! | `telling` | what actors did, as data |
 //! | `healing` | the end of a run, in which all must become well |
 
 mod ambush;
@@ -31,6 +32,7 @@ mod operator;
 mod process;
 mod start;
 mod summary;
+mod telling;
 mod watching;
 
 use std::collections::BTreeMap;
@@ -47,6 +49,7 @@ use crate::panics;
 use crate::plan::{Place, Places, Plan, Role};
 use crate::properties::{self, Calls, Failure, Ghost, Ledger, Room, Verdict};
 use crate::random::{Purpose, Random};
+use crate::steps::Steps;
 use crate::trace::{Recorder, Trace};
 use crate::workload::{Observed, Workload};
 
@@ -129,6 +132,7 @@ pub struct World<W: Workload> {
     next_token: u64,
     mutation: Option<Mutation>,
     recorder: Option<Recorder>,
+    steps: Option<Steps>,
     digest: Digest,
     scratch: Vec<u8>,
     summary: Summary,
@@ -177,6 +181,7 @@ impl<W: Workload> World<W> {
             next_token: 1,
             mutation,
             recorder: None,
+            steps: None,
             digest: Digest::default(),
             scratch: Vec::new(),
             summary: Summary::default(),
@@ -349,6 +354,9 @@ impl<W: Workload> World<W> {
             self.processes[index].disk.lose_running();
         }
         let synced = self.processes[index].disk.finish_sync();
+        // Before anyone judges them: that may end the run.
+        let taken = self.processes[index].release_steps();
+        self.tell_steps(taken);
         self.judge_records(index, synced.records)?;
         if synced.has_forgotten {
             self.processes[index].on_forgotten();
@@ -365,10 +373,11 @@ impl<W: Workload> World<W> {
     /// Carries out what a process wants done, and judges it.
     fn settle(&mut self, index: usize, out: &mut Outbox) -> Verdict {
         self.summary.events += out.steps;
+        self.tell_steps(std::mem::take(&mut out.taken));
         if let Some((node, violation)) = out.violations.first() {
             let name = self.places.name(*node);
             let detail = format!("{name}: {}: {}", violation.invariant, violation.detail);
-            return properties::violated(violation.invariant, detail);
+            self.unless_watched(properties::violated(violation.invariant, detail))?;
         }
         self.judge_execution(index)?;
         self.observe_actors(index);

@@ -18,6 +18,7 @@ use super::disk::{Disk, Loaded, Placed};
 use crate::panics;
 use crate::plan::{Place, Places};
 use crate::random::Random;
+use crate::steps::Taken;
 use crate::workload::Observed;
 
 /// The actors of a process run this.
@@ -66,6 +67,8 @@ pub(super) struct Outbox {
     pub violations: Vec<(NodeId, Violation)>,
     /// Steps taken.
     pub steps: u64,
+    /// Steps that count from now on, if somebody watches.
+    pub taken: Vec<Taken>,
 }
 
 /// Whether a process runs.
@@ -94,6 +97,8 @@ pub(super) struct Process<S> {
     nodes: Vec<NodeId>,
     /// Sends of each actor that wait until a batch is durable.
     held: Vec<VecDeque<(u64, Envelope)>>,
+    /// Steps of each actor that wait likewise, if somebody watches.
+    watched: Option<Vec<VecDeque<(u64, Taken)>>>,
     /// The batch with the last record of each actor.
     awaited: Vec<u64>,
     has_run: Vec<bool>,
@@ -143,6 +148,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
             disk: Disk::default(),
             nodes: (0..count).map(node).collect(),
             held: vec![VecDeque::new(); count],
+            watched: None,
             awaited: vec![0; count],
             has_run: vec![false; count],
             timers: Vec::new(),
@@ -190,6 +196,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
         self.status = Status::Down;
         self.actors.clear();
         self.held.iter_mut().for_each(VecDeque::clear);
+        self.watched.iter_mut().flatten().for_each(VecDeque::clear);
         self.awaited.fill(0);
         self.has_run.fill(false);
         self.timers.clear();
@@ -258,6 +265,13 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
 
     fn step(&mut self, place: usize, input: Input, now: u64, out: &mut Outbox) {
         let mut fx = std::mem::take(&mut self.fx);
+        let is_start = matches!(input, Input::Start);
+        let got = match &input {
+            Input::Message(from, message) if self.watched.is_some() => {
+                Some((*from, message.clone()))
+            }
+            _ => None,
+        };
         let actor = &mut self.actors[place];
         self.has_run[place] |= !matches!(input, Input::TurnEnd);
         panics::step(|| match input {
@@ -268,8 +282,49 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
             Input::Compaction => actor.on_compaction(&mut fx),
         });
         out.steps += 1;
+        self.watch_step(place, (is_start, got), &fx, out);
         self.settle(place, &mut fx, now, out);
         self.fx = fx;
+    }
+
+    /// Tells of every step from now on.
+    pub(super) fn watch(&mut self) {
+        self.watched = Some(vec![VecDeque::new(); self.nodes.len()]);
+    }
+
+    /// A step counts when its records and those before them are durable, even if its messages do not
+    /// wait for that.
+    fn watch_step(
+        &mut self,
+        place: usize,
+        (is_start, got): (bool, Option<(NodeId, Message)>),
+        fx: &Fx,
+        out: &mut Outbox,
+    ) {
+        let Some(watched) = &mut self.watched else { return };
+        let (starts, leads) = match &self.actors[place] {
+            Node::Proposer(proposer) => (is_start, proposer.leader().leads_in()),
+            _ => (false, None),
+        };
+        let (wrote, sent) = (fx.records.clone(), fx.sends.clone());
+        let taken = Taken { node: self.nodes[place], starts, got, wrote, sent, leads };
+        let awaited = if taken.wrote.is_empty() { self.awaited[place] } else { self.batch };
+        if awaited > self.disk.durable_batch() {
+            watched[place].push_back((awaited, taken));
+        } else {
+            out.taken.push(taken);
+        }
+    }
+
+    /// Steps that waited for the batches that are durable now.
+    pub(super) fn release_steps(&mut self) -> Vec<Taken> {
+        let (durable, mut released) = (self.disk.durable_batch(), Vec::new());
+        for watched in self.watched.iter_mut().flatten() {
+            while let Some((_, taken)) = watched.pop_front_if(|(batch, _)| *batch <= durable) {
+                released.push(taken);
+            }
+        }
+        released
     }
 
     fn settle(&mut self, place: usize, fx: &mut Fx, now: u64, out: &mut Outbox) {

@@ -54,6 +54,9 @@ impl<W: Workload> World<W> {
         process.is_forgetful = self.mutation == Some(Mutation::ForgetAtOnce);
         process.is_hasty = self.mutation == Some(Mutation::SendBeforeSync);
         process.disk.mutation = self.mutation;
+        if self.steps.is_some() {
+            process.watch();
+        }
         self.processes[index] = process;
         let StatusB { epoch, matchmakers, configuration: initial, .. } = status;
         self.charters[index] = Deployment { epoch, matchmakers, initial, first: Slot::ZERO };
@@ -126,10 +129,11 @@ impl<W: Workload> World<W> {
         let found = loaded.records.len() as u64;
         let name = format!("p{index}");
         properties::check_refusal(&name, !self.processes[index].disk.is_corrupt())?;
-        properties::check_restart(&name, durable_count, found)?;
+        self.unless_watched(properties::check_restart(&name, durable_count, found))?;
         self.note(Some(index), Kind::Start, "starts");
         self.observe_load(&loaded);
         let survivors = loaded.records[loaded.records.len() - loaded.survivors..].to_vec();
+        self.tell_survivors(index, &survivors);
         self.judge_records(index, survivors)?;
         self.seen[index] = 0;
         let (actors, mut out) = (self.actors(index), Outbox::default());
@@ -139,7 +143,8 @@ impl<W: Workload> World<W> {
             let refusal = actor.check_restored().err().map(|error| error.to_string());
             properties::check_left(&name, refusal)?;
         }
-        self.check_restored(index)?;
+        let verdict = self.check_restored(index);
+        self.unless_watched(verdict)?;
         self.processes[index].begin(self.now, &mut out);
         self.settle(index, &mut out)?;
         self.schedule(index);

@@ -1,0 +1,1 @@
+"""Runs of the simulator, compared with a model that is proved."""
