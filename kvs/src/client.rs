@@ -219,7 +219,7 @@ impl Client {
     pub async fn status(&self, timeout: Duration) -> Result<StatusB, OperationError> {
         let mut question = self.question(|token| ToProposer::StatusA(StatusA { token }));
         let status = question.answer(timeout, |answer| match answer {
-            ToApplication::StatusB(status) => Some(status),
+            ToApplication::StatusB(status) => Some(*status),
             ToApplication::ReconfigureB(_)
             | ToApplication::HandoverB(_)
             | ToApplication::Return(_)

@@ -385,7 +385,7 @@ pub enum ToProposer {
 pub enum ToApplication {
     Return(Return),
     ReconfigureB(ReconfigureB),
-    StatusB(StatusB),
+    StatusB(Box<StatusB>),
     HandoverB(HandoverB),
     Heartbeat(Heartbeat),
     Healing(Healing),

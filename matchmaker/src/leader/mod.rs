@@ -373,7 +373,7 @@ impl Leader {
             disputed_at: phase2.histories.disputed_at(),
             healing: self.healing_status(),
         };
-        fx.send(from, ToApplication::StatusB(status));
+        fx.send(from, ToApplication::from(status));
     }
 
     fn on_heartbeat_timer(&mut self, fx: &mut Fx) {

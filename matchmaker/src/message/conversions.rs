@@ -135,7 +135,7 @@ impl From<ReconfigureB> for ToApplication {
 
 impl From<StatusB> for ToApplication {
     fn from(payload: StatusB) -> Self {
-        Self::StatusB(payload)
+        Self::StatusB(Box::new(payload))
     }
 }
 

@@ -173,11 +173,11 @@ impl<W: Workload> World<W> {
         match message {
             Message::Application(ToApplication::ReconfigureB(m)) => self.hear_progress(m),
             Message::Application(ToApplication::HandoverB(m)) => self.hear_handover(m),
-            Message::Application(ToApplication::StatusB(m)) if m.token > 0 => self.hear_look(m),
+            Message::Application(ToApplication::StatusB(m)) if m.token > 0 => self.hear_look(*m),
             Message::Application(ToApplication::StatusB(m)) => {
                 let known = self.operator.status.as_ref().map(|status| status.round);
                 if known < Some(m.round) {
-                    self.operator.status = Some(m);
+                    self.operator.status = Some(*m);
                 }
             }
             Message::Application(
