@@ -1,6 +1,7 @@
 //! A handle on a running process: propose, read, reconfigure, ask how things are.
 
 mod handover;
+mod snapshot;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,10 +14,13 @@ use matchmaker::message::{
 };
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
-use paxos::message::{Invoke, Operation, Outcome, RequestError as Failure, ToSession};
+use paxos::message::{
+    Invoke, Operation, Outcome, RequestError as Failure, SnapshotB, ToReplica, ToSession,
+};
 use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
 use paxos::runtime::{HostHandle, Port, SendError};
+use paxos::snapshot::Chunk;
 use paxos::wire::Payload;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -26,6 +30,7 @@ use crate::log::{ReplicatedLog, RequestError};
 use crate::outlook::Outlook;
 
 pub use handover::HandedOver;
+pub use snapshot::{Snapshot, SnapshotError};
 
 /// How long an operator's question waits for an answer before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
@@ -55,6 +60,8 @@ struct Waiting {
     calls: HashMap<u64, oneshot::Sender<Outcome>>,
     /// Questions of operators.
     operators: HashMap<u64, mpsc::Sender<ToApplication>>,
+    /// Who reads a snapshot of the replica.
+    snapshot: Option<mpsc::Sender<Chunk>>,
     /// Whether the host has ended.
     is_stopped: bool,
 }
@@ -160,7 +167,7 @@ impl Client {
         waiting.token += 1;
         let token = waiting.token;
         let invoke = Message::Session(ToSession::Invoke(Invoke { token, operation }));
-        let Application { node, session } = self.application;
+        let Application { node, session, .. } = self.application;
         match self.handle.try_send(node, session, invoke) {
             Ok(()) => {
                 waiting.calls.insert(token, sender);
@@ -262,6 +269,7 @@ impl Client {
         waiting.is_stopped = true;
         waiting.calls.clear();
         waiting.operators.clear();
+        waiting.snapshot = None;
     }
 }
 
@@ -403,7 +411,17 @@ fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
 
 /// Called by the host for each answer. One whose asker is gone is dropped.
 fn deliver(waiting: &Mutex<Waiting>, outlook: &Outlook, message: Message) {
-    let Message::Application(message) = message else { return };
+    let message = match message {
+        Message::Application(message) => message,
+        Message::Replica(ToReplica::SnapshotB(SnapshotB { chunk })) => {
+            if let Some(reader) = &lock(waiting).snapshot {
+                // One that does not fit is asked for again.
+                let _ = reader.try_send(chunk);
+            }
+            return;
+        }
+        _ => return,
+    };
     match message {
         ToApplication::Heartbeat(m) => outlook.hear(m),
         ToApplication::Return(m) => {

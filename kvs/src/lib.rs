@@ -16,6 +16,7 @@
 //! [`connection::run_ticker`] beside it.
 
 pub mod admin;
+pub mod backup;
 pub mod client;
 pub mod commands;
 pub mod connection;
@@ -27,5 +28,6 @@ pub mod log;
 pub mod log_entry;
 pub mod outlook;
 pub mod process;
+pub mod recovery;
 pub mod resp;
 pub mod store;

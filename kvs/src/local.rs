@@ -11,6 +11,7 @@ use std::time::Duration;
 use paxos::actor::NodeId;
 use paxos::quorum::QuorumSystem;
 use paxos::runtime::{DataDir, FileLog, FileLogOptions, Network, found_together};
+use paxos::slot::Slot;
 
 use crate::client::{Active, Client, Collection, OperationError};
 use crate::deployment::{ClusterFile, Members, Role};
@@ -50,7 +51,7 @@ impl LocalCluster {
         }
         let roster = found_together(&mut data_dirs, &file.charter())?;
         let members = file.members(&roster);
-        let deployment = file.deployment(&members).map_err(io::Error::other)?;
+        let deployment = file.deployment(&members, Slot::ZERO).map_err(io::Error::other)?;
         let network = Network::new();
         let mut processes = Vec::new();
         for data_dir in &mut data_dirs {

@@ -18,7 +18,10 @@ fn main() -> std::process::ExitCode {
         Err(error) if error.is::<cli::OutputClosed>() => std::process::ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "kvs: {error}");
-            std::process::ExitCode::FAILURE
+            match error.downcast_ref::<cli::Undone>() {
+                Some(undone) => std::process::ExitCode::from(undone.code),
+                None => std::process::ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use matchmaker::message::{Epoch, Generation, Heartbeat};
 use paxos::configuration::Configuration;
 use paxos::membership::Membership;
 use paxos::round::Round;
+use paxos::slot::Slot;
 use paxos::wire::{self, WireError};
 use tokio::sync::watch;
 
@@ -62,10 +63,11 @@ impl Known {
         rank(&self.heartbeat) < rank(&other.heartbeat)
     }
 
-    /// What actors start with.
-    pub fn deployment(&self) -> Deployment {
+    /// What actors start with, in a cluster whose log begins at `first`.
+    pub fn deployment(&self, first: Slot) -> Deployment {
         let Generation { epoch, members } = self.heartbeat.matchmakers.clone();
-        Deployment { epoch, matchmakers: members, initial: self.heartbeat.configuration.clone() }
+        let initial = self.heartbeat.configuration.clone();
+        Deployment { epoch, matchmakers: members, initial, first }
     }
 }
 
@@ -80,7 +82,7 @@ pub struct Outlook {
 impl Outlook {
     /// What is known at the start.
     pub(crate) fn new(deployment: Deployment, members: Members) -> Self {
-        let Deployment { epoch, matchmakers, initial } = deployment;
+        let Deployment { epoch, matchmakers, initial, .. } = deployment;
         let matchmakers = Generation { epoch, members: matchmakers };
         let (round, configuration, is_collected) = (Round::ZERO, initial, false);
         let heartbeat = Heartbeat { round, configuration, matchmakers, is_collected };
@@ -192,6 +194,7 @@ mod tests {
             epoch: matchmakers.epoch,
             matchmakers: matchmakers.members.clone(),
             initial: configuration(1, &few),
+            first: Slot::ZERO,
         };
         let outlook = Outlook::new(deployment, few.clone());
         assert_eq!(outlook.last_leader(), None);

@@ -7,4 +7,5 @@ pub mod message;
 pub mod node;
 pub mod proposer;
 pub mod reconfigurer;
+pub mod remains;
 pub mod single;

@@ -227,6 +227,7 @@ mod tests {
     use paxos::membership::Membership;
     use paxos::quorum::QuorumSystem;
     use paxos::round::Round;
+    use paxos::slot::Slot;
 
     use super::*;
     use crate::message::{Epoch, FromMatchmaker, NewestA, NewestB, ToMatchmaker};
@@ -253,7 +254,12 @@ mod tests {
     fn a_proposer_whose_acceptors_are_all_gone_learns_of_others_from_the_matchmakers() {
         let membership = Membership { proposers: [node(1)].into(), ..Membership::default() };
         let initial = configuration(1, 10).with_membership(membership);
-        let deployment = Deployment { epoch: Epoch(0), matchmakers: [node(2)].into(), initial };
+        let deployment = Deployment {
+            epoch: Epoch(0),
+            matchmakers: [node(2)].into(),
+            initial,
+            first: Slot::ZERO,
+        };
         let (election, leader) = (ElectionOptions::default(), LeaderOptions::default());
         let mut proposer = Proposer::new(node(1), deployment, election, leader);
         let silence = ProposerTimer::Election(ElectionTimer::Silence);

@@ -92,6 +92,11 @@ impl Acceptor {
         self.votes.get(&slot)
     }
 
+    /// The last votes, by slot: each with its round.
+    pub fn votes(&self) -> impl Iterator<Item = (Slot, &(Round, Value))> {
+        self.votes.iter().map(|(slot, vote)| (*slot, vote))
+    }
+
     /// Folds one durable record: the only code that changes durable state, live and in recovery.
     pub fn restore(&mut self, record: AcceptorRecord) {
         match record {

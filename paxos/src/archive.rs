@@ -160,6 +160,17 @@ impl Archive {
         self.base
     }
 
+    /// The snapshot that recovery found, until the replica has taken it.
+    pub fn restored(&self) -> impl Iterator<Item = &Chunk> {
+        self.restored.iter()
+    }
+
+    /// The value of `slot`, if it is in memory.
+    pub fn value(&self, slot: Slot) -> Option<&Value> {
+        let index = slot.0.checked_sub(self.first.0)?;
+        self.values.get(usize::try_from(index).ok()?)
+    }
+
     /// Chunks of a snapshot that are recorded, and that do not make a whole one yet.
     pub fn chunk_count(&self) -> u64 {
         self.partial.as_ref().map_or(0, Sequence::next)

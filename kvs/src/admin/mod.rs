@@ -1,9 +1,9 @@
-//! The commands of the cluster itself: `KVS.STATUS`, `KVS.RECONFIGURE`, `KVS.COLLECTED` and
-//! `KVS.MATCHMAKERS`.
+//! The commands of the cluster itself: `KVS.STATUS`, `KVS.RECONFIGURE` and the others.
 //!
 //! They travel as Redis commands, so any Redis client can operate the cluster; `kvs status`,
 //! `kvs reconfigure` and `kvs handover` are such clients.
 
+mod backup;
 mod change;
 mod exchange;
 mod matchmakers;
@@ -23,6 +23,7 @@ use paxos::quorum::QuorumSystem;
 use paxos::runtime::{Candidates, Connections, HostStats, LogStats};
 use serde::Serialize;
 
+use self::backup::Taking;
 use self::exchange::Wish;
 use crate::client::{Client, Collection, OperationError};
 use crate::connection::Admin;
@@ -33,8 +34,8 @@ use crate::process::Process;
 use crate::resp::Reply;
 
 pub use report::{
-    ChangeReport, CollectedReport, HandoverReport, LastLeader, LeaderlessStatus, PeerStatus,
-    ProcessStatus, ReconfigureReport, ReplicaStatus, Status,
+    BackupReport, ChangeReport, CollectedReport, HandoverReport, LastLeader, LeaderlessStatus,
+    PeerStatus, ProcessStatus, ReconfigureReport, ReplicaStatus, Status,
 };
 
 /// How long a question to the leader may take.
@@ -49,6 +50,8 @@ pub struct ClusterAdmin(Arc<Inner>);
 
 struct Inner {
     node: String,
+    cluster: String,
+    value_bytes_max: usize,
     client: Client,
     outlook: Outlook,
     connections: Connections,
@@ -56,25 +59,31 @@ struct Inner {
     candidates: Candidates,
     /// Collections that an operator may ask about, by the version of the configuration in use.
     collections: Mutex<BTreeMap<u64, Collection>>,
+    /// The backup that is being taken here.
+    backup: tokio::sync::Mutex<Option<Taking>>,
     log_stats: Arc<LogStats>,
     host_stats: Arc<HostStats>,
 }
 
 impl ClusterAdmin {
-    /// The operator at the node called `name`, whose process has `connections`.
+    /// The operator at the node called `name` of a cluster in which values have so many bytes at most,
+    /// whose process has `connections`.
     pub fn new(
-        name: &str,
+        (name, cluster, value_bytes_max): (&str, &str, usize),
         process: &Process,
         connections: Connections,
         candidates: Candidates,
     ) -> Self {
         Self(Arc::new(Inner {
             node: name.to_owned(),
+            cluster: cluster.to_owned(),
+            value_bytes_max,
             client: process.client(),
             outlook: process.outlook(),
             connections,
             candidates,
             collections: Mutex::default(),
+            backup: tokio::sync::Mutex::default(),
             log_stats: process.log_stats(),
             host_stats: process.host_stats(),
         }))
@@ -118,12 +127,15 @@ impl Inner {
             (b"KVS.MOVE", [name, address]) => self.change(Wish::Move(name, address)).await,
             (b"KVS.TRANSFER", [name]) => self.transfer(name).await,
             (b"KVS.DRAIN", []) => self.drain().await,
+            (b"KVS.BACKUP", []) => self.begin_backup().await,
+            (b"KVS.CHUNK", [slot]) => return self.next_chunk(slot).await,
             _ => {
                 let usage = "ERR usage: KVS.STATUS | KVS.RECONFIGURE acceptor [acceptor ...] \
                              [majority|write-all|grid:COLUMNS] | KVS.COLLECTED version | \
                              KVS.MATCHMAKERS node [node ...] | KVS.ADD \
                              node | KVS.REPLACE node node | KVS.REMOVE node | KVS.MOVE node \
-                             address | KVS.TRANSFER node | KVS.DRAIN; a change of members takes \
+                             address | KVS.TRANSFER node | KVS.DRAIN | KVS.BACKUP | KVS.CHUNK \
+                             slot; a change of members takes \
                              one step for each call, until it says that it is done";
                 return Reply::Error(usage.into());
             }

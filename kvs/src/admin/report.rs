@@ -173,6 +173,19 @@ pub struct HandoverReport {
     pub finished_after_us: u64,
 }
 
+/// What `KVS.BACKUP` returns, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupReport {
+    /// The node whose state it is.
+    pub node: String,
+    /// The cluster.
+    pub cluster: String,
+    /// The longest value that its replicas accept, in bytes.
+    pub value_bytes_max: u64,
+    /// All slots below are in it. `KVS.CHUNK` takes it.
+    pub slot: u64,
+}
+
 impl ProcessStatus {
     pub(super) fn info(&self) -> String {
         let Self { fdatasyncs, records, log_bytes, log_size_bytes, log_compactions, violations } =

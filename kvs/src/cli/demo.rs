@@ -37,7 +37,10 @@ impl Demo {
         let mut cluster = LocalCluster::open(&self.data, || Store::new(StoreLimits::default()))?;
         self.announce(&cluster, front.address());
         let process = &cluster.processes()[0];
-        let admin = ClusterAdmin::new("n1", process, Connections::default(), Candidates::default());
+        let limits = StoreLimits::default();
+        let about = ("n1", cluster.file().cluster.as_str(), limits.value_bytes_max);
+        let admin =
+            ClusterAdmin::new(about, process, Connections::default(), Candidates::default());
         let log = cluster.client(0);
         let server = Arc::new(Server::new(Options::default(), log.clone(), admin));
         let mut terminate = signal(SignalKind::terminate())?;

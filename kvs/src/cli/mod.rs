@@ -1,12 +1,15 @@
 //! The commands of the program, and what each needs.
 
+mod backup;
 mod demo;
 mod handover;
 mod init;
 mod members;
 mod operate;
 mod output;
+mod recover;
 mod redis;
+mod restore;
 mod serve;
 
 use std::fmt::Write;
@@ -19,7 +22,7 @@ use kvs::admin::{LeaderlessStatus, Status};
 use kvs::deployment::ClusterFile;
 use redis::{Answer, Failure};
 
-pub(crate) use output::OutputClosed;
+pub(crate) use output::{OutputClosed, Undone};
 
 /// What ends the program with an error; its text is shown to the operator.
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -56,6 +59,9 @@ enum Command {
     Move(members::Move),
     TransferLeadership(members::Transfer),
     Drain(members::Drain),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    Recover(recover::Recover),
 }
 
 impl Arguments {
@@ -74,6 +80,9 @@ impl Arguments {
             Some(Command::Move(command)) => command.run(),
             Some(Command::TransferLeadership(transfer)) => transfer.run(),
             Some(Command::Drain(drain)) => drain.run(),
+            Some(Command::Backup(backup)) => backup.run(),
+            Some(Command::Restore(restore)) => restore.run(),
+            Some(Command::Recover(recover)) => recover.run(),
         }
     }
 }

@@ -12,6 +12,16 @@ use super::Outcome;
 #[error("nobody reads the output")]
 pub(crate) struct OutputClosed;
 
+/// The program did not do everything, and that is no error: the exit code says what it found.
+#[derive(Debug, Error)]
+#[error("{text}")]
+pub(crate) struct Undone {
+    /// The exit code. Errors have another one.
+    pub(crate) code: u8,
+    /// What was not done, and how it would be.
+    pub(super) text: String,
+}
+
 /// Prints one line, or several.
 ///
 /// *Errors*: [`OutputClosed`]; the output cannot be written to.
@@ -22,6 +32,11 @@ pub(super) fn print(text: impl Display) -> Outcome<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(OutputClosed.into()),
         Err(error) => Err(format!("cannot write the output: {error}").into()),
     }
+}
+
+/// Tells how far something is, apart from the output.
+pub(super) fn tell_progress(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Prints for an operator who may be watching. A server goes on if there is none.

@@ -1,5 +1,5 @@
-//! The smallest Redis client that can operate a cluster: one command, one text reply, of one node or
-//! of several at once.
+//! The smallest Redis client that can operate a cluster: one command after the other at one node, or one
+//! at several nodes at once.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 /// How long a node may take to be reached.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// The longest reply that is accepted, in bytes.
-const REPLY_BYTES_MAX: u64 = 16 << 20;
+/// The longest reply that is accepted, in bytes: a chunk of a state with one of the longest values.
+const REPLY_BYTES_MAX: u64 = 32 << 20;
+/// The longest line.
+const LINE_BYTES_MAX: u64 = 64 << 10;
 
 /// Why a node did not do what it was told.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,38 +71,58 @@ pub(super) fn ask(
     command: &[&str],
     timeout: Duration,
 ) -> Answer {
-    match exchange(address, password, command, timeout) {
-        Ok(reply) => reply.map_err(Failure::Refused),
-        Err(error) => Err(Failure::Silent(match error.kind() {
-            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {
-                format!("no answer within {timeout:?}")
-            }
-            _ => error.to_string(),
-        })),
+    let reply = Connection::open(address, password, timeout)?.call(command)?;
+    String::from_utf8(reply).map_err(|_| Failure::Silent("it answered what is no text".into()))
+}
+
+/// A connection to one node.
+pub(super) struct Connection {
+    reader: BufReader<TcpStream>,
+    timeout: Duration,
+}
+
+impl Connection {
+    /// Connects to the node at `address`, which may take up to `timeout` to answer each command.
+    ///
+    /// *Errors*: it cannot be reached, or does not take the password.
+    pub(super) fn open(
+        address: SocketAddr,
+        password: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Self, Failure> {
+        let stream = connect(address, timeout).map_err(|error| silent(&error, timeout))?;
+        let mut connection = Self { reader: BufReader::new(stream), timeout };
+        if let Some(password) = password {
+            connection.call(&["AUTH", password])?;
+        }
+        Ok(connection)
+    }
+
+    /// Sends `command` and returns its reply.
+    ///
+    /// *Errors*: the node refuses it, or does not answer.
+    pub(super) fn call(&mut self, command: &[&str]) -> Result<Vec<u8>, Failure> {
+        let written = self.reader.get_mut().write_all(&encode(command));
+        let reply = written.and_then(|()| read_reply(&mut self.reader));
+        reply.map_err(|error| silent(&error, self.timeout))?.map_err(Failure::Refused)
     }
 }
 
-type Reply = Result<String, String>;
-
-fn exchange(
-    address: SocketAddr,
-    password: Option<&str>,
-    command: &[&str],
-    timeout: Duration,
-) -> std::io::Result<Reply> {
-    let mut stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT.min(timeout))?;
+fn connect(address: SocketAddr, timeout: Duration) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT.min(timeout))?;
     stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(timeout))?;
     stream.set_nodelay(true)?;
-    let mut reader = BufReader::new(stream.try_clone()?.take(REPLY_BYTES_MAX));
-    if let Some(password) = password {
-        stream.write_all(&encode(&["AUTH", password]))?;
-        if let Err(refusal) = read_reply(&mut reader)? {
-            return Ok(Err(refusal));
+    Ok(stream)
+}
+
+fn silent(error: &std::io::Error, timeout: Duration) -> Failure {
+    Failure::Silent(match error.kind() {
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {
+            format!("no answer within {timeout:?}")
         }
-    }
-    stream.write_all(&encode(command))?;
-    read_reply(&mut reader)
+        _ => error.to_string(),
+    })
 }
 
 fn encode(command: &[&str]) -> Vec<u8> {
@@ -111,18 +133,28 @@ fn encode(command: &[&str]) -> Vec<u8> {
     bytes
 }
 
+/// A reply, or the text of an error.
+type Reply = Result<Vec<u8>, String>;
+
 fn read_reply(reader: &mut impl BufRead) -> std::io::Result<Reply> {
     let mut line = String::new();
-    reader.read_line(&mut line)?;
+    reader.take(LINE_BYTES_MAX).read_line(&mut line)?;
     let line = line.trim_end();
     match line.split_at_checked(1) {
-        Some(("+", text)) => Ok(Ok(text.to_owned())),
+        Some(("+", text)) => Ok(Ok(text.into())),
         Some(("-", text)) => Ok(Err(text.to_owned())),
         Some(("$", length)) => {
-            let length = length.parse().map_err(|_| unexpected(line))?;
-            let mut text = Vec::new();
-            reader.take(length).read_to_end(&mut text)?;
-            String::from_utf8(text).map(Ok).map_err(|_| unexpected("a reply that is no text"))
+            let length: u64 = length.parse().map_err(|_| unexpected(line))?;
+            if length > REPLY_BYTES_MAX {
+                return Err(unexpected(line));
+            }
+            let mut bytes = Vec::new();
+            reader.take(length + 2).read_to_end(&mut bytes)?;
+            if bytes.len() as u64 != length + 2 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            bytes.truncate(length as usize);
+            Ok(Ok(bytes))
         }
         Some(_) | None => Err(unexpected(line)),
     }

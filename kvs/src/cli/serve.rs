@@ -92,7 +92,8 @@ impl Serve {
             format!("`{}` has no `data` directory in the file: give --data", node.name)
         })?;
         let mut data_dir = DataDir::open(data, &file.cluster, &node.name)?;
-        let charter = file.charter();
+        let charter = file.charter_with(data_dir.origin());
+        let first = ClusterFile::first_slot(&charter)?;
         // Before anything reads the log, which may be long and belongs to these roles.
         data_dir.check_charter(&charter)?;
         let log = FileLog::open(&mut data_dir, FileLogOptions::default())?;
@@ -115,8 +116,8 @@ impl Serve {
         let members = file.members(&roster);
         let matchmakers = members.founders();
         let (members, deployment) = match known {
-            Some(known) => (Members::clone(&known.members), known.deployment()),
-            None => (members.clone(), file.deployment(&members)?),
+            Some(known) => (Members::clone(&known.members), known.deployment(first)),
+            None => (members.clone(), file.deployment(&members, first)?),
         };
         let founders = Some(matchmakers);
         let settings = file.settings();
@@ -170,7 +171,8 @@ impl Serve {
         // What replicas decide by is agreed on for the life of the cluster.
         let value_bytes_max = ClusterFile::value_bytes_max(&charter)?;
         let clients = Clients { value_bytes_max, ..clients };
-        let (members, deployment) = (Members::clone(&known.members), known.deployment());
+        let first = ClusterFile::first_slot(&charter)?;
+        let (members, deployment) = (Members::clone(&known.members), known.deployment(first));
         let name = self.node.clone();
         let cast = Cast { name, members, deployment, founders: None, settings };
         let (options, limits) = (options(&clients), store_limits(value_bytes_max));
@@ -228,7 +230,8 @@ impl Start {
         let mut process = Process::start(&cast, transport, log, machine)?;
         announce(member, data_dir.path().display());
         let client = process.client();
-        let admin = ClusterAdmin::new(&name, &process, connections, candidates);
+        let about = (name.as_str(), data_dir.cluster(), limits.value_bytes_max);
+        let admin = ClusterAdmin::new(about, &process, connections, candidates);
         let server = Arc::new(Server::new(options, client.clone(), admin.clone()));
         let leaving = || server.close();
         let following = follow(process.outlook(), directory, data_dir, leaving);

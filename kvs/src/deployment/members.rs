@@ -100,7 +100,8 @@ impl Member {
     /// none at that identity, and can still operate the cluster.
     pub fn application(&self) -> Application {
         let [node, session] = [Part::Application, Part::Session].map(|part| part as u32);
-        Application { node: self.identity(node), session: self.identity(session) }
+        let replica = self.identity(Role::Replica as u32);
+        Application { node: self.identity(node), session: self.identity(session), replica }
     }
 
     /// All seats that actors and the application of this process may have.
@@ -315,6 +316,7 @@ impl Members {
 #[cfg(test)]
 mod tests {
     use paxos::runtime::Roster;
+    use paxos::slot::Slot;
 
     use super::*;
     use crate::deployment::ClusterFile;
@@ -332,7 +334,7 @@ mod tests {
     #[test]
     fn every_actor_has_a_seat_of_its_own() {
         let (file, members) = (file(), members());
-        let deployment = file.deployment(&members).expect("complete");
+        let deployment = file.deployment(&members, Slot::ZERO).expect("complete");
         let mut seen = BTreeSet::new();
         for member in members.all() {
             let actors = members

@@ -17,11 +17,13 @@ use matchmaker::message::Generation;
 use paxos::actor::Incarnation;
 use paxos::configuration::Configuration;
 use paxos::quorum::QuorumSystem;
-use paxos::runtime::{Charter, Roster};
+use paxos::runtime::Roster;
+use paxos::slot::Slot;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 mod announcement;
+mod charter;
 mod members;
 mod node;
 mod options;
@@ -84,9 +86,6 @@ impl fmt::Display for Quorum {
         }
     }
 }
-
-/// The topic of the charter that has the longest value.
-const VALUE_BYTES_MAX: &str = "`clients.value_bytes_max`";
 
 /// A cluster file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,34 +228,8 @@ impl ClusterFile {
         self.storage.check()?;
         let roster =
             Roster(self.nodes.iter().map(|node| (node.name.clone(), Incarnation(1))).collect());
-        self.deployment(&self.members(&roster))?;
+        self.deployment(&self.members(&roster), Slot::ZERO)?;
         Ok(self)
-    }
-
-    /// What all nodes must agree on for the life of the cluster: what the identities and the quorums of
-    /// the protocol follow from, and what replicas decide by. Addresses, periods and the other limits
-    /// are not in it, nor is the order in which the nodes, their roles or the voting acceptors are
-    /// written.
-    pub fn charter(&self) -> Charter {
-        let mut voting = self.acceptors.clone();
-        voting.sort_unstable();
-        let shared = [
-            ("`acceptors` and `quorum`", format!("{} by {}", voting.join(", "), self.quorum)),
-            (VALUE_BYTES_MAX, self.clients.value_bytes_max.to_string()),
-        ];
-        let shared = shared.into_iter().map(|(topic, text)| (topic.to_owned(), text));
-        let nodes = self.nodes.iter().map(|node| (format!("node {}", node.name), node.charter()));
-        Charter(shared.chain(nodes).collect())
-    }
-
-    /// The longest value that the replicas of a cluster with `charter` accept, in bytes.
-    ///
-    /// *Errors*: the charter does not say so: another program founded the cluster.
-    pub fn value_bytes_max(charter: &Charter) -> Result<usize, DeploymentError> {
-        let text = charter.0.get(VALUE_BYTES_MAX).and_then(|text| text.parse().ok());
-        text.ok_or_else(|| {
-            DeploymentError(format!("the cluster's charter lacks {VALUE_BYTES_MAX}"))
-        })
     }
 
     /// What a node needs to know of the file to run.
@@ -298,17 +271,22 @@ impl ClusterFile {
         }))
     }
 
-    /// Who plays what, for a cluster that has just been founded by `members`.
+    /// Who plays what, for a cluster that has just been founded by `members` and whose log begins at
+    /// `first`.
     ///
     /// *Errors*: none for a file that was read and its members.
-    pub fn deployment(&self, members: &Members) -> Result<Deployment, DeploymentError> {
+    pub fn deployment(
+        &self,
+        members: &Members,
+        first: Slot,
+    ) -> Result<Deployment, DeploymentError> {
         let known = members.acceptors();
         let voting = self.acceptors.iter().filter_map(|name| known.get(name).copied());
         let initial = Configuration::new(1, self.quorum.into(), voting)
             .map_err(|cause| DeploymentError(format!("`acceptors`: {cause}")))?
             .with_membership(members.membership(&BTreeSet::new()));
         let Generation { epoch, members: matchmakers } = members.founders();
-        Ok(Deployment { epoch, matchmakers, initial })
+        Ok(Deployment { epoch, matchmakers, initial, first })
     }
 }
 
@@ -335,34 +313,6 @@ mod tests {
         assert_eq!(read.validated().expect("possible"), file);
         assert_eq!(file.nodes[0].acceptors, ["a1", "a4"]);
         assert_eq!(file.acceptors, ["a1", "a2", "a3"]);
-    }
-
-    #[test]
-    fn the_charter_has_what_must_not_change_and_nothing_else() {
-        let charter = file().charter();
-        let text = "id 1: proposer, matchmaker, replica; acceptors a1, a4";
-        assert_eq!(charter.0["node n1"], text);
-        let differs = |change: fn(&mut ClusterFile)| {
-            let mut file = file();
-            change(&mut file);
-            file.charter() != charter
-        };
-        assert!(differs(|file| file.nodes[0].roles.truncate(2)));
-        assert!(differs(|file| file.nodes[0].acceptors.reverse()));
-        assert!(differs(|file| file.nodes[0].acceptors.insert(0, "a7".into())));
-        assert!(differs(|file| file.nodes[0].id = 9));
-        assert!(differs(|file| drop(file.nodes.pop())));
-        assert!(differs(|file| drop(file.acceptors.pop())));
-        assert!(differs(|file| file.quorum = Quorum::WriteAll));
-        assert!(differs(|file| file.clients.value_bytes_max += 1));
-        assert!(!differs(|file| file.nodes[0].roles.reverse()));
-        assert!(!differs(|file| file.nodes.reverse()));
-        assert!(!differs(|file| file.acceptors.reverse()));
-        assert!(!differs(|file| file.nodes[0].peer = file.nodes[0].client.expect("a replica")));
-        assert!(!differs(|file| file.nodes[0].data = None));
-        assert!(!differs(|file| file.timing.probe_ms = [1, 2]));
-        assert!(!differs(|file| file.clients.connections_max = 7));
-        assert!(!differs(|file| file.storage.compact_above_bytes *= 2));
     }
 
     #[test]

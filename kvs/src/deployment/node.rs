@@ -96,6 +96,8 @@ pub struct Application {
     pub node: NodeId,
     /// The session beside it.
     pub session: NodeId,
+    /// The replica beside it.
+    pub replica: NodeId,
 }
 
 impl NodeFile {
@@ -122,6 +124,21 @@ impl NodeFile {
     /// Its part of the charter, as in `id 2: proposer, replica; acceptors a2, a5`.
     pub(super) fn charter(&self) -> String {
         format!("id {}: {}", self.id, self.plays())
+    }
+
+    /// The id, the roles and the acceptors in its part of the charter.
+    pub(super) fn parse_charter(text: &str) -> Option<(u32, BTreeSet<Role>, Vec<String>)> {
+        let (id, plays) = text.strip_prefix("id ")?.split_once(": ")?;
+        let (roles, acceptors) = match plays.split_once("acceptors ") {
+            Some((roles, acceptors)) => (roles.trim_end_matches("; "), acceptors),
+            None => (plays, ""),
+        };
+        let words = |text: &str| -> Vec<String> {
+            text.split(", ").filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        };
+        let roles: Result<BTreeSet<Role>, String> =
+            words(roles).iter().map(|role| role.parse()).collect();
+        Some((id.parse().ok()?, roles.ok()?, words(acceptors)))
     }
 
     /// Its roles and acceptors, for operators.

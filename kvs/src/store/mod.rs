@@ -34,6 +34,7 @@ use keyspace::Keyspace;
 use snapshot::Frozen;
 
 pub(crate) use glob::matches;
+pub use snapshot::{Counts, count_items};
 
 /// Keys that one entry removes at most because they are due.
 const REMOVED_PER_ENTRY_MAX: usize = 32;

@@ -39,6 +39,34 @@ struct StoredItem {
     deadline_ms: Option<i64>,
 }
 
+/// Keys in a part of a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All of them.
+    pub keys: u64,
+    /// Those that have a time to live.
+    pub expiring: u64,
+}
+
+impl Counts {
+    /// Adds those of another part.
+    pub fn add(&mut self, other: Self) {
+        self.keys += other.keys;
+        self.expiring += other.expiring;
+    }
+}
+
+/// Counts what is in a part of a store, which [`next_chunk`](paxos::state_machine::StateMachine::next_chunk)
+/// has made.
+///
+/// *Errors*: it is none.
+pub fn count_items(chunk: &Bytes) -> Result<Counts, ForeignChunk> {
+    let StoreChunk { items, .. } =
+        wire::decode(chunk).map_err(|error| ForeignChunk(error.to_string()))?;
+    let expiring = items.iter().filter(|item| item.deadline_ms.is_some()).count();
+    Ok(Counts { keys: items.len() as u64, expiring: expiring as u64 })
+}
+
 impl Store {
     pub(super) fn freeze(&mut self) {
         self.keyspace.freeze();

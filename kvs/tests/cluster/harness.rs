@@ -69,7 +69,32 @@ impl Cluster {
         Self::start(file)
     }
 
-    pub(crate) fn start(mut file: ClusterFile) -> Self {
+    pub(crate) fn start(file: ClusterFile) -> Self {
+        Self::laid_out(file).started()
+    }
+
+    /// A new cluster of three processes that begins with the state in a backup.
+    pub(crate) fn restored(backup: &Path) -> Self {
+        Self::half_restored(backup, "n1,n2,n3").started()
+    }
+
+    /// The same with some of the nodes prepared, and none started.
+    pub(crate) fn half_restored(backup: &Path, nodes: &str) -> Self {
+        let file = ClusterFile::on_loopback("restored", 3, 6, 1).expect("three nodes");
+        let cluster = Self::laid_out(file);
+        cluster.restore(backup, nodes);
+        cluster
+    }
+
+    /// Prepares nodes that have no directory.
+    pub(crate) fn restore(&self, backup: &Path, nodes: &str) {
+        let backup = backup.to_str().expect("a path of text");
+        let arguments = ["restore", "--from", backup, "--node", nodes];
+        let output = Self::kvs(&arguments, self.directory.path());
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    fn laid_out(mut file: ClusterFile) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let count = file.nodes.len() * 2;
         let mut addresses = free_addresses(count).into_iter();
@@ -81,7 +106,7 @@ impl Cluster {
         let (processes, joiners, gone) = (Mutex::default(), Mutex::default(), Mutex::default());
         let cluster = Self { directory, file, processes, joiners, gone };
         fs::write(cluster.config(), cluster.file.to_toml()).expect("the cluster file is written");
-        cluster.started()
+        cluster
     }
 
     fn started(self) -> Self {

@@ -1,5 +1,6 @@
 //! Real processes and real clients: what a cluster survives, and what it tells its operator.
 
+mod backups;
 mod client;
 mod faults;
 mod harness;
@@ -7,5 +8,6 @@ mod inputs;
 mod interop;
 mod members;
 mod operations;
+mod recovery;
 mod snapshots;
 mod workload;

@@ -56,6 +56,9 @@ pub struct Deployment {
     pub matchmakers: BTreeSet<NodeId>,
     /// The acceptors of a cluster that has just been founded, and who else takes part.
     pub initial: Configuration,
+    /// Exclusive; slots below are in the snapshot that every archive of the founding began with. Zero
+    /// in a cluster that began with nothing. Nothing is ever proposed below.
+    pub first: Slot,
 }
 
 /// The periods and limits of a leader.

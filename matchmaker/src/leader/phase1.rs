@@ -104,7 +104,8 @@ impl Leader {
             collected_watermark: matched.watermark,
             cursors,
             promises: BTreeSet::new(),
-            persisted_watermark: first,
+            // As if an acceptor had said so: archives that report less only lag.
+            persisted_watermark: first.max(self.deployment.first),
             votes: BTreeMap::new(),
         });
         fx.set_timer(LeaderTimer::Campaign, self.options.campaign.clone());

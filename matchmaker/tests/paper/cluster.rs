@@ -13,7 +13,7 @@ use matchmaker::message::{
 use matchmaker::node::{Node, NodeRecord, NodeTimer};
 use paxos::acceptor::Acceptor;
 use paxos::actor::{Actor, Effects, Incarnation, NodeId, Seat};
-use paxos::archive::Archive;
+use paxos::archive::{Archive, ArchiveRecord};
 use paxos::command::{SessionId, Submission, Value};
 use paxos::configuration::Configuration;
 use paxos::membership::Membership;
@@ -23,9 +23,9 @@ use paxos::quorum::QuorumSystem;
 use paxos::replica::{Replica, ReplicaTimer, Surroundings};
 use paxos::round::Round;
 use paxos::slot::Slot;
-use paxos::snapshot::SnapshotOptions;
+use paxos::snapshot::{Part, Sequence, SnapshotOptions};
 use paxos::state_machine::{ForeignChunk, Position, StateMachine};
-use paxos::wire::Payload;
+use paxos::wire::{self, Payload};
 
 /// The effects of a leader's step.
 pub(crate) type Fx = Effects<Message, LeaderTimer, LeaderRecord>;
@@ -210,6 +210,8 @@ impl Envelope {
 /// All actors of a cluster, what they have on disk, and the messages on their way.
 pub(crate) struct World {
     initial: Configuration,
+    /// Slots below are in the snapshot that the archives began with.
+    first: Slot,
     leaders: BTreeMap<NodeId, Leader>,
     nodes: BTreeMap<NodeId, Node<Log>>,
     disks: BTreeMap<NodeId, Vec<NodeRecord>>,
@@ -227,11 +229,30 @@ impl World {
     }
 
     pub(crate) fn with(initial: Configuration) -> Self {
+        Self::starting(initial, Slot::ZERO, BTreeMap::new())
+    }
+
+    /// A new cluster whose archives have a snapshot at `first`, of a state machine with one command.
+    pub(crate) fn restored(first: Slot, command: &'static str) -> Self {
+        let mut sequence = Sequence::new(first);
+        let part = wire::encode(&Part::Machine(Payload::new(command.as_bytes())));
+        let chunks = [sequence.cut(Payload(part), false), sequence.cut(Payload::default(), true)];
+        let records = chunks.map(|chunk| NodeRecord::Archive(ArchiveRecord::Chunk(chunk)));
+        let disks = ARCHIVES.map(|archive| (archive, records.to_vec()));
+        Self::starting(majority(1, A), first, disks.into())
+    }
+
+    fn starting(
+        initial: Configuration,
+        first: Slot,
+        disks: BTreeMap<NodeId, Vec<NodeRecord>>,
+    ) -> Self {
         let mut world = Self {
             initial,
+            first,
             leaders: BTreeMap::new(),
             nodes: BTreeMap::new(),
-            disks: BTreeMap::new(),
+            disks,
             network: VecDeque::new(),
             delivered: Vec::new(),
             reports: Vec::new(),
@@ -254,7 +275,7 @@ impl World {
 
     fn deployment(&self) -> Deployment {
         let initial = self.initial.clone();
-        Deployment { epoch: EPOCH, matchmakers: MATCHMAKERS.into(), initial }
+        Deployment { epoch: EPOCH, matchmakers: MATCHMAKERS.into(), initial, first: self.first }
     }
 
     /// Starts `node` from what it has on disk, if anything.

@@ -13,4 +13,5 @@ mod matchmakers;
 mod phase1;
 mod reads;
 mod reconfiguration;
+mod restored;
 mod steps;

@@ -23,6 +23,9 @@
 //!      │     SnapshotB 0 │
 //!      │◄────────────────┤ then FetchA for the values above it
 //! ```
+//!
+//! An application that wants a snapshot of the replica beside it asks as a replica that lags does, and is
+//! answered so.
 
 use crate::actor::NodeId;
 use crate::slot::Slot;
@@ -60,8 +63,8 @@ pub struct Kept {
     pub number: u64,
 }
 
-/// Replica → replica of another process. Asks for the next chunks of a snapshot, and lets go of those
-/// before.
+/// Replica → replica of another process; application → replica of the same one. Asks for the next chunks of a
+/// snapshot, and lets go of those before.
 ///
 /// *Repeat*: the chunks that are under way are sent again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
@@ -75,7 +78,8 @@ pub struct SnapshotA {
     pub next: u64,
 }
 
-/// Replica → replica of another process, or archive → replica of the same one. A chunk of a snapshot.
+/// Replica → replica of another process, or application of the same one; archive → replica of the same
+/// one. A chunk of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 #[bincode(crate = "crate::wire::bincode", decode_context = "Frame")]
 pub struct SnapshotB {

@@ -1,4 +1,4 @@
-//! Reading a snapshot from the machine, for the archive or for a replica that lags.
+//! Reading a snapshot from the machine, for the archive, for a replica that lags, or for a backup.
 //!
 //! The machine freezes a view of itself and goes on. The view is cut into chunks, of which a few are
 //! under way at once: a chunk goes when one before it is durable, so that votes of clients come
@@ -25,6 +25,7 @@ const LEASE: Range<Duration> = Duration::from_millis(2000)..Duration::from_milli
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Reader {
     Archive,
+    /// A replica of another process, or the application beside.
     Peer(NodeId),
 }
 

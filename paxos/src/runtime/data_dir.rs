@@ -5,6 +5,7 @@
 //!                    identity   cluster, node name, incarnation (drawn once), whether a log exists
 //!                    founding   what the node voted for when the cluster was founded, and the charter
 //!                               that it voted with
+//!                    origin     what the node begins with, if the cluster does not begin with nothing
 //!                    members    what the application knew of the members of the cluster, last
 //!                    retired    that the node was removed from the cluster
 //!                    log/       the segments and their manifest (file_log)
@@ -30,10 +31,11 @@ use crate::wire::{Decode, Encode};
 /// The longest name of a cluster or node, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
 
-const IDENTITY_MAGIC: &[u8; 8] = b"MPXSIDEN";
-const FOUNDING_MAGIC: &[u8; 8] = b"MPXSFOUN";
-const MEMBERS_MAGIC: &[u8; 8] = b"MPXSMEMB";
-const RETIRED_MAGIC: &[u8; 8] = b"MPXSRETI";
+pub(super) const IDENTITY_MAGIC: &[u8; 8] = b"MPXSIDEN";
+pub(super) const FOUNDING_MAGIC: &[u8; 8] = b"MPXSFOUN";
+const ORIGIN_MAGIC: &[u8; 8] = b"MPXSORIG";
+pub(super) const MEMBERS_MAGIC: &[u8; 8] = b"MPXSMEMB";
+pub(super) const RETIRED_MAGIC: &[u8; 8] = b"MPXSRETI";
 
 /// An open data directory. It stays locked until this value and every log opened in it are dropped.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub struct DataDir {
     path: PathBuf,
     identity: IdentityFile,
     founding: FoundingFile,
+    /// What the node begins with; nothing by default.
+    origin: Charter,
     /// What the application knew of the members, last; nothing if only those of the founding.
     members: Option<Vec<u8>>,
     lock: Arc<File>,
@@ -60,25 +64,25 @@ pub struct Identity {
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[bincode(crate = "crate::wire::bincode")]
-struct IdentityFile {
-    of: Identity,
+pub(super) struct IdentityFile {
+    pub(super) of: Identity,
     /// Whether the log was created. Monotone: from then on a missing log is damage.
-    log_created: bool,
+    pub(super) log_created: bool,
 }
 
 /// What the node has said about the founding; nothing by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[bincode(crate = "crate::wire::bincode")]
-struct FoundingFile {
-    ballot: Ballot,
+pub(super) struct FoundingFile {
+    pub(super) ballot: Ballot,
     /// What it was started with when it voted. Never changes once there is a vote.
-    charter: Charter,
+    pub(super) charter: Charter,
 }
 
 /// Why the node does not start again.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[bincode(crate = "crate::wire::bincode")]
-struct Retired(String);
+pub(super) struct Retired(pub(super) String);
 
 impl DataDir {
     /// Opens the directory of node `node` of cluster `cluster`, creating it if there is none.
@@ -115,13 +119,14 @@ impl DataDir {
             };
         let founding =
             durable_file::read(&path.join("founding"), FOUNDING_MAGIC)?.unwrap_or_default();
+        let origin = durable_file::read(&path.join("origin"), ORIGIN_MAGIC)?.unwrap_or_default();
         let members = durable_file::read(&path.join("members"), MEMBERS_MAGIC)?;
         if let Some(Retired(reason)) = durable_file::read(&path.join("retired"), RETIRED_MAGIC)? {
             let cause = format!("this node was removed from its cluster: {reason}");
             let cure = "delete the directory; an empty one can join again";
             return Err(invalid(&path, &cause, cure));
         }
-        Ok(Self { path, identity, founding, members, lock })
+        Ok(Self { path, identity, founding, origin, members, lock })
     }
 
     /// Opens the directory of node `node` of whatever cluster it belongs to; `None` if there is no such
@@ -159,6 +164,21 @@ impl DataDir {
     ) -> io::Result<()> {
         self.set_ballot(ballot, charter)?;
         self.set_members(members)
+    }
+
+    /// What the node begins with, if the cluster does not begin with nothing: texts that all nodes must
+    /// agree on when they found it. They belong into the charter that the node is started with.
+    pub fn origin(&self) -> &Charter {
+        &self.origin
+    }
+
+    /// Makes durable what the node begins with.
+    ///
+    /// *Errors*: of the disk.
+    pub fn set_origin(&mut self, origin: Charter) -> io::Result<()> {
+        durable_file::replace(&self.path.join("origin"), ORIGIN_MAGIC, &origin)?;
+        self.origin = origin;
+        Ok(())
     }
 
     /// The charter that the node has agreed to, once the cluster is founded.
@@ -269,7 +289,7 @@ impl IdentityFile {
         Ok(Self { of, log_created: false })
     }
 
-    fn check(&self, path: &Path, cluster: &str, node: &str) -> io::Result<()> {
+    pub(super) fn check(&self, path: &Path, cluster: &str, node: &str) -> io::Result<()> {
         if self.of.incarnation.0 == 0 {
             return Err(invalid(&path.join("identity"), "its incarnation is zero", DAMAGED));
         }
@@ -349,7 +369,7 @@ fn lock(path: &Path) -> io::Result<File> {
 
 /// A directory without an identity must hold nothing that a node could have promised.
 fn check_new(path: &Path) -> io::Result<()> {
-    for name in ["log", "founding", "members", "retired"] {
+    for name in ["log", "founding", "origin", "members", "retired"] {
         if path.join(name).exists() {
             return Err(invalid(
                 path,

@@ -98,6 +98,7 @@ pub(super) fn file_error(doing: &str, path: &Path, error: &io::Error) -> io::Err
         }
         io::ErrorKind::ReadOnlyFilesystem => "mount the file system for writing",
         io::ErrorKind::PermissionDenied => "give the user of this process access to it",
+        io::ErrorKind::NotFound => "is the path right?",
         io::ErrorKind::NotADirectory => "a part of the path is a file: name another directory",
         _ => "check the disk, then start again",
     };

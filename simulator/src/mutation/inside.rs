@@ -18,7 +18,7 @@ const fn inside(
 }
 
 /// All of them.
-pub(super) const ALL: [Description; 86] = [
+pub(super) const ALL: [Description; 87] = [
     inside(
         Mutant::PageSkipsVote,
         "R03c",
@@ -499,6 +499,12 @@ pub(super) const ALL: [Description; 86] = [
         &["A11", "L1"],
     ),
     inside(Mutant::RemovedCampaigns, "R96", "a proposer that is no member campaigns", &["A25"]),
+    inside(
+        Mutant::AskVoidRounds,
+        "R32c",
+        "Phase 1 asks configurations that are older than that of the watermark",
+        &["A11"],
+    ),
     inside(
         Mutant::HistoryOutsideSnapshot,
         "R97",

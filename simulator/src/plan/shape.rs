@@ -9,6 +9,7 @@ use paxos::actor::{Incarnation, NodeId, Seat};
 use paxos::configuration::Configuration;
 use paxos::membership::Membership;
 use paxos::quorum::QuorumSystem;
+use paxos::slot::Slot;
 
 use crate::random::Random;
 
@@ -279,7 +280,7 @@ impl Places {
         let initial = Configuration::new(1, QuorumSystem::Majority, members)
             .expect("every shape has as many acceptors as matchmakers");
         let initial = initial.with_membership(membership);
-        Deployment { epoch, matchmakers, initial }
+        Deployment { epoch, matchmakers, initial, first: Slot::ZERO }
     }
 
     /// What a trace calls a configuration.

@@ -56,7 +56,7 @@ impl<W: Workload> World<W> {
         process.disk.mutation = self.mutation;
         self.processes[index] = process;
         let StatusB { epoch, matchmakers, configuration: initial, .. } = status;
-        self.charters[index] = Deployment { epoch, matchmakers, initial };
+        self.charters[index] = Deployment { epoch, matchmakers, initial, first: Slot::ZERO };
         self.folds[index] = self.actors(index);
     }
 }

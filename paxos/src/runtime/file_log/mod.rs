@@ -21,6 +21,7 @@
 //! after a failed sync, and a later success would prove nothing.
 
 mod deletion;
+mod looking;
 mod prepared;
 mod recovery;
 mod segment;
@@ -36,12 +37,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use self::deletion::Deletion;
 use self::prepared::Prepared;
 use self::recovery::Recovered;
-use self::segment::{Owner, Place, SEGMENT_HEADER_BYTES, Segment};
+use self::segment::{Access, Owner, Place, SEGMENT_HEADER_BYTES, Segment};
 use super::data_dir::DataDir;
 use super::durable_file::{self, DAMAGED, file_error, invalid, sync_directory};
 use crate::log_format;
 use crate::storage::{Storage, Tagged};
 use crate::wire::{Decode, Encode, Frame};
+
+pub(super) use self::looking::look;
 
 const MANIFEST_MAGIC: &[u8; 8] = b"MPXSMANI";
 
@@ -147,7 +150,7 @@ impl<R: Encode + Decode<Frame>> FileLog<R> {
     /// is full or cannot be written to.
     pub fn open(data_dir: &mut DataDir, options: FileLogOptions) -> io::Result<Self> {
         let directory = data_dir.path().join("log");
-        let owner = Owner::of(data_dir);
+        let owner = Owner::of(data_dir.identity());
         let segment_bytes = options.segment_bytes.max(2 * SEGMENT_HEADER_BYTES as u64);
         let manifest_path = directory.join("manifest");
         if !data_dir.is_log_created() {
@@ -302,14 +305,17 @@ impl<R: Encode + Decode<Frame>> Storage<R> for FileLog<R> {
         }
         let first = Place(self.manifest.first_segment);
         let (live, stale): (Vec<Place>, Vec<Place>) =
-            segment::list(&self.directory)?.into_iter().partition(|place| *place >= first);
+            segment::list(&self.directory, Access::Write)?
+                .into_iter()
+                .partition(|place| *place >= first);
         for place in stale {
             let path = place.path(&self.directory);
             fs::remove_file(&path).map_err(|error| file_error("deleting", &path, &error))?;
         }
         sync_directory(&self.directory)?;
         let numbers = (first, self.manifest.first_sequence, self.manifest.synced_below);
-        let recovered = recovery::recover(&self.directory, self.owner, &live, numbers)?;
+        let recovered =
+            recovery::recover(&self.directory, self.owner, &live, Access::Write, numbers)?;
         let Recovered { records, next_sequence, active, offset, prepared, used_bytes } = recovered;
         // A process that was killed within an append left records in the page cache: they are read
         // back, and would still be lost with the power. Earlier segments were synced before this one

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use super::segment::{Owner, Place, SEGMENT_HEADER_BYTES, Segment};
+use super::segment::{Access, Owner, Place, SEGMENT_HEADER_BYTES, Segment};
 use crate::log_format::{self, Rest, Scan, UnreadableCause};
 use crate::runtime::durable_file::{DAMAGED, invalid};
 use crate::storage::Tagged;
@@ -25,13 +25,15 @@ pub(super) struct Recovered<R> {
     pub(super) used_bytes: u64,
 }
 
-/// Reads all segments from that of the manifest on. Torn bytes are overwritten durably before it returns.
+/// Reads all segments from that of the manifest on. Torn bytes are overwritten durably before it returns,
+/// unless the log is only looked at.
 ///
 /// `proven` is exclusive: the manifest proves all records below.
 pub(super) fn recover<R: Decode<Frame>>(
     directory: &Path,
     owner: Owner,
     places: &[Place],
+    access: Access,
     (first, first_sequence, proven): (Place, u64, u64),
 ) -> io::Result<Recovered<R>> {
     let mut records = Vec::new();
@@ -48,7 +50,7 @@ pub(super) fn recover<R: Decode<Frame>>(
                 DAMAGED,
             ));
         }
-        let segment = Segment::open(directory, owner, *place)?;
+        let segment = Segment::open(directory, owner, *place, access)?;
         let bytes = segment.read()?;
         let scan: Scan<R> = log_format::scan(&bytes, SEGMENT_HEADER_BYTES, segment.seed, next)
             .map_err(|error| {
@@ -68,6 +70,7 @@ pub(super) fn recover<R: Decode<Frame>>(
         next = scan.next;
         match scan.rest {
             Rest::Clean => {}
+            Rest::Torn(_) if access == Access::Read => {}
             Rest::Torn(torn_bytes) => cut_torn_tail(&segment, scan.end, next, torn_bytes)?,
             Rest::Damaged(proof) => {
                 return Err(damage(directory, &places[tail.0], tail.1, next, &segment.path, proof));

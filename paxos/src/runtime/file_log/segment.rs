@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::actor::Incarnation;
-use crate::runtime::data_dir::{DataDir, random_u64};
+use crate::runtime::data_dir::{Identity, random_u64};
 use crate::runtime::durable_file::{
     DAMAGED, FORMAT, double_word, file_error, invalid, other_format, sync_directory, word,
 };
@@ -36,12 +36,21 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    pub(super) fn of(data_dir: &DataDir) -> Self {
-        let cluster = crc32c::crc32c(data_dir.cluster().as_bytes());
+    pub(super) fn of(identity: &Identity) -> Self {
+        let cluster = crc32c::crc32c(identity.cluster.as_bytes());
         let separated = crc32c::crc32c_append(cluster, &[0]);
-        let names_crc = crc32c::crc32c_append(separated, data_dir.node().as_bytes());
-        Self { incarnation: data_dir.incarnation(), names_crc }
+        let names_crc = crc32c::crc32c_append(separated, identity.node.as_bytes());
+        Self { incarnation: identity.incarnation, names_crc }
     }
+}
+
+/// What a log is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// To go on with it: what an interrupted append left behind is overwritten.
+    Write,
+    /// To look at it: nothing is changed.
+    Read,
 }
 
 /// The place of a segment in the log. Counts up, and is never used again.
@@ -110,13 +119,19 @@ impl Segment {
     }
 
     /// Opens the segment at `place`, and checks that it is this one.
-    pub(super) fn open(directory: &Path, owner: Owner, place: Place) -> io::Result<Self> {
+    pub(super) fn open(
+        directory: &Path,
+        owner: Owner,
+        place: Place,
+        access: Access,
+    ) -> io::Result<Self> {
         let path = place.path(directory);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(|error| file_error("opening for writing", &path, &error))?;
+        let (is_written, doing) = match access {
+            Access::Write => (true, "opening for writing"),
+            Access::Read => (false, "opening"),
+        };
+        let opened = OpenOptions::new().read(true).write(is_written).open(&path);
+        let file = opened.map_err(|error| file_error(doing, &path, &error))?;
         let mut header = [0; HEADER_USED_BYTES];
         if let Err(error) = file.read_exact_at(&mut header, 0) {
             return match error.kind() {
@@ -157,8 +172,8 @@ impl Segment {
     }
 }
 
-/// The places of all segments in `directory`, in order. Drafts are deleted.
-pub(super) fn list(directory: &Path) -> io::Result<Vec<Place>> {
+/// The places of all segments in `directory`, in order. Drafts are deleted by who writes.
+pub(super) fn list(directory: &Path, access: Access) -> io::Result<Vec<Place>> {
     let mut places = Vec::new();
     let entries =
         fs::read_dir(directory).map_err(|error| file_error("listing", directory, &error))?;
@@ -167,6 +182,9 @@ pub(super) fn list(directory: &Path) -> io::Result<Vec<Place>> {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
         if name.ends_with(".new") {
+            if access == Access::Read {
+                continue;
+            }
             let path = entry.path();
             fs::remove_file(&path).map_err(|error| file_error("deleting", &path, &error))?;
         } else if let Some(place) = Place::parse(name) {

@@ -1,0 +1,1 @@
+"""A small checker of inductive invariants."""
