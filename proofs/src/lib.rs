@@ -4,4 +4,5 @@ pub mod cast;
 pub mod ghost;
 pub mod hashed;
 pub mod lift;
-pub mod single;
+pub mod models;
+pub mod register;

@@ -1,43 +1,57 @@
 //! The lift: any [`Actor`] of the workspace, as it is, under the model checker.
 //!
 //! ```text
-//!   state = seats (actor, armed timers, what is durable, whether it is up)
-//!         + messages that were ever sent      each may arrive now, again, or never
-//!         + ghost                             what became durable and what left, for the properties
-//!   step  = one message arrives | one timer fires | one actor crashes | one recovers
+//!   state = seats (actor, armed timers, what is durable)
+//!         + inboxes: messages that were ever sent, each may arrive now, again, or never
+//!         + ghost: what became durable and what left, for the properties
+//!   step  = one actor takes inputs until something comes of it | one actor crashes and restarts
 //! ```
 //!
-//! A step is a turn with one input: the handler, [`Actor::on_turn_end`], then everything that was
-//! recorded becomes durable and everything that was sent leaves, at once. A crash loses all but what is
-//! durable; recovery folds [`Actor::checkpoint`], so that equal states look equal.
+//! An input is a turn: the handler, [`Actor::on_turn_end`], then everything that was recorded becomes
+//! durable and everything that was sent leaves, at once. A crash loses all but what is durable;
+//! recovery folds [`Actor::checkpoint`], so that equal states look equal.
 //!
 //! Loss needs no step of its own, as no message must ever arrive; nor does a message that arrives twice
 //! or late, as none ever goes. Time does not exist: an armed timer may fire at any moment.
 //!
-//! An actor is deterministic, so what it does in a state upon an input is computed once and looked up
-//! from then on ([`Memo`]): the product of all actors is walked without running them again.
+//! Four things keep the number of states small. None leaves out a behaviour that a property can see.
 //!
-//! *Left out, and why that is sound*: a turn with several inputs is what several turns with one input do,
-//! but for batches, which only put commands together. What is written but not yet durable is left to
-//! the simulator's disk and to the tests of the host, which hold back what was sent until then.
+//! - *Silent inputs wait* (`turns.rs`). An input of which nothing comes but that its actor remembers it
+//!   (one vote of a quorum) can as well be taken right before the next input of that actor of which
+//!   something does come: nobody else can tell, and the message is there still. So a step is any number
+//!   of silent inputs and one that is not.
+//! - *Dead messages go* (`forget.rs`). A message that changes nothing when it arrives is dropped. That
+//!   it would have changed nothing later either is not assumed: it is checked at the end, for each
+//!   state that its receiver can get into ([`Lift::check_forgetting`]).
+//! - *Crash and recovery are one step.* What an actor misses while it is down may arrive later, or never.
+//! - *Steps are computed once.* An actor is deterministic: what it does in a state upon an input is looked
+//!   up from the second time on.
+//!
+//! *Left out*: a turn with several inputs is what several turns with one input do, but for batches,
+//! which only put commands together. What is written but not yet durable is left to the simulator's
+//! disk and to the tests of the host, which hold back what was sent until then.
 
+mod forget;
 mod memo;
+mod turns;
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::fmt::{self, Debug};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
-use paxos::actor::{Actor, EffectsOf, NodeId, TimerChange, Violation};
+use paxos::actor::{Actor, NodeId};
+use paxos::mutant::Mutant;
 use stateright::{Model, Property};
 
 use crate::hashed::Hashed;
+use forget::Forgotten;
 use memo::Memo;
 
 /// What is true of a run, as opposed to what its actors believe.
-pub trait Ghost<A: Actor>: Clone + Debug + Eq + Hash + Send + Sync + 'static {
+pub trait Ghost<A: Actor>: Clone + Debug + Hash + Send + Sync + 'static {
     /// Something that counts for the properties.
-    type Fact: Clone + Debug + Send + Sync;
+    type Fact: Clone + Debug + Hash + Send + Sync;
 
     /// What follows from a record that became durable.
     fn recorded(node: NodeId, record: &A::Record) -> Option<Self::Fact>;
@@ -63,36 +77,36 @@ pub struct Envelope<M> {
 /// An actor and what a driver knows of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Seat<A: Actor> {
-    /// The actor; as it will recover, if it is down.
+    /// The actor.
     pub actor: A,
     /// Timers that may fire.
     pub timers: BTreeSet<A::Timer>,
     /// The least list of records with the fold of all that is durable.
     pub durable: Vec<A::Record>,
-    /// Whether it takes part.
-    pub is_up: bool,
 }
 
+/// What may arrive at an actor, ordered and without repeats.
+pub type Inbox<A> = Vec<Hashed<Envelope<<A as Actor>::Message>>>;
+
 /// A state of the whole.
-#[derive(Debug)]
 pub struct State<A: Actor, G> {
     /// In the order of the cast.
     pub seats: Vec<Hashed<Seat<A>>>,
-    /// All that was ever sent, ordered and without repeats.
-    pub network: Vec<Hashed<Envelope<A::Message>>>,
+    /// In the order of the cast.
+    pub inboxes: Vec<Hashed<Inbox<A>>>,
     /// What is true.
-    pub ghost: G,
+    pub ghost: Hashed<G>,
     /// Crashes so far.
     pub crash_count: usize,
     /// What an actor complained of, or how it failed. Nothing follows such a state.
     pub complaint: Option<Hashed<String>>,
 }
 
-impl<A: Actor, G: Clone> Clone for State<A, G> {
+impl<A: Actor, G> Clone for State<A, G> {
     fn clone(&self) -> Self {
         Self {
             seats: self.seats.clone(),
-            network: self.network.clone(),
+            inboxes: self.inboxes.clone(),
             ghost: self.ghost.clone(),
             crash_count: self.crash_count,
             complaint: self.complaint.clone(),
@@ -100,17 +114,17 @@ impl<A: Actor, G: Clone> Clone for State<A, G> {
     }
 }
 
-impl<A: Actor, G: PartialEq> PartialEq for State<A, G> {
+impl<A: Actor, G> PartialEq for State<A, G> {
     fn eq(&self, other: &Self) -> bool {
-        (&self.seats, &self.network, &self.ghost, self.crash_count, &self.complaint)
-            == (&other.seats, &other.network, &other.ghost, other.crash_count, &other.complaint)
+        (&self.seats, &self.inboxes, &self.ghost, self.crash_count, &self.complaint)
+            == (&other.seats, &other.inboxes, &other.ghost, other.crash_count, &other.complaint)
     }
 }
 
-impl<A: Actor, G: Hash> Hash for State<A, G> {
+impl<A: Actor, G> Hash for State<A, G> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.seats.hash(state);
-        self.network.hash(state);
+        self.inboxes.hash(state);
         self.ghost.hash(state);
         self.crash_count.hash(state);
         self.complaint.hash(state);
@@ -124,37 +138,49 @@ pub enum Input<M, T> {
     Message(Hashed<Envelope<M>>),
     /// This fires.
     Timer(T),
-    /// It loses all that is not durable.
-    Crash,
-    /// It comes back.
-    Recover,
+    /// It loses all that is not durable, and comes back.
+    Restart,
 }
 
-impl<M, T: Hash> Input<M, T> {
-    /// What stands for it.
-    fn id(&self) -> u64 {
-        match self {
-            Self::Message(envelope) => envelope.id(),
-            Self::Timer(timer) => {
-                let mut hasher = DefaultHasher::new();
-                timer.hash(&mut hasher);
-                hasher.finish()
-            }
-            Self::Crash => 1,
-            Self::Recover => 2,
-        }
+/// An input of an actor of type `A`.
+pub type InputOf<A> = Input<<A as Actor>::Message, <A as Actor>::Timer>;
+
+/// What an input to one actor does.
+pub struct Outcome<A: Actor, F> {
+    before: Hashed<Seat<A>>,
+    seat: Hashed<Seat<A>>,
+    sent: Vec<Hashed<Envelope<A::Message>>>,
+    facts: Vec<F>,
+    complaint: Option<Hashed<String>>,
+}
+
+/// A step of the whole: which seat, what it is confronted with, and what that does.
+pub struct Step<A: Actor, F> {
+    /// The place of the actor in the cast.
+    pub seat: usize,
+    /// Silent inputs, and the one that was not.
+    pub inputs: Vec<InputOf<A>>,
+    outcome: Arc<Outcome<A, F>>,
+}
+
+impl<A: Actor, F> Step<A, F> {
+    /// What leaves.
+    pub fn sent(&self) -> impl Iterator<Item = &Envelope<A::Message>> {
+        self.outcome.sent.iter().map(|envelope| &**envelope)
     }
 }
 
-/// A step: which seat, and what it is confronted with.
-pub type Step<A> = (usize, Input<<A as Actor>::Message, <A as Actor>::Timer>);
+impl<A: Actor, F> Clone for Step<A, F> {
+    fn clone(&self) -> Self {
+        let (inputs, outcome) = (self.inputs.clone(), Arc::clone(&self.outcome));
+        Self { seat: self.seat, inputs, outcome }
+    }
+}
 
-/// What a step of one actor does.
-pub(crate) struct Outcome<A: Actor, G: Ghost<A>> {
-    seat: Hashed<Seat<A>>,
-    sent: Vec<Hashed<Envelope<A::Message>>>,
-    facts: Vec<G::Fact>,
-    complaint: Option<Hashed<String>>,
+impl<A: Actor, F> PartialEq for Step<A, F> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.seat, &self.inputs) == (other.seat, &other.inputs)
+    }
 }
 
 /// A small instance of a protocol: who takes part, what may go wrong, and what must hold.
@@ -166,12 +192,20 @@ where
     /// The actors, before recovery.
     cast: Vec<(NodeId, A)>,
     ghost: G,
+    mutant: Option<Mutant>,
     /// How many crashes there may be, and whose.
     crashes: (usize, fn(NodeId) -> bool),
+    /// Messages that never arrive.
+    is_lost: fn(&A::Message) -> bool,
+    /// Timers that never fire.
+    is_idle: fn(&A::Timer) -> bool,
     /// Whether a state belongs to the instance; what follows from others is not looked at.
     bound: fn(&State<A, G>) -> bool,
     properties: Vec<Property<Self>>,
-    memo: Memo<A, G>,
+    outcomes: Memo<Outcome<A, G::Fact>>,
+    steps: Memo<Vec<Step<A, G::Fact>>>,
+    kept: Memo<Hashed<Inbox<A>>>,
+    forgotten: Forgotten<A>,
 }
 
 impl<A, G> Lift<A, G>
@@ -184,17 +218,44 @@ where
         Self {
             cast,
             ghost,
+            mutant: None,
             crashes: (0, |_| false),
+            is_lost: |_| false,
+            is_idle: |_| false,
             bound: |_| true,
             properties: Vec::new(),
-            memo: Memo::default(),
+            outcomes: Memo::default(),
+            steps: Memo::default(),
+            kept: Memo::default(),
+            forgotten: Forgotten::default(),
         }
+    }
+
+    /// Gives the actors a fault, if it is compiled in.
+    #[must_use]
+    pub fn with_mutant(mut self, mutant: Option<Mutant>) -> Self {
+        self.mutant = mutant;
+        self
     }
 
     /// Lets so many crashes happen to those that `may` crash.
     #[must_use]
     pub fn with_crashes(mut self, count: usize, may: fn(NodeId) -> bool) -> Self {
         self.crashes = (count, may);
+        self
+    }
+
+    /// Loses all messages that `is_lost`.
+    #[must_use]
+    pub fn without_messages(mut self, is_lost: fn(&A::Message) -> bool) -> Self {
+        self.is_lost = is_lost;
+        self
+    }
+
+    /// Lets no timer fire that `is_idle`.
+    #[must_use]
+    pub fn without_timers(mut self, is_idle: fn(&A::Timer) -> bool) -> Self {
+        self.is_idle = is_idle;
         self
     }
 
@@ -224,142 +285,56 @@ where
         self.cast.iter().map(|(node, _)| *node)
     }
 
-    /// The actor as it starts with these records.
-    fn start(&self, index: usize, durable: &[A::Record]) -> (A, EffectsOf<A>) {
-        let mut actor = self.cast[index].1.clone();
-        durable.iter().for_each(|record| actor.restore(record.clone()));
-        let mut fx = EffectsOf::<A>::new();
-        actor.on_start(&mut fx);
-        (actor, fx)
-    }
-
-    /// What the actor of a seat does, computed or looked up.
-    fn outcome(&self, state: &State<A, G>, step: &Step<A>) -> std::sync::Arc<Outcome<A, G>> {
-        let (index, input) = step;
-        let seat = &state.seats[*index];
-        self.memo.look_up((*index, seat.id(), input.id()), || self.run(*index, seat, input))
-    }
-
-    fn run(
-        &self,
-        index: usize,
-        seat: &Hashed<Seat<A>>,
-        input: &Input<A::Message, A::Timer>,
-    ) -> Outcome<A, G> {
-        let attempt = catch_unwind(AssertUnwindSafe(|| self.turn(index, seat, input)));
-        attempt.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            let text = text.unwrap_or_else(|| "a panic".to_owned());
-            Outcome {
-                seat: seat.clone(),
-                sent: Vec::new(),
-                facts: Vec::new(),
-                complaint: Some(Hashed::new(text)),
-            }
-        })
-    }
-
-    fn turn(
-        &self,
-        index: usize,
-        seat: &Seat<A>,
-        input: &Input<A::Message, A::Timer>,
-    ) -> Outcome<A, G> {
-        let (mut next, mut fx) = (seat.clone(), EffectsOf::<A>::new());
-        match input {
-            Input::Crash => {
-                next.is_up = false;
-                next.timers.clear();
-                // What it was does not matter any more.
-                next.actor = self.cast[index].1.clone();
-                return self.close(index, next, fx);
-            }
-            Input::Recover => {
-                next.is_up = true;
-                (next.actor, fx) = self.start(index, &seat.durable);
-            }
-            Input::Message(envelope) => {
-                let Envelope { from, message, .. } = &**envelope;
-                next.actor.on_message(*from, message.clone(), &mut fx);
-            }
-            Input::Timer(timer) => {
-                next.timers.remove(timer);
-                next.actor.on_timer(timer.clone(), &mut fx);
-            }
-        }
-        next.actor.on_turn_end(&mut fx);
-        self.close(index, next, fx)
-    }
-
-    /// Makes durable what was recorded, lets go what was sent.
-    fn close(&self, index: usize, mut next: Seat<A>, fx: EffectsOf<A>) -> Outcome<A, G> {
-        let node = self.cast[index].0;
-        for change in fx.timers {
-            match change {
-                TimerChange::Set(timer, _) => next.timers.insert(timer),
-                TimerChange::Cancel(timer) => next.timers.remove(&timer),
-            };
-        }
-        if !fx.records.is_empty() {
-            next.durable = next.actor.checkpoint();
-        }
-        let recorded = fx.records.iter().filter_map(|record| G::recorded(node, record));
-        let sent = fx.sends.iter().filter_map(|(to, message)| G::sent(node, *to, message));
-        let facts = recorded.chain(sent).collect();
-        let envelopes = fx.sends.into_iter();
-        let envelopes = envelopes.map(|(to, message)| Envelope { from: node, to, message });
-        let complaint = fx.violations.first();
-        let complaint = complaint
-            .map(|Violation { invariant, detail }| Hashed::new(format!("{invariant}: {detail}")));
-        Outcome {
-            seat: Hashed::new(next),
-            sent: envelopes.map(Hashed::new).collect(),
-            facts,
-            complaint,
-        }
-    }
-
-    fn is_no_op(state: &State<A, G>, index: usize, outcome: &Outcome<A, G>) -> bool {
-        let is_known = |message| state.network.binary_search(message).is_ok();
-        state.seats[index] == outcome.seat
-            && outcome.complaint.is_none()
-            && outcome.facts.is_empty()
-            && outcome.sent.iter().all(is_known)
-    }
-
-    fn after(&self, state: &State<A, G>, index: usize, outcome: &Outcome<A, G>) -> State<A, G> {
-        let mut next = state.clone();
-        next.seats[index] = outcome.seat.clone();
-        for message in &outcome.sent {
-            // Whoever is not in the cast receives nothing.
-            if self.seat_of(message.to).is_some()
-                && let Err(place) = next.network.binary_search(message)
-            {
-                next.network.insert(place, message.clone());
-            }
-        }
-        outcome.facts.iter().for_each(|fact| next.ghost.take(fact));
-        next.complaint = outcome.complaint.clone();
-        next
-    }
-
-    /// All that may happen to a seat but for messages.
-    fn inputs(&self, state: &State<A, G>, index: usize, steps: &mut Vec<Step<A>>) {
-        let seat = &state.seats[index];
-        if !seat.is_up {
-            return steps.push((index, Input::Recover));
-        }
-        steps.extend(seat.timers.iter().cloned().map(|timer| (index, Input::Timer(timer))));
-        let (crashes_max, may_crash) = self.crashes;
-        if state.crash_count < crashes_max && may_crash(self.cast[index].0) {
-            steps.push((index, Input::Crash));
-        }
-    }
-
     fn seat_of(&self, node: NodeId) -> Option<usize> {
         self.nodes().position(|other| other == node)
     }
+
+    /// Whether `outcome` adds nothing to what `state` has.
+    fn is_known(&self, state: &State<A, G>, step: &Step<A, G::Fact>) -> bool {
+        let Outcome { seat, sent, facts, complaint, .. } = &*step.outcome;
+        let is_there = |message: &Hashed<Envelope<A::Message>>| {
+            self.seat_of(message.to).is_none_or(|index| {
+                state.inboxes[index].binary_search(message).is_ok()
+                    || self.is_dead(index, &state.seats[index], message)
+            })
+        };
+        state.seats[step.seat] == *seat
+            && complaint.is_none()
+            && (facts.is_empty() || after(&state.ghost, facts) == state.ghost)
+            && sent.iter().all(is_there)
+    }
+
+    fn after(&self, state: &State<A, G>, step: &Step<A, G::Fact>) -> State<A, G> {
+        let Outcome { seat, sent, facts, complaint, .. } = &*step.outcome;
+        let mut next = state.clone();
+        next.seats[step.seat] = seat.clone();
+        self.keep(&mut next, step.seat);
+        let mut receivers = BTreeSet::new();
+        for message in sent {
+            // Whoever is not in the cast receives nothing.
+            let Some(index) = self.seat_of(message.to) else { continue };
+            if let Err(place) = next.inboxes[index].binary_search(message) {
+                let mut inbox = (*next.inboxes[index]).clone();
+                inbox.insert(place, message.clone());
+                next.inboxes[index] = Hashed::new(inbox);
+                receivers.insert(index);
+            }
+        }
+        receivers.into_iter().for_each(|index| self.keep(&mut next, index));
+        if !facts.is_empty() {
+            next.ghost = after(&state.ghost, facts);
+        }
+        next.crash_count += usize::from(step.inputs.last() == Some(&Input::Restart));
+        next.complaint = complaint.clone();
+        next
+    }
+}
+
+/// What is true after these facts.
+fn after<A: Actor, G: Ghost<A>>(ghost: &Hashed<G>, facts: &[G::Fact]) -> Hashed<G> {
+    let mut next = (**ghost).clone();
+    facts.iter().for_each(|fact| next.take(fact));
+    Hashed::new(next)
 }
 
 impl<A, G> Model for Lift<A, G>
@@ -368,27 +343,24 @@ where
     G: Ghost<A>,
 {
     type State = State<A, G>;
-    type Action = Step<A>;
+    type Action = Step<A, G::Fact>;
 
     fn init_states(&self) -> Vec<Self::State> {
+        let empty = |(_, actor): &(NodeId, A)| {
+            let (timers, durable) = (BTreeSet::new(), Vec::new());
+            Hashed::new(Seat { actor: actor.clone(), timers, durable })
+        };
         let mut state = State {
-            seats: Vec::new(),
-            network: Vec::new(),
-            ghost: self.ghost.clone(),
+            seats: self.cast.iter().map(empty).collect(),
+            inboxes: self.cast.iter().map(|_| Hashed::new(Vec::new())).collect(),
+            ghost: Hashed::new(self.ghost.clone()),
             crash_count: 0,
             complaint: None,
         };
-        let seat = |actor: &A| Seat {
-            actor: actor.clone(),
-            timers: BTreeSet::new(),
-            durable: Vec::new(),
-            is_up: false,
-        };
-        state.seats = self.cast.iter().map(|(_, actor)| Hashed::new(seat(actor))).collect();
         for index in 0..self.cast.len() {
-            let outcome = self.outcome(&state, &(index, Input::Recover));
-            state = self.after(&state, index, &outcome);
+            state = self.after(&state, &self.restart(index, &state.seats[index]));
         }
+        state.crash_count = 0;
         vec![state]
     }
 
@@ -396,22 +368,18 @@ where
         if state.complaint.is_some() {
             return;
         }
-        for envelope in &state.network {
-            let index = self.seat_of(envelope.to);
-            let index = index.filter(|index| state.seats[*index].is_up);
-            actions.extend(index.map(|index| (index, Input::Message(envelope.clone()))));
+        let (crashes_max, may_crash) = self.crashes;
+        for (index, node) in self.nodes().enumerate() {
+            let steps = self.steps(index, &state.seats[index], &state.inboxes[index]);
+            actions.extend(steps.iter().filter(|step| !self.is_known(state, step)).cloned());
+            if state.crash_count < crashes_max && may_crash(node) {
+                actions.push(self.restart(index, &state.seats[index]));
+            }
         }
-        for index in 0..self.cast.len() {
-            self.inputs(state, index, actions);
-        }
-        actions.retain(|step| !Self::is_no_op(state, step.0, &self.outcome(state, step)));
     }
 
     fn next_state(&self, state: &Self::State, step: Self::Action) -> Option<Self::State> {
-        let outcome = self.outcome(state, &step);
-        let mut next = self.after(state, step.0, &outcome);
-        next.crash_count += usize::from(step.1 == Input::Crash);
-        Some(next)
+        Some(self.after(state, &step))
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
@@ -420,5 +388,39 @@ where
 
     fn within_boundary(&self, state: &Self::State) -> bool {
         (self.bound)(state)
+    }
+}
+
+impl<A: Actor, G: Debug> Debug for State<A, G>
+where
+    A: Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for seat in &self.seats {
+            writeln!(f, "{:?}", seat.actor)?;
+        }
+        for message in self.inboxes.iter().flat_map(|inbox| inbox.iter()) {
+            writeln!(f, "{} -> {}: {:?}", message.from, message.to, message.message)?;
+        }
+        match &self.complaint {
+            Some(complaint) => write!(f, "{:?}\n{complaint:?}", self.ghost),
+            None => write!(f, "{:?}", self.ghost),
+        }
+    }
+}
+
+impl<A: Actor, F> Debug for Step<A, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, input) in self.inputs.iter().enumerate() {
+            let separator = if number > 0 { "; " } else { "" };
+            match input {
+                Input::Message(m) => {
+                    write!(f, "{separator}{} -> {}: {:?}", m.from, m.to, m.message)?;
+                }
+                Input::Timer(timer) => write!(f, "{separator}seat {}: {timer:?}", self.seat)?,
+                Input::Restart => write!(f, "{separator}seat {}: crash, restart", self.seat)?,
+            }
+        }
+        Ok(())
     }
 }

@@ -1,44 +1,45 @@
-//! What actors do, computed once.
+//! What was computed once, for all threads of the checker.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use paxos::actor::Actor;
-
-use super::{Ghost, Outcome};
-
 /// Tables that share the load of the checker's threads.
 const SHARDS: usize = 64;
 
-/// A seat, what is on it, and what it is confronted with.
+/// What belongs to a part of a seat, by the hashes of both.
 pub(super) type Key = (usize, u64, u64);
 
-type Shard<A, G> = RwLock<HashMap<Key, Arc<Outcome<A, G>>>>;
+type Shard<V> = RwLock<HashMap<Key, Arc<V>>>;
 
-/// All steps of single actors so far. There are far fewer than steps of the whole.
-pub(super) struct Memo<A: Actor, G: Ghost<A>> {
-    shards: Vec<Shard<A, G>>,
+/// Values by key. There are far fewer than states of the whole.
+pub(super) struct Memo<V> {
+    shards: Vec<Shard<V>>,
 }
 
-impl<A: Actor, G: Ghost<A>> Default for Memo<A, G> {
+impl<V> Default for Memo<V> {
     fn default() -> Self {
         Self { shards: (0..SHARDS).map(|_| RwLock::default()).collect() }
     }
 }
 
-impl<A: Actor, G: Ghost<A>> Memo<A, G> {
-    /// The outcome known for `key`, or the one that `run` has.
-    pub(super) fn look_up(
-        &self,
-        key: Key,
-        run: impl FnOnce() -> Outcome<A, G>,
-    ) -> Arc<Outcome<A, G>> {
+impl<V> Memo<V> {
+    /// The value known for `key`, or the one that `run` has.
+    pub(super) fn look_up(&self, key: Key, run: impl FnOnce() -> V) -> Arc<V> {
         let shard = &self.shards[(key.1 ^ key.2) as usize % SHARDS];
-        if let Some(outcome) = shard.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Arc::clone(outcome);
+        if let Some(value) = shard.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Arc::clone(value);
         }
-        let outcome = Arc::new(run());
+        let value = Arc::new(run());
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(shard.entry(key).or_insert(outcome))
+        Arc::clone(shard.entry(key).or_insert(value))
+    }
+
+    /// All values so far, with their keys, in no particular order.
+    pub(super) fn all(&self) -> Vec<(Key, Arc<V>)> {
+        let read = |shard: &Shard<V>| {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            shard.iter().map(|(key, value)| (*key, Arc::clone(value))).collect::<Vec<_>>()
+        };
+        self.shards.iter().flat_map(read).collect()
     }
 }

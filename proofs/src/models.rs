@@ -1,0 +1,165 @@
+//! The models: small worlds, each made to show one thing, and explored to the end.
+
+mod handover;
+mod log;
+mod retirement;
+mod single;
+
+use std::collections::BTreeSet;
+
+use matchmaker::leader::{Deployment, Leader, LeaderOptions};
+use matchmaker::matchmaker::Matchmaker;
+use matchmaker::message::{Epoch, Generation, Message, ToMatchmaker, ToProposer};
+use matchmaker::node::{Node, NodeTimer};
+use matchmaker::proposer::ProposerTimer;
+use matchmaker::reconfigurer::{Reconfigurer, ReconfigurerOptions, ReconfigurerTimer};
+use matchmaker::single::SingleTimer;
+use paxos::acceptor::Acceptor;
+use paxos::actor::NodeId;
+use paxos::configuration::Configuration;
+use paxos::membership::Membership;
+use paxos::message::{FromAcceptor, ToAcceptor};
+use paxos::mutant::Mutant;
+use paxos::quorum::QuorumSystem;
+use paxos::slot::Slot;
+use paxos::synod::SynodTimer;
+
+use crate::cast::{CastTimer, Proposing, Role, Wish, node};
+use crate::ghost::Truth;
+use crate::lift::{Lift, State};
+
+/// The world of a model.
+pub type World = Lift<Role, Truth>;
+
+/// A state of it.
+pub type WorldState = State<Role, Truth>;
+
+/// A model within its bound.
+#[derive(Clone, Copy, Debug)]
+pub struct Instance {
+    /// What it is called.
+    pub name: &'static str,
+    /// What it shows.
+    pub text: &'static str,
+    /// Who takes part, and how much may happen.
+    pub bound: &'static str,
+    /// How many states it has.
+    pub states: usize,
+    /// Builds it, with a fault or without.
+    pub build: fn(Option<Mutant>) -> World,
+}
+
+/// All models, small ones first.
+pub fn all() -> impl Iterator<Item = &'static Instance> {
+    let models = [single::ALL, log::ALL, retirement::ALL, handover::ALL];
+    models.into_iter().flatten()
+}
+
+/// The model of that name.
+pub fn named(name: &str) -> Option<&'static Instance> {
+    all().find(|instance| instance.name == name)
+}
+
+const PROPOSERS: [NodeId; 2] = [node(1), node(2)];
+const MATCHMAKERS: [NodeId; 3] = [node(11), node(12), node(13)];
+const ACCEPTORS: [NodeId; 4] = [node(21), node(22), node(23), node(24)];
+
+fn founding() -> Generation {
+    Generation { epoch: Epoch(0), members: MATCHMAKERS.into() }
+}
+
+fn majority(version: u64, acceptors: impl IntoIterator<Item = NodeId>) -> Configuration {
+    let configuration = Configuration::new(version, QuorumSystem::Majority, acceptors);
+    configuration.expect("at least one acceptor")
+}
+
+fn matchmakers() -> impl Iterator<Item = (NodeId, Role)> {
+    let role = || Role::Node(Node::Matchmaker(Box::new(Matchmaker::new(founding()))));
+    MATCHMAKERS.into_iter().map(move |node| (node, role()))
+}
+
+fn acceptors(count: usize) -> impl Iterator<Item = (NodeId, Role)> {
+    let role = |node: &NodeId| (*node, Role::Node(Node::Acceptor(Acceptor::new())));
+    ACCEPTORS[..count].iter().map(role)
+}
+
+/// The proposer on a seat, which was deployed with these acceptors.
+fn proposer(place: usize, initial: &Configuration, scripts: &[&[Wish]]) -> (NodeId, Role) {
+    let (node, options) = (PROPOSERS[place], LeaderOptions::default());
+    let initial = match initial.membership().proposers.is_empty() {
+        true => initial.clone().with_membership(membership()),
+        false => initial.clone(),
+    };
+    let deployment = Deployment {
+        epoch: Epoch(0),
+        matchmakers: MATCHMAKERS.into(),
+        initial,
+        first: Slot::ZERO,
+    };
+    let periods = ReconfigurerOptions {
+        resend: options.resend.clone(),
+        patience: options.campaign.clone(),
+    };
+    let reconfigurer = Reconfigurer::new(node, PROPOSERS.into(), periods);
+    let leader = Leader::new(node, deployment, options);
+    let proposing = Proposing {
+        leader,
+        reconfigurer,
+        session: crate::cast::node(71 + place as u32),
+        scripts: scripts.iter().map(|script| script.to_vec()).collect(),
+        uttered: vec![0; scripts.len()],
+        is_restarted: false,
+    };
+    (node, Role::Proposing(Box::new(proposing)))
+}
+
+/// Two proposers, and nobody who executes anything.
+fn membership() -> Membership {
+    Membership { proposers: PROPOSERS.into(), ..Membership::default() }
+}
+
+/// Refusals of acceptors, and what is for show: who leads, how far it is, whether it still leads.
+fn is_for_show(message: &Message) -> bool {
+    match message {
+        Message::Proposer(ToProposer::Heartbeat(_))
+        | Message::Proposer(ToProposer::Acceptor(FromAcceptor::Nack(_)))
+        | Message::Acceptor(ToAcceptor::ReadA(_)) => true,
+        _ => false,
+    }
+}
+
+/// The same, and all of collection.
+fn is_for_show_or_garbage(message: &Message) -> bool {
+    matches!(message, Message::Matchmaker(ToMatchmaker::GarbageA(_))) || is_for_show(message)
+}
+
+/// Timers that send again what is on its way for ever, and those that give up.
+fn is_idle(timer: &CastTimer) -> bool {
+    match timer {
+        CastTimer::Wish(_) | CastTimer::Single(SingleTimer::Retry) => false,
+        CastTimer::Single(SingleTimer::Resend) => true,
+        CastTimer::Node(NodeTimer::Proposer(ProposerTimer::Reconfigurer(timer))) => {
+            !matches!(timer, ReconfigurerTimer::Decree(SynodTimer::Retry))
+        }
+        CastTimer::Node(_) => true,
+    }
+}
+
+/// Adds what must hold in every model.
+fn judged(world: World) -> World {
+    world
+        .always("A1 agreement", |_, state| state.ghost.holds("A1"))
+        .always("A2 safe proposals", |_, state| state.ghost.holds("A2"))
+        .always("A3 one value per round", |_, state| state.ghost.holds("A3"))
+        .always("A4 one configuration per round", |_, state| state.ghost.holds("A4"))
+        .always("A5 vote validity", |_, state| state.ghost.holds("A5"))
+        .always("A6 promise", |_, state| state.ghost.holds("A6"))
+        .always("A7 proposal licence", |_, state| state.ghost.holds("A7"))
+        .always("A8 match completeness", |_, state| state.ghost.holds("A8"))
+        .always("A9 registry", |_, state| state.ghost.holds("A9"))
+        .always("D5 no impossible message", |_, state| state.complaint.is_none())
+}
+
+fn set(nodes: impl IntoIterator<Item = NodeId>) -> BTreeSet<NodeId> {
+    nodes.into_iter().collect()
+}

@@ -1,0 +1,1 @@
+use super::Instance; pub(super) const ALL: &[Instance] = &[];
