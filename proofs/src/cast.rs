@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use matchmaker::leader::Leader;
+use matchmaker::leader::{Leader, LeaderRecord};
 use matchmaker::message::{
-    FromMatchmaker, Generation, HandoverA, Message, ReconfigureA, ToProposer, ToReconfigurer,
+    FromMatchmaker, Generation, HandoverA, Message, ReconfigureA, ToMatchmaker, ToProposer, ToReconfigurer,
 };
 use matchmaker::node::{Node, NodeRecord, NodeTimer};
 use matchmaker::proposer::ProposerTimer;
@@ -72,6 +72,19 @@ pub struct Proposing {
     pub uttered: Vec<usize>,
     /// Whether it has been at work before.
     pub is_restarted: bool,
+    /// How far its leadership is.
+    pub lead: Lead,
+}
+
+/// How far a leadership is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lead {
+    /// It has used no round.
+    Coming,
+    /// It has used a round.
+    Present,
+    /// It was lost. The proposer stands still as if it had crashed, until it does.
+    Lost,
 }
 
 /// A role on a seat.
@@ -136,7 +149,8 @@ pub fn value(text: &'static str) -> Value {
 impl Proposing {
     /// Utters the next wish of a script, if its time has come; else it is kept.
     fn utter(&mut self, script: usize, fx: &mut Fx) {
-        let wish = self.scripts[script].get(self.uttered[script]).cloned();
+        let wish = self.scripts[script].get(self.uttered[script]);
+        let wish = wish.filter(|_| self.lead != Lead::Lost).cloned();
         let is_time = match wish {
             None => return,
             Some(Wish::Campaign) => !self.leader.is_active(),
@@ -200,6 +214,21 @@ impl Proposing {
         if self.leader.matchmakers().epoch > before {
             self.hand_over(fx, |reconfigurer, present, fx| reconfigurer.follow(present, fx));
         }
+    }
+
+    /// Sees where its leadership is after a step.
+    fn settle(&mut self, fx: &Fx) {
+        let is_used = |record: &CastRecord| {
+            matches!(record, CastRecord::Node(NodeRecord::Proposer(LeaderRecord::Used(_))))
+        };
+        let is_asking = |(_, message): &(NodeId, Message)| {
+            matches!(message, Message::Matchmaker(ToMatchmaker::NewestA(_)))
+        };
+        self.lead = match self.lead {
+            Lead::Coming if fx.records.iter().any(is_used) => Lead::Present,
+            Lead::Present if !self.leader.is_active() || fx.sends.iter().any(is_asking) => Lead::Lost,
+            lead => lead,
+        };
     }
 
     fn on_timer(&mut self, timer: ProposerTimer, fx: &mut Fx) {
@@ -271,7 +300,12 @@ impl Actor for Role {
             (Self::Single(wishing), Message::Proposer(ToProposer::Matchmaker(m))) => {
                 fx.nest(|fx| wishing.proposer.on_matchmaker(from, m, fx));
             }
-            (Self::Proposing(proposing), Message::Proposer(m)) => proposing.tell(from, m, fx),
+            (Self::Proposing(proposing), Message::Proposer(m)) => {
+                if proposing.lead != Lead::Lost {
+                    proposing.tell(from, m, fx);
+                    proposing.settle(fx);
+                }
+            }
             (_, message) => fx.violation("routing", format!("{from} sent {message:?}")),
         }
     }

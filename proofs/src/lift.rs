@@ -183,6 +183,9 @@ impl<A: Actor, F> PartialEq for Step<A, F> {
     }
 }
 
+/// Whether a step is taken before the instance begins.
+pub type Prologue<A, G> = fn(&State<A, G>, &Step<A, <G as Ghost<A>>::Fact>) -> bool;
+
 /// A small instance of a protocol: who takes part, what may go wrong, and what must hold.
 pub struct Lift<A, G>
 where
@@ -197,8 +200,12 @@ where
     crashes: (usize, fn(NodeId) -> bool),
     /// Messages that never arrive.
     is_lost: fn(&A::Message) -> bool,
+    /// Messages that are kept whatever they change.
+    is_kept: fn(&A::Message) -> bool,
     /// Timers that never fire.
     is_idle: fn(&A::Timer) -> bool,
+    /// Which steps are taken before the instance begins.
+    prologue: Prologue<A, G>,
     /// Whether a state belongs to the instance; what follows from others is not looked at.
     bound: fn(&State<A, G>) -> bool,
     properties: Vec<Property<Self>>,
@@ -221,7 +228,9 @@ where
             mutant: None,
             crashes: (0, |_| false),
             is_lost: |_| false,
+            is_kept: |_| false,
             is_idle: |_| false,
+            prologue: |_, _| false,
             bound: |_| true,
             properties: Vec::new(),
             outcomes: Memo::default(),
@@ -252,10 +261,25 @@ where
         self
     }
 
+    /// Keeps all messages that `is_kept`: they may change something later though they do not now.
+    #[must_use]
+    pub fn keeping(mut self, is_kept: fn(&A::Message) -> bool) -> Self {
+        self.is_kept = is_kept;
+        self
+    }
+
     /// Lets no timer fire that `is_idle`.
     #[must_use]
     pub fn without_timers(mut self, is_idle: fn(&A::Timer) -> bool) -> Self {
         self.is_idle = is_idle;
+        self
+    }
+
+    /// Begins where no step is left of those that belong to the prologue: one of them after the other is
+    /// taken, and no other.
+    #[must_use]
+    pub fn with_prologue(mut self, prologue: Prologue<A, G>) -> Self {
+        self.prologue = prologue;
         self
     }
 
@@ -289,19 +313,30 @@ where
         self.nodes().position(|other| other == node)
     }
 
-    /// Whether `outcome` adds nothing to what `state` has.
+    fn next_of_prologue(&self, state: &State<A, G>) -> Option<Step<A, G::Fact>> {
+        let mut steps = Vec::new();
+        self.actions(state, &mut steps);
+        steps.into_iter().find(|step| (self.prologue)(state, step))
+    }
+
+    /// Whether `step` adds nothing to `state`.
     fn is_known(&self, state: &State<A, G>, step: &Step<A, G::Fact>) -> bool {
         let Outcome { seat, sent, facts, complaint, .. } = &*step.outcome;
         let is_there = |message: &Hashed<Envelope<A::Message>>| {
-            self.seat_of(message.to).is_none_or(|index| {
-                state.inboxes[index].binary_search(message).is_ok()
-                    || self.is_dead(index, &state.seats[index], message)
-            })
+            let index = self.seat_of(message.to);
+            index.is_some_and(|index| state.inboxes[index].binary_search(message).is_ok())
         };
-        state.seats[step.seat] == *seat
-            && complaint.is_none()
-            && (facts.is_empty() || after(&state.ghost, facts) == state.ghost)
-            && sent.iter().all(is_there)
+        let is_dead = |message: &Hashed<Envelope<A::Message>>| {
+            let index = self.seat_of(message.to);
+            index.is_none_or(|index| self.is_dead(index, &state.seats[index], message))
+        };
+        if state.seats[step.seat] != *seat || complaint.is_some() {
+            return false;
+        }
+        // What was sent before is a fact already.
+        let mut news = sent.iter().filter(|message| !is_there(message)).peekable();
+        let is_old = news.peek().is_none();
+        is_old || (news.all(is_dead) && after(&state.ghost, facts) == state.ghost)
     }
 
     fn after(&self, state: &State<A, G>, step: &Step<A, G::Fact>) -> State<A, G> {
@@ -361,6 +396,9 @@ where
             state = self.after(&state, &self.restart(index, &state.seats[index]));
         }
         state.crash_count = 0;
+        while let Some(step) = self.next_of_prologue(&state) {
+            state = self.after(&state, &step);
+        }
         vec![state]
     }
 

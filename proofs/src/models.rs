@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use matchmaker::leader::{Deployment, Leader, LeaderOptions};
 use matchmaker::matchmaker::Matchmaker;
-use matchmaker::message::{Epoch, Generation, Message, ToMatchmaker, ToProposer};
+use matchmaker::message::{Epoch, FromMatchmaker, Generation, Message, ToMatchmaker, ToProposer};
 use matchmaker::node::{Node, NodeTimer};
 use matchmaker::proposer::ProposerTimer;
 use matchmaker::reconfigurer::{Reconfigurer, ReconfigurerOptions, ReconfigurerTimer};
@@ -24,9 +24,9 @@ use paxos::quorum::QuorumSystem;
 use paxos::slot::Slot;
 use paxos::synod::SynodTimer;
 
-use crate::cast::{CastTimer, Proposing, Role, Wish, node};
-use crate::ghost::Truth;
-use crate::lift::{Lift, State};
+use crate::cast::{CastTimer, Lead, Proposing, Role, Wish, node};
+use crate::ghost::{Fact, Truth};
+use crate::lift::{Input, InputOf, Lift, State, Step};
 
 /// The world of a model.
 pub type World = Lift<Role, Truth>;
@@ -109,6 +109,7 @@ fn proposer(place: usize, initial: &Configuration, scripts: &[&[Wish]]) -> (Node
         scripts: scripts.iter().map(|script| script.to_vec()).collect(),
         uttered: vec![0; scripts.len()],
         is_restarted: false,
+        lead: Lead::Coming,
     };
     (node, Role::Proposing(Box::new(proposing)))
 }
@@ -126,6 +127,12 @@ fn is_for_show(message: &Message) -> bool {
         | Message::Acceptor(ToAcceptor::ReadA(_)) => true,
         _ => false,
     }
+}
+
+/// An answer of a matchmaker that may differ when it is told again.
+fn is_changing(message: &Message) -> bool {
+    let Message::Proposer(ToProposer::Matchmaker(m)) = message else { return false };
+    matches!(m, FromMatchmaker::MatchB(_))
 }
 
 /// The same, and all of collection.
@@ -162,4 +169,14 @@ fn judged(world: World) -> World {
 
 fn set(nodes: impl IntoIterator<Item = NodeId>) -> BTreeSet<NodeId> {
     nodes.into_iter().collect()
+}
+
+/// The first proposer becomes the leader, with the first two matchmakers; the third one is late. Which ones
+/// makes no difference: nobody tells matchmakers apart.
+fn is_first_campaign(state: &WorldState, step: &Step<Role, Fact>) -> bool {
+    let Role::Proposing(first) = &state.seats[0].actor else { return false };
+    let is_wish = |input: &InputOf<Role>| matches!(input, Input::Timer(CastTimer::Wish(script)) if *script > 0);
+    first.leader.leads_in().is_none()
+        && [0, 2, 3].contains(&step.seat)
+        && !step.inputs.iter().any(is_wish)
 }

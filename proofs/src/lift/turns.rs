@@ -93,8 +93,8 @@ where
                     if seats.insert(outcome.seat.id()) {
                         open.push((outcome.seat.clone(), inputs));
                     }
-                } else if self.is_minimal(index, start, &path, &input, &outcome)
-                    && ends.insert(outcome.id())
+                } else if ends.insert(outcome.id())
+                    && self.is_minimal(index, start, &path, &input, &outcome)
                 {
                     steps.push(Step { seat: index, inputs, outcome });
                 }
@@ -134,14 +134,15 @@ where
         Step { seat: index, inputs: vec![Input::Restart], outcome }
     }
 
-    /// Whether a message changes nothing when it arrives.
+    /// Whether a message changes nothing when it arrives, and is not kept all the same.
     pub(super) fn is_dead(
         &self,
         index: usize,
         seat: &Hashed<Seat<A>>,
         message: &Hashed<Envelope<A::Message>>,
     ) -> bool {
-        self.outcome(index, seat, &Input::Message(message.clone())).is_nothing()
+        !(self.is_kept)(&message.message)
+            && self.outcome(index, seat, &Input::Message(message.clone())).is_nothing()
     }
 
     /// What the actor of a seat does, computed or looked up.

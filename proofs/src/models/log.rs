@@ -3,7 +3,7 @@
 use paxos::mutant::Mutant;
 
 use super::{ACCEPTORS, Instance, World, WorldState};
-use super::{acceptors, founding, is_for_show_or_garbage, is_idle, judged, majority, matchmakers, proposer, set};
+use super::{is_changing, is_first_campaign, acceptors, founding, is_for_show_or_garbage, is_idle, judged, majority, matchmakers, proposer, set};
 use crate::cast::Wish;
 use crate::ghost::Truth;
 use crate::lift::Lift;
@@ -44,7 +44,7 @@ fn world(mutant: Option<Mutant>, chain: usize) -> World {
     ];
     cast.extend(matchmakers().chain(acceptors(4)));
     let world = Lift::new(cast, Truth::new(founding())).with_mutant(mutant);
-    judged(world.without_timers(is_idle).without_messages(is_for_show_or_garbage))
+    judged(world.without_timers(is_idle).keeping(is_changing).with_prologue(is_first_campaign).without_messages(is_for_show_or_garbage))
         .always("A13 chosen truth", |_, state| state.ghost.holds("A13"))
         .always("A17 slot discipline", |_, state| state.ghost.holds("A17"))
         .sometimes("a value is chosen", |_, state| state.ghost.votes.chosen().next().is_some())
