@@ -6,3 +6,4 @@ pub mod hashed;
 pub mod lift;
 pub mod models;
 pub mod register;
+pub mod verdict;

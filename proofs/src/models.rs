@@ -78,6 +78,12 @@ fn matchmakers() -> impl Iterator<Item = (NodeId, Role)> {
     MATCHMAKERS.into_iter().map(move |node| (node, role()))
 }
 
+/// Matchmakers of no generation yet.
+fn pending_matchmakers<const N: usize>(nodes: [NodeId; N]) -> impl Iterator<Item = (NodeId, Role)> {
+    let role = || Role::Node(Node::Matchmaker(Box::new(Matchmaker::pending())));
+    nodes.into_iter().map(move |node| (node, role()))
+}
+
 fn acceptors(count: usize) -> impl Iterator<Item = (NodeId, Role)> {
     let role = |node: &NodeId| (*node, Role::Node(Node::Acceptor(Acceptor::new())));
     ACCEPTORS[..count].iter().map(role)
