@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use matchmaker::leader::{Leader, LeaderRecord};
 use matchmaker::message::{
-    FromMatchmaker, Generation, HandoverA, Message, ReconfigureA, ToMatchmaker, ToProposer, ToReconfigurer,
+    FromMatchmaker, Generation, HandoverA, Message, ReconfigureA, ToMatchmaker, ToProposer,
+    ToReconfigurer,
 };
 use matchmaker::node::{Node, NodeRecord, NodeTimer};
 use matchmaker::proposer::ProposerTimer;
@@ -226,7 +227,9 @@ impl Proposing {
         };
         self.lead = match self.lead {
             Lead::Coming if fx.records.iter().any(is_used) => Lead::Present,
-            Lead::Present if !self.leader.is_active() || fx.sends.iter().any(is_asking) => Lead::Lost,
+            Lead::Present if !self.leader.is_active() || fx.sends.iter().any(is_asking) => {
+                Lead::Lost
+            }
             lead => lead,
         };
     }
@@ -234,9 +237,11 @@ impl Proposing {
     fn on_timer(&mut self, timer: ProposerTimer, fx: &mut Fx) {
         match timer {
             ProposerTimer::Leader(timer) => nest(fx, |fx| self.leader.on_timer(timer, fx)),
-            ProposerTimer::Reconfigurer(timer) => self.hand_over(fx, |reconfigurer, present, fx| {
-                reconfigurer.on_timer(timer, present, fx);
-            }),
+            ProposerTimer::Reconfigurer(timer) => {
+                self.hand_over(fx, |reconfigurer, present, fx| {
+                    reconfigurer.on_timer(timer, present, fx);
+                })
+            }
             ProposerTimer::Election(timer) => panic!("{timer:?} without an election"),
         }
     }

@@ -98,7 +98,8 @@ impl Truth {
     /// A7: rounds that a majority has registered, and that nobody has collected, were asked.
     fn is_licensed(&self, round: Round) -> bool {
         let watermark = self.registry.collected();
-        let earlier = self.registry.matched().filter(|earlier| (watermark..round).contains(earlier));
+        let earlier =
+            self.registry.matched().filter(|earlier| (watermark..round).contains(earlier));
         let mut earlier = earlier.filter_map(|earlier| self.votes.rounds.get(&earlier));
         earlier.all(|configuration| self.votes.has_promises(configuration, round))
     }

@@ -43,8 +43,10 @@ pub struct Instance {
     pub text: &'static str,
     /// Who takes part, and how much may happen.
     pub bound: &'static str,
-    /// How many states it has.
+    /// How many states it has; zero if it was never explored to the end.
     pub states: usize,
+    /// Whether it is explored to the end within minutes, and always checked.
+    pub is_fixed: bool,
     /// Builds it, with a fault or without.
     pub build: fn(Option<Mutant>) -> World,
 }
@@ -96,16 +98,10 @@ fn proposer(place: usize, initial: &Configuration, scripts: &[&[Wish]]) -> (Node
         true => initial.clone().with_membership(membership()),
         false => initial.clone(),
     };
-    let deployment = Deployment {
-        epoch: Epoch(0),
-        matchmakers: MATCHMAKERS.into(),
-        initial,
-        first: Slot::ZERO,
-    };
-    let periods = ReconfigurerOptions {
-        resend: options.resend.clone(),
-        patience: options.campaign.clone(),
-    };
+    let deployment =
+        Deployment { epoch: Epoch(0), matchmakers: MATCHMAKERS.into(), initial, first: Slot::ZERO };
+    let periods =
+        ReconfigurerOptions { resend: options.resend.clone(), patience: options.campaign.clone() };
     let reconfigurer = Reconfigurer::new(node, PROPOSERS.into(), periods);
     let leader = Leader::new(node, deployment, options);
     let proposing = Proposing {
@@ -139,6 +135,12 @@ fn is_for_show(message: &Message) -> bool {
 fn is_changing(message: &Message) -> bool {
     let Message::Proposer(ToProposer::Matchmaker(m)) = message else { return false };
     matches!(m, FromMatchmaker::MatchB(_))
+}
+
+/// The same, and what a later campaign may count.
+fn is_changing_or_newest(message: &Message) -> bool {
+    let Message::Proposer(ToProposer::Matchmaker(m)) = message else { return false };
+    matches!(m, FromMatchmaker::NewestB(_)) || is_changing(message)
 }
 
 /// The same, and all of collection.
@@ -181,8 +183,19 @@ fn set(nodes: impl IntoIterator<Item = NodeId>) -> BTreeSet<NodeId> {
 /// makes no difference: nobody tells matchmakers apart.
 fn is_first_campaign(state: &WorldState, step: &Step<Role, Fact>) -> bool {
     let Role::Proposing(first) = &state.seats[0].actor else { return false };
-    let is_wish = |input: &InputOf<Role>| matches!(input, Input::Timer(CastTimer::Wish(script)) if *script > 0);
+    let is_campaign =
+        |input: &InputOf<Role>| !matches!(input, Input::Timer(_)) || is_wish(input, 0);
     first.leader.leads_in().is_none()
         && [0, 2, 3].contains(&step.seat)
-        && !step.inputs.iter().any(is_wish)
+        && step.inputs.iter().all(is_campaign)
+}
+
+/// The same, and all that it is asked for is under way.
+fn is_first_campaign_or_wish(state: &WorldState, step: &Step<Role, Fact>) -> bool {
+    let is_wish = |input: &InputOf<Role>| matches!(input, Input::Timer(CastTimer::Wish(_)));
+    is_first_campaign(state, step) || (step.seat == 0 && step.inputs.iter().all(is_wish))
+}
+
+fn is_wish(input: &InputOf<Role>, script: usize) -> bool {
+    *input == Input::Timer(CastTimer::Wish(script))
 }

@@ -67,7 +67,8 @@ impl Registry {
 
     /// Rounds for which a majority of one generation has answered.
     pub fn matched(&self) -> impl Iterator<Item = Round> {
-        let whole = self.answers.iter().filter(|((epoch, _), nodes)| self.is_majority(*epoch, nodes));
+        let whole =
+            self.answers.iter().filter(|((epoch, _), nodes)| self.is_majority(*epoch, nodes));
         whole.map(|((_, round), _)| *round)
     }
 
@@ -84,7 +85,8 @@ impl Registry {
     /// The highest round below which a majority of one generation has told that it forgot all.
     pub fn collected(&self) -> Round {
         let told = self.forgot.iter().filter(|((epoch, _), watermark)| {
-            let others = self.forgot.iter().filter(|((other, _), w)| other == epoch && w >= watermark);
+            let others =
+                self.forgot.iter().filter(|((other, _), w)| other == epoch && w >= watermark);
             self.is_majority(*epoch, &others.map(|((_, node), _)| *node).collect())
         });
         told.map(|(_, watermark)| *watermark).max().unwrap_or(Round::ZERO)
@@ -148,7 +150,8 @@ impl Registry {
     /// majority has collected.
     pub(super) fn is_heir(&self, successor: &Successor) -> bool {
         let old = Epoch(successor.generation.epoch.0 - 1);
-        let answers = self.answers.range((old, Round::ZERO)..(successor.generation.epoch, Round::ZERO));
+        let answers =
+            self.answers.range((old, Round::ZERO)..(successor.generation.epoch, Round::ZERO));
         let mut whole = answers.filter(|(_, nodes)| self.is_majority(old, nodes));
         let has_log = whole.all(|((_, round), _)| {
             *round < successor.watermark || successor.log.contains_key(round)
@@ -158,12 +161,7 @@ impl Registry {
         has_log && !self.is_majority(old, &above.map(|((_, node), _)| *node).collect())
     }
 
-    pub(super) fn begin(
-        &mut self,
-        node: NodeId,
-        successor: &Hashed<Successor>,
-        is_member: bool,
-    ) {
+    pub(super) fn begin(&mut self, node: NodeId, successor: &Hashed<Successor>, is_member: bool) {
         let epoch = successor.generation.epoch;
         self.generations.entry(epoch).or_insert_with(|| successor.clone());
         let log = if is_member { successor.log.keys().copied().collect() } else { [].into() };
@@ -179,10 +177,15 @@ impl Registry {
     /// A11: no majority of the newest generation would have a new leader ask one of the retired.
     pub(super) fn is_without_retired(&self, rounds: &Rounds) -> bool {
         let Some((epoch, newest)) = self.generations.last_key_value() else { return true };
-        let books: Vec<&Book> = newest.generation.members.iter().filter_map(|node| {
-            let book = self.books.get(node)?;
-            (book.epoch == *epoch).then_some(book)
-        }).collect();
+        let books: Vec<&Book> = newest
+            .generation
+            .members
+            .iter()
+            .filter_map(|node| {
+                let book = self.books.get(node)?;
+                (book.epoch == *epoch).then_some(book)
+            })
+            .collect();
         let majority = newest.generation.majority() as u32;
         self.retired.is_empty()
             || (0..1_u32 << books.len()).filter(|set| set.count_ones() >= majority).all(|set| {

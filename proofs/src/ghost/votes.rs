@@ -41,9 +41,9 @@ impl Votes {
     /// All values that were chosen, with slots and rounds.
     pub fn chosen(&self) -> impl Iterator<Item = (Slot, Round, &Hashed<Value>)> {
         let slots: BTreeSet<Slot> = self.votes.keys().map(|(slot, _)| *slot).collect();
-        slots.into_iter().flat_map(|slot| {
-            self.chosen_in(slot).map(move |(round, value)| (slot, round, value))
-        })
+        slots
+            .into_iter()
+            .flat_map(|slot| self.chosen_in(slot).map(move |(round, value)| (slot, round, value)))
     }
 
     /// Whether `value` was chosen in the slot.

@@ -66,7 +66,9 @@ where
             }
             if !self.run(index, &seat, &Input::Message(message.clone())).is_nothing() {
                 let Envelope { from, to, message } = &*message;
-                return Err(format!("{from} -> {to}: {message:?}\nwas dropped, but not by\n{seat:?}"));
+                return Err(format!(
+                    "{from} -> {to}: {message:?}\nwas dropped, but not by\n{seat:?}"
+                ));
             }
             let next = later.get(&(index, seat.id())).into_iter().flatten();
             open.extend(next.map(|next| (index, next.clone(), message.clone())));

@@ -5,8 +5,8 @@ use paxos::mutant::Mutant;
 
 use super::{ACCEPTORS, Instance, MATCHMAKERS, World, WorldState};
 use super::{
-    acceptors, founding, is_changing, is_for_show_or_garbage, is_idle, judged, majority, matchmakers,
-    pending_matchmakers, proposer, set,
+    acceptors, founding, is_changing, is_for_show_or_garbage, is_idle, judged, majority,
+    matchmakers, pending_matchmakers, proposer, set,
 };
 use crate::cast::{Role, Wish, node};
 use crate::ghost::{Fact, Truth};
@@ -17,7 +17,8 @@ pub(super) const ALL: &[Instance] = &[
         name: "handover",
         text: "one driver replaces a matchmaker, and a leader registers its round",
         bound: "1 acceptor, 2 rounds, 1 round of the decree",
-        states: 0,
+        states: 151118,
+        is_fixed: true,
         build: |mutant| world(mutant, false).with_bound(within),
     },
     Instance {
@@ -25,12 +26,18 @@ pub(super) const ALL: &[Instance] = &[
         text: "two drivers",
         bound: "1 acceptor, 2 rounds, 2 rounds of the decree",
         states: 0,
+        is_fixed: false,
         build: |mutant| world(mutant, true).with_bound(within),
     },
 ];
 
 fn within(state: &WorldState) -> bool {
     state.ghost.votes.rounds.len() <= 2 && state.ghost.registry.generations.len() <= 2
+}
+
+/// What a matchmaker may be asked before it is one.
+fn is_request_or_changing(message: &Message) -> bool {
+    matches!(message, Message::Matchmaker(_)) || is_changing(message)
 }
 
 /// The first driver finds that the new matchmaker is there. Nobody else is told.
@@ -56,14 +63,11 @@ fn world(mutant: Option<Mutant>, are_two: bool) -> World {
     let others = [Wish::HandOver(set([first, next]))];
     let second_script: &[&[Wish]] =
         if are_two { &[&[Wish::Campaign], &others] } else { &[&[Wish::Campaign]] };
-    let mut cast = vec![
-        proposer(0, &initial, &[&moves]),
-        proposer(1, &initial, second_script),
-    ];
+    let mut cast = vec![proposer(0, &initial, &[&moves]), proposer(1, &initial, second_script)];
     cast.extend(matchmakers().chain(pending_matchmakers([next])).chain(acceptors(1)));
     let world = Lift::new(cast, Truth::new(founding())).with_mutant(mutant);
     let world = world.without_timers(is_idle).without_messages(is_left_out);
-    judged(world.keeping(is_changing).with_prologue(is_reaching))
+    judged(world.keeping(is_request_or_changing).with_prologue(is_reaching))
         .always("H1 one successor", |_, state| state.ghost.holds("H1"))
         .always("H2 handed over", |_, state| state.ghost.holds("H2"))
         .always("H3 stopped", |_, state| state.ghost.holds("H3"))
@@ -72,6 +76,11 @@ fn world(mutant: Option<Mutant>, are_two: bool) -> World {
         .sometimes("a successor begins", |_, state| state.ghost.registry.generations.len() > 1)
         .sometimes("a leader proposes after it", |_, state| {
             state.ghost.registry.generations.len() > 1
-                && state.ghost.votes.rounds.keys().any(|round| state.ghost.registry.is_matched(*round))
+                && state
+                    .ghost
+                    .votes
+                    .rounds
+                    .keys()
+                    .any(|round| state.ghost.registry.is_matched(*round))
         })
 }

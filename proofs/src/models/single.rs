@@ -5,7 +5,10 @@ use matchmaker::single::SingleProposer;
 use paxos::mutant::Mutant;
 
 use super::{ACCEPTORS, Instance, MATCHMAKERS, PROPOSERS, World, WorldState};
-use super::{acceptors, founding, judged, is_for_show, is_for_show_or_garbage, is_idle, majority, matchmakers};
+use super::{
+    acceptors, founding, is_for_show, is_for_show_or_garbage, is_idle, judged, majority,
+    matchmakers,
+};
 use crate::cast::{Role, Wishing, value};
 use crate::ghost::Truth;
 use crate::lift::Lift;
@@ -15,21 +18,29 @@ pub(super) const ALL: &[Instance] = &[
         name: "single",
         text: "two proposers with overlapping acceptors",
         bound: "2 rounds",
-        states: 0,
+        states: 13793,
+        is_fixed: true,
         build: |mutant| world(mutant).without_messages(is_for_show_or_garbage).with_bound(rounds_2),
     },
     Instance {
         name: "single-crash",
         text: "the same, and any one actor crashes and recovers",
         bound: "2 rounds",
-        states: 0,
-        build: |mutant| world(mutant).without_messages(is_for_show_or_garbage).with_bound(rounds_2).with_crashes(1, |_| true),
+        states: 62383,
+        is_fixed: true,
+        build: |mutant| {
+            world(mutant)
+                .without_messages(is_for_show_or_garbage)
+                .with_bound(rounds_2)
+                .with_crashes(1, |_| true)
+        },
     },
     Instance {
         name: "single-3",
         text: "the same with three rounds",
         bound: "3 rounds",
         states: 0,
+        is_fixed: false,
         build: |mutant| world(mutant).without_messages(is_for_show_or_garbage).with_bound(rounds_3),
     },
     Instance {
@@ -37,13 +48,20 @@ pub(super) const ALL: &[Instance] = &[
         text: "the same with three rounds",
         bound: "3 rounds",
         states: 0,
-        build: |mutant| world(mutant).without_messages(is_for_show_or_garbage).with_bound(rounds_3).with_crashes(1, |_| true),
+        is_fixed: false,
+        build: |mutant| {
+            world(mutant)
+                .without_messages(is_for_show_or_garbage)
+                .with_bound(rounds_3)
+                .with_crashes(1, |_| true)
+        },
     },
     Instance {
         name: "single-garbage",
         text: "with collection",
         bound: "2 rounds",
         states: 0,
+        is_fixed: false,
         build: |mutant| world(mutant).without_messages(is_for_show).with_bound(rounds_2),
     },
     Instance {
@@ -51,6 +69,7 @@ pub(super) const ALL: &[Instance] = &[
         text: "with collection",
         bound: "3 rounds",
         states: 0,
+        is_fixed: false,
         build: |mutant| world(mutant).without_messages(is_for_show).with_bound(rounds_3),
     },
 ];
