@@ -92,7 +92,7 @@ pub enum Lead {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Role {
-    Node(Node<Register>),
+    Node(Box<Node<Register>>),
     Single(Box<Wishing>),
     Proposing(Box<Proposing>),
 }

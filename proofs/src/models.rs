@@ -76,18 +76,18 @@ fn majority(version: u64, acceptors: impl IntoIterator<Item = NodeId>) -> Config
 }
 
 fn matchmakers() -> impl Iterator<Item = (NodeId, Role)> {
-    let role = || Role::Node(Node::Matchmaker(Box::new(Matchmaker::new(founding()))));
+    let role = || Role::Node(Box::new(Node::Matchmaker(Box::new(Matchmaker::new(founding())))));
     MATCHMAKERS.into_iter().map(move |node| (node, role()))
 }
 
 /// Matchmakers of no generation yet.
 fn pending_matchmakers<const N: usize>(nodes: [NodeId; N]) -> impl Iterator<Item = (NodeId, Role)> {
-    let role = || Role::Node(Node::Matchmaker(Box::new(Matchmaker::pending())));
+    let role = || Role::Node(Box::new(Node::Matchmaker(Box::new(Matchmaker::pending()))));
     nodes.into_iter().map(move |node| (node, role()))
 }
 
 fn acceptors(count: usize) -> impl Iterator<Item = (NodeId, Role)> {
-    let role = |node: &NodeId| (*node, Role::Node(Node::Acceptor(Acceptor::new())));
+    let role = |node: &NodeId| (*node, Role::Node(Box::new(Node::Acceptor(Acceptor::new()))));
     ACCEPTORS[..count].iter().map(role)
 }
 
@@ -123,12 +123,12 @@ fn membership() -> Membership {
 
 /// Refusals of acceptors, and what is for show: who leads, how far it is, whether it still leads.
 fn is_for_show(message: &Message) -> bool {
-    match message {
+    matches!(
+        message,
         Message::Proposer(ToProposer::Heartbeat(_))
-        | Message::Proposer(ToProposer::Acceptor(FromAcceptor::Nack(_)))
-        | Message::Acceptor(ToAcceptor::ReadA(_)) => true,
-        _ => false,
-    }
+            | Message::Proposer(ToProposer::Acceptor(FromAcceptor::Nack(_)))
+            | Message::Acceptor(ToAcceptor::ReadA(_))
+    )
 }
 
 /// An answer of a matchmaker that may differ when it is told again.
