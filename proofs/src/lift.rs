@@ -1,0 +1,464 @@
+//! The lift: any [`Actor`] of the workspace, as it is, under the model checker.
+//!
+//! ```text
+//!   state = seats (actor, armed timers, what is durable)
+//!         + inboxes: messages that were ever sent, each may arrive now, again, or never
+//!         + ghost: what became durable and what left, for the properties
+//!   step  = one actor takes inputs until something comes of it | one actor crashes and restarts
+//! ```
+//!
+//! An input is a turn: the handler, [`Actor::on_turn_end`], then everything that was recorded becomes
+//! durable and everything that was sent leaves, at once. A crash loses all but what is durable;
+//! recovery folds [`Actor::checkpoint`], so that equal states look equal.
+//!
+//! Loss needs no step of its own, as no message must ever arrive; nor does a message that arrives twice
+//! or late, as none ever goes. Time does not exist: an armed timer may fire at any moment.
+//!
+//! Four things keep the number of states small. None leaves out a behaviour that a property can see.
+//!
+//! - *Silent inputs wait* (`turns.rs`). An input of which nothing comes but that its actor remembers it
+//!   (one vote of a quorum) can as well be taken right before the next input of that actor of which
+//!   something does come: nobody else can tell, and the message is there still. So a step is any number
+//!   of silent inputs and one that is not.
+//! - *Dead messages go* (`forget.rs`). A message that changes nothing when it arrives is dropped. That
+//!   it would have changed nothing later either is not assumed: it is checked at the end, for each
+//!   state that its receiver can get into ([`Lift::check_forgetting`]).
+//! - *Crash and recovery are one step.* What an actor misses while it is down may arrive later, or never.
+//! - *Steps are computed once.* An actor is deterministic: what it does in a state upon an input is looked
+//!   up from the second time on.
+//!
+//! *Left out*: a turn with several inputs is what several turns with one input do, but for batches,
+//! which only put commands together. What is written but not yet durable is left to the simulator's
+//! disk and to the tests of the host, which hold back what was sent until then.
+
+mod forget;
+mod memo;
+mod turns;
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Debug};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use paxos::actor::{Actor, NodeId};
+use paxos::mutant::Mutant;
+use stateright::{Model, Property};
+
+use crate::hashed::Hashed;
+use forget::Forgotten;
+use memo::Memo;
+
+/// What is true of a run, as opposed to what its actors believe.
+pub trait Ghost<A: Actor>: Clone + Debug + Hash + Send + Sync + 'static {
+    /// Something that counts for the properties.
+    type Fact: Clone + Debug + Hash + Send + Sync;
+
+    /// What follows from a record that became durable.
+    fn recorded(node: NodeId, record: &A::Record) -> Option<Self::Fact>;
+
+    /// What follows from a message that leaves.
+    fn sent(from: NodeId, to: NodeId, message: &A::Message) -> Option<Self::Fact>;
+
+    /// Takes a fact.
+    fn take(&mut self, fact: &Self::Fact);
+}
+
+/// A message on its way, for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Envelope<M> {
+    /// Its sender.
+    pub from: NodeId,
+    /// Its receiver.
+    pub to: NodeId,
+    /// What it says.
+    pub message: M,
+}
+
+/// An actor and what a driver knows of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Seat<A: Actor> {
+    /// The actor.
+    pub actor: A,
+    /// Timers that may fire.
+    pub timers: BTreeSet<A::Timer>,
+    /// The least list of records with the fold of all that is durable.
+    pub durable: Vec<A::Record>,
+}
+
+/// What may arrive at an actor, ordered and without repeats.
+pub type Inbox<A> = Vec<Hashed<Envelope<<A as Actor>::Message>>>;
+
+/// A state of the whole.
+pub struct State<A: Actor, G> {
+    /// In the order of the cast.
+    pub seats: Vec<Hashed<Seat<A>>>,
+    /// In the order of the cast.
+    pub inboxes: Vec<Hashed<Inbox<A>>>,
+    /// What is true.
+    pub ghost: Hashed<G>,
+    /// Crashes so far.
+    pub crash_count: usize,
+    /// What an actor complained of, or how it failed. Nothing follows such a state.
+    pub complaint: Option<Hashed<String>>,
+}
+
+impl<A: Actor, G> Clone for State<A, G> {
+    fn clone(&self) -> Self {
+        Self {
+            seats: self.seats.clone(),
+            inboxes: self.inboxes.clone(),
+            ghost: self.ghost.clone(),
+            crash_count: self.crash_count,
+            complaint: self.complaint.clone(),
+        }
+    }
+}
+
+impl<A: Actor, G> PartialEq for State<A, G> {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.seats, &self.inboxes, &self.ghost, self.crash_count, &self.complaint)
+            == (&other.seats, &other.inboxes, &other.ghost, other.crash_count, &other.complaint)
+    }
+}
+
+impl<A: Actor, G> Hash for State<A, G> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.seats.hash(state);
+        self.inboxes.hash(state);
+        self.ghost.hash(state);
+        self.crash_count.hash(state);
+        self.complaint.hash(state);
+    }
+}
+
+/// What one actor is confronted with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Input<M, T> {
+    /// This arrives.
+    Message(Hashed<Envelope<M>>),
+    /// This fires.
+    Timer(T),
+    /// It loses all that is not durable, and comes back.
+    Restart,
+}
+
+/// An input of an actor of type `A`.
+pub type InputOf<A> = Input<<A as Actor>::Message, <A as Actor>::Timer>;
+
+/// What an input to one actor does.
+pub struct Outcome<A: Actor, F> {
+    before: Hashed<Seat<A>>,
+    seat: Hashed<Seat<A>>,
+    sent: Vec<Hashed<Envelope<A::Message>>>,
+    facts: Vec<F>,
+    complaint: Option<Hashed<String>>,
+}
+
+/// A step of the whole: which seat, what it is confronted with, and what that does.
+pub struct Step<A: Actor, F> {
+    /// The place of the actor in the cast.
+    pub seat: usize,
+    /// Silent inputs, and the one that was not.
+    pub inputs: Vec<InputOf<A>>,
+    outcome: Arc<Outcome<A, F>>,
+}
+
+impl<A: Actor, F> Step<A, F> {
+    /// What leaves.
+    pub fn sent(&self) -> impl Iterator<Item = &Envelope<A::Message>> {
+        self.outcome.sent.iter().map(|envelope| &**envelope)
+    }
+}
+
+impl<A: Actor, F> Clone for Step<A, F> {
+    fn clone(&self) -> Self {
+        let (inputs, outcome) = (self.inputs.clone(), Arc::clone(&self.outcome));
+        Self { seat: self.seat, inputs, outcome }
+    }
+}
+
+impl<A: Actor, F> PartialEq for Step<A, F> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.seat, &self.inputs) == (other.seat, &other.inputs)
+    }
+}
+
+/// Whether a step is taken before the instance begins.
+pub type Prologue<A, G> = fn(&State<A, G>, &Step<A, <G as Ghost<A>>::Fact>) -> bool;
+
+/// A small instance of a protocol: who takes part, what may go wrong, and what must hold.
+pub struct Lift<A, G>
+where
+    A: Actor + Clone + Debug + Eq + Hash,
+    G: Ghost<A>,
+{
+    /// The actors, before recovery.
+    cast: Vec<(NodeId, A)>,
+    ghost: G,
+    mutant: Option<Mutant>,
+    /// How many crashes there may be, and whose.
+    crashes: (usize, fn(NodeId) -> bool),
+    /// Messages that never arrive.
+    is_lost: fn(&A::Message) -> bool,
+    /// Messages that are kept whatever they change.
+    is_kept: fn(&A::Message) -> bool,
+    /// Timers that never fire.
+    is_idle: fn(&A::Timer) -> bool,
+    /// Which steps are taken before the instance begins.
+    prologue: Prologue<A, G>,
+    /// Whether a state belongs to the instance; what follows from others is not looked at.
+    bound: fn(&State<A, G>) -> bool,
+    properties: Vec<Property<Self>>,
+    outcomes: Memo<Outcome<A, G::Fact>>,
+    steps: Memo<Vec<Step<A, G::Fact>>>,
+    kept: Memo<Hashed<Inbox<A>>>,
+    forgotten: Forgotten<A>,
+}
+
+impl<A, G> Lift<A, G>
+where
+    A: Actor + Clone + Debug + Eq + Hash,
+    G: Ghost<A>,
+{
+    /// These actors, without crashes, bound or properties.
+    pub fn new(cast: Vec<(NodeId, A)>, ghost: G) -> Self {
+        Self {
+            cast,
+            ghost,
+            mutant: None,
+            crashes: (0, |_| false),
+            is_lost: |_| false,
+            is_kept: |_| false,
+            is_idle: |_| false,
+            prologue: |_, _| false,
+            bound: |_| true,
+            properties: Vec::new(),
+            outcomes: Memo::default(),
+            steps: Memo::default(),
+            kept: Memo::default(),
+            forgotten: Forgotten::default(),
+        }
+    }
+
+    /// Gives the actors a fault, if it is compiled in.
+    #[must_use]
+    pub fn with_mutant(mut self, mutant: Option<Mutant>) -> Self {
+        self.mutant = mutant;
+        self
+    }
+
+    /// Lets so many crashes happen to those that `may` crash.
+    #[must_use]
+    pub fn with_crashes(mut self, count: usize, may: fn(NodeId) -> bool) -> Self {
+        self.crashes = (count, may);
+        self
+    }
+
+    /// Loses all messages that `is_lost`.
+    #[must_use]
+    pub fn without_messages(mut self, is_lost: fn(&A::Message) -> bool) -> Self {
+        self.is_lost = is_lost;
+        self
+    }
+
+    /// Keeps all messages that `is_kept`: they may change something later though they do not now.
+    #[must_use]
+    pub fn keeping(mut self, is_kept: fn(&A::Message) -> bool) -> Self {
+        self.is_kept = is_kept;
+        self
+    }
+
+    /// Lets no timer fire that `is_idle`.
+    #[must_use]
+    pub fn without_timers(mut self, is_idle: fn(&A::Timer) -> bool) -> Self {
+        self.is_idle = is_idle;
+        self
+    }
+
+    /// Begins where no step is left of those that belong to the prologue: one of them after the other is
+    /// taken, and no other.
+    #[must_use]
+    pub fn with_prologue(mut self, prologue: Prologue<A, G>) -> Self {
+        self.prologue = prologue;
+        self
+    }
+
+    /// Looks at states within `bound` only.
+    #[must_use]
+    pub fn with_bound(mut self, bound: fn(&State<A, G>) -> bool) -> Self {
+        self.bound = bound;
+        self
+    }
+
+    /// Must hold in every state.
+    #[must_use]
+    pub fn always(mut self, name: &'static str, holds: fn(&Self, &State<A, G>) -> bool) -> Self {
+        self.properties.push(Property::always(name, holds));
+        self
+    }
+
+    /// Must hold in some state: or the instance shows nothing.
+    #[must_use]
+    pub fn sometimes(mut self, name: &'static str, holds: fn(&Self, &State<A, G>) -> bool) -> Self {
+        self.properties.push(Property::sometimes(name, holds));
+        self
+    }
+
+    /// Who sits where.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.cast.iter().map(|(node, _)| *node)
+    }
+
+    fn seat_of(&self, node: NodeId) -> Option<usize> {
+        self.nodes().position(|other| other == node)
+    }
+
+    fn next_of_prologue(&self, state: &State<A, G>) -> Option<Step<A, G::Fact>> {
+        let mut steps = Vec::new();
+        self.actions(state, &mut steps);
+        steps.into_iter().find(|step| (self.prologue)(state, step))
+    }
+
+    /// Whether `step` adds nothing to `state`.
+    fn is_known(&self, state: &State<A, G>, step: &Step<A, G::Fact>) -> bool {
+        let Outcome { seat, sent, facts, complaint, .. } = &*step.outcome;
+        let is_there = |message: &Hashed<Envelope<A::Message>>| {
+            let index = self.seat_of(message.to);
+            index.is_some_and(|index| state.inboxes[index].binary_search(message).is_ok())
+        };
+        let is_dead = |message: &Hashed<Envelope<A::Message>>| {
+            let index = self.seat_of(message.to);
+            index.is_none_or(|index| self.is_dead(index, &state.seats[index], message))
+        };
+        if state.seats[step.seat] != *seat || complaint.is_some() {
+            return false;
+        }
+        // What was sent before is a fact already.
+        let mut news = sent.iter().filter(|message| !is_there(message)).peekable();
+        let is_old = news.peek().is_none();
+        is_old || (news.all(is_dead) && after(&state.ghost, facts) == state.ghost)
+    }
+
+    fn after(&self, state: &State<A, G>, step: &Step<A, G::Fact>) -> State<A, G> {
+        let Outcome { seat, sent, facts, complaint, .. } = &*step.outcome;
+        let mut next = state.clone();
+        next.seats[step.seat] = seat.clone();
+        self.keep(&mut next, step.seat);
+        let mut receivers = BTreeSet::new();
+        for message in sent {
+            // Whoever is not in the cast receives nothing.
+            let Some(index) = self.seat_of(message.to) else { continue };
+            if let Err(place) = next.inboxes[index].binary_search(message) {
+                let mut inbox = (*next.inboxes[index]).clone();
+                inbox.insert(place, message.clone());
+                next.inboxes[index] = Hashed::new(inbox);
+                receivers.insert(index);
+            }
+        }
+        receivers.into_iter().for_each(|index| self.keep(&mut next, index));
+        if !facts.is_empty() {
+            next.ghost = after(&state.ghost, facts);
+        }
+        next.crash_count += usize::from(step.inputs.last() == Some(&Input::Restart));
+        next.complaint = complaint.clone();
+        next
+    }
+}
+
+/// What is true after these facts.
+fn after<A: Actor, G: Ghost<A>>(ghost: &Hashed<G>, facts: &[G::Fact]) -> Hashed<G> {
+    let mut next = (**ghost).clone();
+    facts.iter().for_each(|fact| next.take(fact));
+    Hashed::new(next)
+}
+
+impl<A, G> Model for Lift<A, G>
+where
+    A: Actor + Clone + Debug + Eq + Hash,
+    G: Ghost<A>,
+{
+    type State = State<A, G>;
+    type Action = Step<A, G::Fact>;
+
+    fn init_states(&self) -> Vec<Self::State> {
+        let empty = |(_, actor): &(NodeId, A)| {
+            let (timers, durable) = (BTreeSet::new(), Vec::new());
+            Hashed::new(Seat { actor: actor.clone(), timers, durable })
+        };
+        let mut state = State {
+            seats: self.cast.iter().map(empty).collect(),
+            inboxes: self.cast.iter().map(|_| Hashed::new(Vec::new())).collect(),
+            ghost: Hashed::new(self.ghost.clone()),
+            crash_count: 0,
+            complaint: None,
+        };
+        for index in 0..self.cast.len() {
+            state = self.after(&state, &self.restart(index, &state.seats[index]));
+        }
+        state.crash_count = 0;
+        while let Some(step) = self.next_of_prologue(&state) {
+            state = self.after(&state, &step);
+        }
+        vec![state]
+    }
+
+    fn actions(&self, state: &Self::State, actions: &mut Vec<Self::Action>) {
+        if state.complaint.is_some() {
+            return;
+        }
+        let (crashes_max, may_crash) = self.crashes;
+        for (index, node) in self.nodes().enumerate() {
+            let steps = self.steps(index, &state.seats[index], &state.inboxes[index]);
+            actions.extend(steps.iter().filter(|step| !self.is_known(state, step)).cloned());
+            if state.crash_count < crashes_max && may_crash(node) {
+                actions.push(self.restart(index, &state.seats[index]));
+            }
+        }
+    }
+
+    fn next_state(&self, state: &Self::State, step: Self::Action) -> Option<Self::State> {
+        Some(self.after(state, &step))
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        self.properties.clone()
+    }
+
+    fn within_boundary(&self, state: &Self::State) -> bool {
+        (self.bound)(state)
+    }
+}
+
+impl<A: Actor, G: Debug> Debug for State<A, G>
+where
+    A: Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for seat in &self.seats {
+            writeln!(f, "{:?}", seat.actor)?;
+        }
+        for message in self.inboxes.iter().flat_map(|inbox| inbox.iter()) {
+            writeln!(f, "{} -> {}: {:?}", message.from, message.to, message.message)?;
+        }
+        match &self.complaint {
+            Some(complaint) => write!(f, "{:?}\n{complaint:?}", self.ghost),
+            None => write!(f, "{:?}", self.ghost),
+        }
+    }
+}
+
+impl<A: Actor, F> Debug for Step<A, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, input) in self.inputs.iter().enumerate() {
+            let separator = if number > 0 { "; " } else { "" };
+            match input {
+                Input::Message(m) => {
+                    write!(f, "{separator}{} -> {}: {:?}", m.from, m.to, m.message)?;
+                }
+                Input::Timer(timer) => write!(f, "{separator}seat {}: {timer:?}", self.seat)?,
+                Input::Restart => write!(f, "{separator}seat {}: crash, restart", self.seat)?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! Model 4: the matchmakers are replaced by two drivers at once, while a leader registers a round.
+
+use matchmaker::message::{Message, ToMatchmaker, ToProposer, ToReconfigurer};
+use paxos::mutant::Mutant;
+
+use super::{ACCEPTORS, Instance, MATCHMAKERS, World, WorldState};
+use super::{
+    acceptors, founding, is_changing, is_for_show_or_garbage, is_idle, judged, majority,
+    matchmakers, pending_matchmakers, proposer, set,
+};
+use crate::cast::{Role, Wish, node};
+use crate::ghost::{Fact, Truth};
+use crate::lift::{Lift, Step};
+
+pub(super) const ALL: &[Instance] = &[
+    Instance {
+        name: "handover",
+        text: "one driver replaces a matchmaker, and a leader registers its round",
+        bound: "1 acceptor, 2 rounds, 1 round of the decree",
+        states: 151118,
+        is_fixed: true,
+        build: |mutant| world(mutant, false).with_bound(within),
+    },
+    Instance {
+        name: "handover-two",
+        text: "two drivers",
+        bound: "1 acceptor, 2 rounds, 2 rounds of the decree",
+        states: 0,
+        is_fixed: false,
+        build: |mutant| world(mutant, true).with_bound(within),
+    },
+];
+
+fn within(state: &WorldState) -> bool {
+    state.ghost.votes.rounds.len() <= 2 && state.ghost.registry.generations.len() <= 2
+}
+
+/// What a matchmaker may be asked before it is one.
+fn is_request_or_changing(message: &Message) -> bool {
+    matches!(message, Message::Matchmaker(_)) || is_changing(message)
+}
+
+/// The first driver finds that the new matchmaker is there. Nobody else is told.
+fn is_reaching(_: &WorldState, step: &Step<Role, Fact>) -> bool {
+    [0, 5].contains(&step.seat)
+}
+
+/// Ways to hear of the new matchmakers but from the old ones that have a part in both generations.
+fn is_left_out(message: &Message) -> bool {
+    match message {
+        Message::Matchmaker(ToMatchmaker::SucceededA(_) | ToMatchmaker::OriginA(_))
+        | Message::Proposer(ToProposer::Reconfigurer(ToReconfigurer::AnnounceA(_)))
+        | Message::Proposer(ToProposer::Reconfigurer(ToReconfigurer::Pending(_))) => true,
+        message => is_for_show_or_garbage(message),
+    }
+}
+
+fn world(mutant: Option<Mutant>, are_two: bool) -> World {
+    let initial = majority(1, [ACCEPTORS[0]]);
+    let [first, second, _] = MATCHMAKERS;
+    let next = node(14);
+    let moves = [Wish::HandOver(set([first, second, next]))];
+    let others = [Wish::HandOver(set([first, next]))];
+    let second_script: &[&[Wish]] =
+        if are_two { &[&[Wish::Campaign], &others] } else { &[&[Wish::Campaign]] };
+    let mut cast = vec![proposer(0, &initial, &[&moves]), proposer(1, &initial, second_script)];
+    cast.extend(matchmakers().chain(pending_matchmakers([next])).chain(acceptors(1)));
+    let world = Lift::new(cast, Truth::new(founding())).with_mutant(mutant);
+    let world = world.without_timers(is_idle).without_messages(is_left_out);
+    judged(world.keeping(is_request_or_changing).with_prologue(is_reaching))
+        .always("H1 one successor", |_, state| state.ghost.holds("H1"))
+        .always("H2 handed over", |_, state| state.ghost.holds("H2"))
+        .always("H3 stopped", |_, state| state.ghost.holds("H3"))
+        .always("H4 unmixed answers", |_, state| state.ghost.holds("H4"))
+        .always("H5 one value per decree round", |_, state| state.ghost.holds("H5"))
+        .sometimes("a successor begins", |_, state| state.ghost.registry.generations.len() > 1)
+        .sometimes("a leader proposes after it", |_, state| {
+            state.ghost.registry.generations.len() > 1
+                && state
+                    .ghost
+                    .votes
+                    .rounds
+                    .keys()
+                    .any(|round| state.ghost.registry.is_matched(*round))
+        })
+}

@@ -1,0 +1,58 @@
+//! Model 3: the acceptors before a reconfiguration are collected and retired while another leader starts.
+
+use matchmaker::message::{Message, ToMatchmaker};
+use paxos::mutant::Mutant;
+use paxos::round::Round;
+
+use super::{ACCEPTORS, Instance, PROPOSERS, World, WorldState};
+use super::{
+    acceptors, founding, is_changing_or_newest, is_first_campaign_or_wish, is_for_show, is_idle,
+    judged, majority, matchmakers, proposer, set,
+};
+use crate::cast::Wish;
+use crate::ghost::Truth;
+use crate::lift::Lift;
+
+pub(super) const ALL: &[Instance] = &[Instance {
+    name: "retirement",
+    text: "old acceptors are collected and may go, while another leader starts",
+    bound: "1 acceptor, then another one; 3 rounds",
+    states: 0,
+    is_fixed: false,
+    build: |mutant| world(mutant).with_bound(rounds_3),
+}];
+
+fn rounds_3(state: &WorldState) -> bool {
+    state.ghost.votes.rounds.len() <= 3
+}
+
+/// The first round has nothing to collect.
+fn is_left_out(message: &Message) -> bool {
+    let Message::Matchmaker(ToMatchmaker::GarbageA(m)) = message else {
+        return is_for_show(message);
+    };
+    m.round.owner == PROPOSERS[0] && m.round.step == 0
+}
+
+fn world(mutant: Option<Mutant>) -> World {
+    let [a, b, ..] = ACCEPTORS;
+    let initial = majority(1, [a]);
+    let mut cast = vec![
+        proposer(0, &initial, &[&[Wish::Campaign], &[Wish::Reconfigure(set([b]))]]),
+        proposer(1, &initial, &[&[Wish::Campaign, Wish::Campaign]]),
+    ];
+    cast.extend(matchmakers().chain(acceptors(2)));
+    let world = Lift::new(cast, Truth::new(founding())).with_mutant(mutant);
+    let world =
+        world.without_timers(is_idle).without_messages(is_left_out).keeping(is_changing_or_newest);
+    judged(world.with_prologue(is_first_campaign_or_wish))
+        .always("A10 collection licence", |_, state| state.ghost.holds("A10"))
+        .always("A11 retirement", |_, state| state.ghost.holds("A11"))
+        .always("A17 slot discipline", |_, state| state.ghost.holds("A17"))
+        .sometimes("an acceptor may go", |_, state| !state.ghost.registry.retired.is_empty())
+        .sometimes("another leader starts after that", |_, state| {
+            let is_second = |round: Round| round.owner == PROPOSERS[1];
+            let registry = &state.ghost.registry;
+            !registry.retired.is_empty() && registry.matched().any(is_second)
+        })
+}
