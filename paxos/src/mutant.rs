@@ -204,6 +204,31 @@ pub enum Mutant {
     HistoryOutsideSnapshot,
     /// R97b: What replicas have executed below different slots is compared.
     CompareAnyMark,
+    /// R44: One dependency node is a quorum: the dependencies of a vertex are those of one reply.
+    OneDependencyReply,
+    /// R48: A dependency node that restarts forgets what it has received.
+    DependencyNodeForgets,
+    /// R50: A dependency node names the latest conflicting vertex of a column and no older ones.
+    OlderConflictsForgotten,
+    /// R51: A replica executes a vertex before what it depends on is chosen.
+    MissingCountsAsExecuted,
+    /// R52: A replica executes a vertex when what it depends on directly is chosen, whatever that
+    /// depends on.
+    DirectDependenciesOnly,
+    /// R53: A replica executes a component in the order in which its vertices arrived.
+    ComponentByArrival,
+    /// R54: A vertex that holds nothing is never taken for executed.
+    NoopNeverExecuted,
+    /// R55: A proposer that restarts allocates vertices from where it was durably, not from where
+    /// it may have been.
+    VertexReusedAfterRestart,
+    /// R56: A replica remembers the largest command number of each session, and takes lower ones
+    /// for executed.
+    LargestNumberOnly,
+    /// R56b: A replica takes for executed what the session has acknowledged.
+    AcknowledgedCountsAsExecuted,
+    /// R56c: A replica passes over commands of a session of which it has executed a later life.
+    LaterLifeEndsEarlier,
 }
 
 impl Mutant {
@@ -302,6 +327,17 @@ impl Mutant {
         Self::AskVoidRounds,
         Self::HistoryOutsideSnapshot,
         Self::CompareAnyMark,
+        Self::OneDependencyReply,
+        Self::DependencyNodeForgets,
+        Self::OlderConflictsForgotten,
+        Self::MissingCountsAsExecuted,
+        Self::DirectDependenciesOnly,
+        Self::ComponentByArrival,
+        Self::NoopNeverExecuted,
+        Self::VertexReusedAfterRestart,
+        Self::LargestNumberOnly,
+        Self::AcknowledgedCountsAsExecuted,
+        Self::LaterLifeEndsEarlier,
     ];
 
     /// What the fault is called everywhere.
@@ -400,6 +436,17 @@ impl Mutant {
             Self::AskVoidRounds => "R32c",
             Self::HistoryOutsideSnapshot => "R97",
             Self::CompareAnyMark => "R97b",
+            Self::OneDependencyReply => "R44",
+            Self::DependencyNodeForgets => "R48",
+            Self::OlderConflictsForgotten => "R50",
+            Self::MissingCountsAsExecuted => "R51",
+            Self::DirectDependenciesOnly => "R52",
+            Self::ComponentByArrival => "R53",
+            Self::NoopNeverExecuted => "R54",
+            Self::VertexReusedAfterRestart => "R55",
+            Self::LargestNumberOnly => "R56",
+            Self::AcknowledgedCountsAsExecuted => "R56b",
+            Self::LaterLifeEndsEarlier => "R56c",
         }
     }
 }
