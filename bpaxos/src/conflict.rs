@@ -17,7 +17,7 @@ use paxos::slot::Slot;
 use paxos::state_machine::Footprint;
 use paxos::wire::Payload;
 
-use crate::vertex::{Column, Vertex, VertexSet};
+use crate::vertex::{Column, SlotSet, Vertex, VertexSet};
 
 /// Vertices of one column that do the same to the same key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -95,10 +95,19 @@ impl ConflictIndex {
         ends
     }
 
+    /// The slot after the highest one of `column` that was added or filled.
+    pub fn end(&self, column: Column) -> Slot {
+        let filled = self.base.column(column).map_or(Slot::ZERO, SlotSet::end);
+        filled.max(self.ends.get(&column).copied().unwrap_or(Slot::ZERO))
+    }
+
     /// Adds `vertex`, and returns the vertices that conflict with it: all that were added before and do,
     /// and perhaps more, but never the vertex itself.
     ///
     /// *Repeat*: may return later ones as well, which is as good.
+    ///
+    /// *Cost*: what is returned may hold one by one all vertices of the column that came before this one
+    /// and have higher slots.
     pub fn add(&mut self, vertex: Vertex, footprint: &Footprint) -> VertexSet {
         let mut conflicts = self.conflicts(footprint);
         conflicts.remove(vertex);

@@ -204,30 +204,27 @@ pub enum Mutant {
     HistoryOutsideSnapshot,
     /// R97b: What replicas have executed below different slots is compared.
     CompareAnyMark,
-    /// R44: One dependency node is a quorum: the dependencies of a vertex are those of one reply.
+    /// R44: One dependency node is a quorum.
     OneDependencyReply,
     /// R48: A dependency node that restarts forgets what it has received.
     DependencyNodeForgets,
-    /// R50: A dependency node names the latest conflicting vertex of a column and no older ones.
+    /// R50: A dependency node names only the latest conflicting vertices of a column.
     OlderConflictsForgotten,
     /// R51: A replica executes a vertex before what it depends on is chosen.
     MissingCountsAsExecuted,
-    /// R52: A replica executes a vertex when what it depends on directly is chosen, whatever that
-    /// depends on.
+    /// R52: A replica waits only for what a vertex depends on directly.
     DirectDependenciesOnly,
-    /// R53: A replica executes a component in the order in which its vertices arrived.
+    /// R53: A replica executes components in the order of arrival.
     ComponentByArrival,
     /// R54: A vertex that holds nothing is never taken for executed.
     NoopNeverExecuted,
-    /// R55: A proposer that restarts allocates vertices from where it was durably, not from where
-    /// it may have been.
+    /// R55: A proposer that restarts uses its vertices again.
     VertexReusedAfterRestart,
-    /// R56: A replica remembers the largest command number of each session, and takes lower ones
-    /// for executed.
+    /// R56: A replica remembers only the largest command number of each session.
     LargestNumberOnly,
     /// R56b: A replica takes for executed what the session has acknowledged.
     AcknowledgedCountsAsExecuted,
-    /// R56c: A replica passes over commands of a session of which it has executed a later life.
+    /// R56c: A replica ends the lives of a session before the latest that it met.
     LaterLifeEndsEarlier,
 }
 
@@ -483,27 +480,4 @@ pub const fn is_on(_: Mutant) -> bool {
 }
 
 #[cfg(all(test, feature = "mutants"))]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn every_fault_is_listed_once_and_has_an_id_of_its_own() {
-        for (index, mutant) in Mutant::ALL.iter().enumerate() {
-            assert_eq!(*mutant as usize, index, "{mutant:?} is out of order");
-        }
-        let ids: BTreeSet<&str> = Mutant::ALL.iter().map(|mutant| mutant.id()).collect();
-        assert_eq!(ids.len(), Mutant::ALL.len());
-    }
-
-    #[test]
-    fn a_fault_is_there_only_while_it_is_selected() {
-        let is_any_on = || Mutant::ALL.iter().any(|mutant| is_on(*mutant));
-        assert!(!is_any_on());
-        select(Some(Mutant::OneBallot));
-        assert!(is_on(Mutant::OneBallot) && !is_on(Mutant::VoteWithoutPromise));
-        select(None);
-        assert!(!is_any_on());
-    }
-}
+mod tests;

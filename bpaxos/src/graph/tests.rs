@@ -44,9 +44,7 @@ impl Oracle {
     fn closure(&self) -> Vec<Vec<bool>> {
         let count = self.edges.len();
         let mut reach = self.edges.clone();
-        for vertex in 0..count {
-            reach[vertex][vertex] = true;
-        }
+        reach.iter_mut().enumerate().for_each(|(vertex, reached)| reached[vertex] = true);
         for (via, from) in (0..count).flat_map(|via| (0..count).map(move |from| (via, from))) {
             for to in 0..count {
                 reach[from][to] |= reach[from][via] && reach[via][to];

@@ -1,0 +1,11 @@
+//! The claims of Bipartisan Paxos and of its reconfiguration, one test each.
+
+mod execution;
+mod ghost;
+mod machine;
+#[cfg(feature = "mutants")]
+mod mutants;
+mod random;
+mod reconfiguration;
+mod recovery;
+mod world;
