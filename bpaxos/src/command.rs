@@ -19,6 +19,14 @@ pub struct Command {
     pub payload: Payload,
 }
 
+impl Command {
+    /// Roughly how many bytes this takes in a proposal.
+    pub fn size_bytes(&self) -> usize {
+        const OVERHEAD: usize = 48;
+        OVERHEAD + self.payload.len()
+    }
+}
+
 /// What a vertex holds if it holds anything.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 #[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]

@@ -111,6 +111,11 @@ impl Graph {
         self.missing.iter().copied()
     }
 
+    /// Whether `vertex` is one of those.
+    pub fn is_missing(&self, vertex: Vertex) -> bool {
+        self.missing.contains(&vertex)
+    }
+
     /// Committed vertices that are not executed.
     pub fn waiting_count(&self) -> usize {
         self.committed.len()

@@ -13,8 +13,8 @@
 //!
 //! *Durable*: nothing. After a restart it executes again what its archive has.
 //!
-//! *Limits*: vertices that cannot be executed yet are kept up to a number; then only what they wait for is
-//! taken. What is left out is fetched later, and until then holds up the collection of the acceptors'
+//! *Limits*: vertices that cannot be executed yet are kept up to a number, and those ahead of a gap in their
+//! column; then only what they wait for is taken. What is left out is fetched later, and until then holds up the collection of the acceptors'
 //! votes, and in the end the proposers.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +40,9 @@ use crate::vertex::{Column, Vertex, VertexSet};
 
 /// Vertices that cannot be executed yet, at most.
 const WAITING_MAX: usize = 1 << 20;
+
+/// Values that a replica keeps ahead of a gap in one column, at most.
+const AHEAD_MAX: usize = 16_384;
 
 /// How long to wait before what is missing is looked for. Doubles for as long as it is the same.
 const LOOK_DELAY: Range<Duration> = Duration::from_millis(60)..Duration::from_millis(120);
@@ -203,9 +206,13 @@ impl<S: StateMachine> Replica<S> {
     ///
     /// Bytes that are no proposal are executed as nothing. Every replica sees the same bytes.
     fn learn(&mut self, vertex: Vertex, value: Value, fx: &mut Fx) {
-        let is_full = self.waiting.len() >= WAITING_MAX && !self.is_awaited(vertex);
+        let (waiting_count, is_awaited) = (self.waiting.len(), self.graph.is_missing(vertex));
         let Some(log) = self.log(vertex.column) else { return };
-        if vertex.slot < log.stored || log.ahead.contains_key(&vertex.slot) || is_full {
+        if vertex.slot < log.stored || log.ahead.contains_key(&vertex.slot) {
+            return;
+        }
+        let is_full = waiting_count >= WAITING_MAX || log.ahead.len() >= AHEAD_MAX;
+        if is_full && !is_awaited && vertex.slot != log.stored {
             return;
         }
         let proposal = Proposal::of_value(&value).unwrap_or_else(|error| {
@@ -231,10 +238,6 @@ impl<S: StateMachine> Replica<S> {
         for vertex in self.graph.commit(vertex, dependencies).into_iter().flatten() {
             self.execute(vertex, fx);
         }
-    }
-
-    fn is_awaited(&self, vertex: Vertex) -> bool {
-        self.graph.missing().any(|missing| missing == vertex)
     }
 
     /// Executes the commands of `vertex` that were not executed before.

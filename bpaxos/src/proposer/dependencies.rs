@@ -20,7 +20,7 @@ use paxos::mutant::{self, Mutant};
 use paxos::slot::Slot;
 use paxos::state_machine::{Conflicts, Footprint};
 
-use super::{Fx, Proposer, ProposerRecord, ProposerTimer};
+use super::{Fx, Proposer, ProposerOptions, ProposerRecord, ProposerTimer};
 use crate::command::{Command, Proposal};
 use crate::message::{DependencyA, DependencyB, ToDependencyNode};
 use crate::vertex::{Vertex, VertexSet};
@@ -49,6 +49,8 @@ enum Allocation {
 pub(super) struct Collection {
     /// Commands without a vertex.
     requests: VecDeque<Command>,
+    /// Size of `requests` in bytes.
+    requests_bytes: usize,
     /// The slot of the first allocation, while this proposer leads its column.
     front: Option<Slot>,
     /// What vertices are going to hold, from `front` on.
@@ -77,10 +79,31 @@ impl Collection {
     }
 
     /// Has a command wait for a vertex.
-    pub(super) fn take(&mut self, command: Command, requests_max: usize) {
-        if self.requests.len() < requests_max {
+    pub(super) fn take(&mut self, command: Command, options: &ProposerOptions) {
+        let requests_bytes = self.requests_bytes + command.size_bytes();
+        let is_full = requests_bytes > options.requests_bytes_max;
+        if self.requests.len() < options.requests_max && !is_full {
+            self.requests_bytes = requests_bytes;
             self.requests.push_back(command);
         }
+    }
+
+    /// The commands of the next vertex.
+    fn next_batch(&mut self, options: &ProposerOptions) -> Vec<Command> {
+        let mut batch = Vec::new();
+        let mut batch_bytes = 0;
+        while let Some(command) = self.requests.front() {
+            let size_bytes = command.size_bytes();
+            let is_full = batch_bytes + size_bytes > options.batch_bytes_max
+                || batch.len() >= options.batch_max;
+            if is_full && !batch.is_empty() {
+                break;
+            }
+            batch_bytes += size_bytes;
+            self.requests_bytes -= size_bytes;
+            batch.extend(self.requests.pop_front());
+        }
+        batch
     }
 
     /// The next free slot, while this proposer leads its column.
@@ -128,8 +151,7 @@ impl<S: Conflicts> Proposer<S> {
             && self.collection.allocations.len() < self.options.window_max
         {
             let Some(slot) = self.collection.next() else { return };
-            let count = self.collection.requests.len().min(self.options.batch_max.max(1));
-            let commands: Vec<Command> = self.collection.requests.drain(..count).collect();
+            let commands = self.collection.next_batch(&self.options);
             let mut footprint = Footprint::empty();
             commands.iter().for_each(|command| footprint.join(S::footprint(&command.payload.0)));
             self.reserve(slot, fx);

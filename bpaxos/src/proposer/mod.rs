@@ -45,11 +45,15 @@ use dependencies::Collection;
 pub struct ProposerOptions {
     /// Commands in one vertex, at most.
     pub batch_max: usize,
+    /// Size of the commands in one vertex, in bytes, unless a single one is larger.
+    pub batch_bytes_max: usize,
     /// Vertices whose dependencies are awaited, at most. Further commands wait.
     pub window_max: usize,
     /// Commands that wait for a vertex, at most. Further ones are dropped, and their sessions send them
     /// again.
     pub requests_max: usize,
+    /// The same, in bytes.
+    pub requests_bytes_max: usize,
     /// Slots that one record reserves: as many become nothing at most when the proposer restarts.
     pub block: u64,
     /// Dependencies that are not answered for this long are asked for again.
@@ -65,8 +69,10 @@ impl Default for ProposerOptions {
         let ms = Duration::from_millis;
         Self {
             batch_max: 64,
+            batch_bytes_max: 1 << 20,
             window_max: 4096,
             requests_max: 65_536,
+            requests_bytes_max: 64 << 20,
             block: 1024,
             resend: ms(60)..ms(90),
             campaign: ms(50)..ms(300),
@@ -181,7 +187,7 @@ impl<S: Conflicts> Proposer<S> {
     /// Takes one message.
     pub fn on_message(&mut self, from: NodeId, message: ToProposer, fx: &mut Fx) {
         match message {
-            ToProposer::Request(m) => self.collection.take(m.command, self.options.requests_max),
+            ToProposer::Request(m) => self.collection.take(m.command, &self.options),
             ToProposer::DependencyB(m) => self.on_dependency_b(from, m, fx),
             ToProposer::Recover(m) => self.on_recover(m, fx),
         }
