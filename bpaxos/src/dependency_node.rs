@@ -10,9 +10,14 @@
 //! conflicts with everything, when it has restarted. For a while commands then depend on vertices that
 //! are not used yet. Proposers fill those with nothing when a replica waits for them.
 //!
-//! *Paper*: Bipartisan Paxos, the dependency service. Recovery by blocks is our own.
+//! Nodes serve in *epochs*. One that is told to stop answers no question of its epoch any more, and is a
+//! Paxos acceptor instead, of the decree on who comes after and what they begin with
+//! (`message/handover.rs`).
 //!
-//! *Durable*: a watermark above the vertex before the `DependencyB` for it.
+//! *Paper*: Bipartisan Paxos, the dependency service. Recovery by blocks and epochs are our own.
+//!
+//! *Durable*: a watermark above the vertex before the `DependencyB` for it; that it has stopped before
+//! `FreezeB`; promise and vote before `DecreeB`; how its epoch began before `BeginB` and its first answer.
 //!
 //! *Repeat*: computed anew. What is added since are later vertices, which is as good.
 
@@ -20,16 +25,21 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 
-use matchmaker::message::Generation;
+use matchmaker::message::{Epoch, Generation};
+use paxos::acceptor::{Acceptor, AcceptorRecord};
 use paxos::actor::{Effects, NodeId};
+use paxos::message::ToAcceptor;
 use paxos::mutant::{self, Mutant};
 use paxos::slot::Slot;
-use paxos::wire::{Decode, Encode};
+use paxos::wire::{Decode, Encode, Frame};
 
 use crate::column::COLUMNS_MAX;
 use crate::conflict::ConflictIndex;
-use crate::message::{DependencyA, DependencyB, ToDependencyNode};
-use crate::vertex::Column;
+use crate::message::{
+    BeginA, BeginB, DecreeA, DecreeB, DependencyA, DependencyB, FreezeA, FreezeB, Frozen, Message,
+    ReachB, Succeeded, Successor, ToDependencyNode,
+};
+use crate::vertex::{Column, VertexSet};
 
 /// How far a vertex may be behind the latest one of its column. A proposer has fewer in flight.
 const LATE_MAX: u64 = 1 << 16;
@@ -51,51 +61,104 @@ impl Default for DependencyOptions {
     }
 }
 
-/// A durable fact of a dependency node: it may have received vertices of the column below the watermark,
-/// and none above.
+/// A durable fact of a dependency node. Each is about the epoch that the facts before it speak of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
-#[bincode(crate = "paxos::wire::bincode")]
-pub struct DependencyRecord {
-    /// Whose vertices.
-    pub column: Column,
-    /// Exclusive. Never decreases.
-    pub watermark: Slot,
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
+pub enum DependencyRecord {
+    /// It may have received vertices of the column below the watermark, and none above.
+    Received(Column, Slot),
+    /// It answers no question of this epoch from now on.
+    Frozen(Epoch),
+    /// A promise or vote in the decree on what comes after this epoch.
+    Decree(AcceptorRecord),
+    /// This epoch has begun like that, with or without this node.
+    Begun(Successor),
+}
+
+/// What a node does in the newest epoch that it knows of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Mode {
+    /// It does not serve.
+    Outside,
+    /// It answers.
+    Serving,
+    /// It answers no more, and votes on the successor.
+    Stopped(Acceptor),
 }
 
 /// The state of a dependency node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DependencyNode {
-    /// The epoch that it serves in, and the nodes that do.
-    generation: Generation,
+    /// This actor.
+    node: NodeId,
     options: DependencyOptions,
+    /// The newest epoch that it knows of, and how that began. Durable but for the founding one.
+    origin: Successor,
+    /// What it does in that. Durable.
+    mode: Mode,
     /// What it has received since it started.
     index: ConflictIndex,
-    /// By column: slots below may have been received. Durable; at least what the index has.
+    /// By column: slots below may have been received in this epoch. Durable; at least what the index has.
     reserved: BTreeMap<Column, Slot>,
 }
 
-type Fx = Effects<DependencyB, Infallible, DependencyRecord>;
+type Fx = Effects<Message, Infallible, DependencyRecord>;
 
 impl DependencyNode {
-    /// A node of `generation` that has received nothing.
-    pub fn new(generation: Generation, options: DependencyOptions) -> Self {
+    /// The actor at `node`, in a cluster that is founded with the dependency service `generation`.
+    pub fn new(node: NodeId, generation: Generation, options: DependencyOptions) -> Self {
+        let is_member = generation.members.contains(&node);
+        let mode = if is_member { Mode::Serving } else { Mode::Outside };
         let index = ConflictIndex::new(options.latest_max);
-        Self { generation, options, index, reserved: BTreeMap::new() }
+        let origin = Successor { generation, previous: [].into(), base: VertexSet::new() };
+        Self { node, options, origin, mode, index, reserved: BTreeMap::new() }
+    }
+
+    /// The newest epoch that it knows of, and who serves in it.
+    pub fn generation(&self) -> &Generation {
+        &self.origin.generation
     }
 
     /// Folds one durable record.
     pub fn restore(&mut self, record: DependencyRecord) {
-        let reserved = self.reserved.entry(record.column).or_default();
-        *reserved = (*reserved).max(record.watermark);
+        match record {
+            DependencyRecord::Received(column, watermark) => {
+                let reserved = self.reserved.entry(column).or_default();
+                *reserved = (*reserved).max(watermark);
+            }
+            DependencyRecord::Frozen(_) => self.mode = Mode::Stopped(Acceptor::new()),
+            DependencyRecord::Decree(record) => {
+                if let Mode::Stopped(acceptor) = &mut self.mode {
+                    acceptor.restore(record);
+                }
+            }
+            DependencyRecord::Begun(successor) => {
+                let is_member = successor.generation.members.contains(&self.node);
+                self.mode = if is_member { Mode::Serving } else { Mode::Outside };
+                self.index = ConflictIndex::new(self.options.latest_max);
+                let is_lost = mutant::is_on(Mutant::EpochBeginsEmpty);
+                for (column, slots) in successor.base.columns().filter(|_| !is_lost) {
+                    self.index.fill(column, slots.end());
+                }
+                self.reserved.clear();
+                self.origin = successor;
+            }
+        }
     }
 
     /// The least list of records with the same fold.
     pub fn checkpoint(&self) -> Vec<DependencyRecord> {
-        let record = |(column, watermark): (&Column, &Slot)| DependencyRecord {
-            column: *column,
-            watermark: *watermark,
-        };
-        self.reserved.iter().map(record).collect()
+        let is_founding = self.origin.previous.is_empty();
+        let begun = (!is_founding).then(|| DependencyRecord::Begun(self.origin.clone()));
+        let received = self.reserved.iter();
+        let received =
+            received.map(|(column, watermark)| DependencyRecord::Received(*column, *watermark));
+        let mut records: Vec<DependencyRecord> = begun.into_iter().chain(received).collect();
+        if let Mode::Stopped(acceptor) = &self.mode {
+            records.push(DependencyRecord::Frozen(self.origin.generation.epoch));
+            records.extend(acceptor.checkpoint().into_iter().map(DependencyRecord::Decree));
+        }
+        records
     }
 
     /// Begins to take part: what may have been received before conflicts with everything.
@@ -111,13 +174,39 @@ impl DependencyNode {
     /// Takes one message.
     pub fn on_message(&mut self, from: NodeId, message: ToDependencyNode, fx: &mut Fx) {
         match message {
-            ToDependencyNode::DependencyA(m) => self.on_dependency_a(from, m, fx),
+            ToDependencyNode::DependencyA(m) if self.is_present(from, m.epoch, fx) => {
+                self.on_dependency_a(from, m, fx);
+            }
+            ToDependencyNode::ReachA(m) => fx.send(from, ReachB { epoch: m.epoch }),
+            ToDependencyNode::FreezeA(m) if self.is_present(from, m.epoch, fx) => {
+                self.on_freeze_a(from, m, fx);
+            }
+            ToDependencyNode::DecreeA(m) if self.is_present(from, m.epoch, fx) => {
+                self.on_decree_a(from, m, fx);
+            }
+            ToDependencyNode::BeginA(m) => self.on_begin_a(from, m, fx),
+            // Of another epoch.
+            ToDependencyNode::DependencyA(_)
+            | ToDependencyNode::FreezeA(_)
+            | ToDependencyNode::DecreeA(_) => {}
         }
     }
 
+    /// Whether `epoch` is the present one. Who asks in an earlier one is sent on.
+    fn is_present(&self, from: NodeId, epoch: Epoch, fx: &mut Fx) -> bool {
+        let generation = &self.origin.generation;
+        if epoch < generation.epoch {
+            fx.send(from, Succeeded { generation: generation.clone() });
+        }
+        epoch == generation.epoch
+    }
+
     fn on_dependency_a(&mut self, from: NodeId, m: DependencyA, fx: &mut Fx) {
-        if m.epoch != self.generation.epoch {
-            return;
+        match &self.mode {
+            Mode::Serving => {}
+            Mode::Outside => return,
+            Mode::Stopped(_) if mutant::is_on(Mutant::FrozenStillAnswers) => {}
+            Mode::Stopped(_) => return fx.send(from, Frozen { epoch: m.epoch }),
         }
         let Column(owner) = m.vertex.column;
         if owner != from {
@@ -133,101 +222,54 @@ impl DependencyNode {
         }
         if known.is_none_or(|watermark| watermark <= m.vertex.slot) {
             let watermark = m.vertex.slot.plus(self.options.block.max(1));
-            let record = DependencyRecord { column: m.vertex.column, watermark };
-            fx.record(record.clone());
-            self.restore(record);
+            self.write(DependencyRecord::Received(m.vertex.column, watermark), fx);
         }
         let dependencies = self.index.add(m.vertex, &m.footprint);
         assert!(!dependencies.contains(m.vertex), "{} depends on itself", m.vertex);
         fx.send(from, DependencyB { epoch: m.epoch, vertex: m.vertex, dependencies });
     }
+
+    /// Stops, and tells what it has received.
+    ///
+    /// *Repeat*: told again; after a restart it may be more, which is as good.
+    fn on_freeze_a(&mut self, from: NodeId, m: FreezeA, fx: &mut Fx) {
+        match self.mode {
+            Mode::Outside => return,
+            Mode::Serving => self.write(DependencyRecord::Frozen(m.epoch), fx),
+            Mode::Stopped(_) => {}
+        }
+        fx.send(from, FreezeB { epoch: m.epoch, received: self.index.ends() });
+    }
+
+    /// Votes on the successor, once it has stopped.
+    fn on_decree_a(&mut self, from: NodeId, m: DecreeA, fx: &mut Fx) {
+        let Mode::Stopped(acceptor) = &mut self.mode else { return };
+        if matches!(m.message, ToAcceptor::PersistedA(_)) {
+            return fx.violation("decree acceptors", format!("{from} wants votes dropped"));
+        }
+        let mut inner = Effects::<_, Infallible, AcceptorRecord>::new();
+        acceptor.on_message(from, m.message, &mut inner);
+        inner.records.into_iter().for_each(|record| fx.record(DependencyRecord::Decree(record)));
+        for (to, message) in inner.sends {
+            fx.send(to, DecreeB { epoch: m.epoch, message });
+        }
+        fx.violations.extend(inner.violations);
+    }
+
+    /// Goes on in a later epoch.
+    fn on_begin_a(&mut self, from: NodeId, m: BeginA, fx: &mut Fx) {
+        let epoch = m.successor.generation.epoch;
+        if epoch > self.origin.generation.epoch {
+            self.write(DependencyRecord::Begun(m.successor), fx);
+        }
+        fx.send(from, BeginB { epoch });
+    }
+
+    fn write(&mut self, record: DependencyRecord, fx: &mut Fx) {
+        fx.record(record.clone());
+        self.restore(record);
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use matchmaker::message::Epoch;
-    use paxos::actor::{Incarnation, Seat};
-    use paxos::state_machine::Footprint;
-    use paxos::wire::Payload;
-
-    use super::*;
-    use crate::vertex::{Vertex, VertexSet};
-
-    const fn node(seat: u32) -> NodeId {
-        NodeId::new(Seat(seat), Incarnation(1))
-    }
-
-    const fn vertex(seat: u32, slot: u64) -> Vertex {
-        Vertex { column: Column(node(seat)), slot: Slot(slot) }
-    }
-
-    fn fresh() -> DependencyNode {
-        let generation = Generation { epoch: Epoch(0), members: [node(9)].into() };
-        let options = DependencyOptions { block: 10, ..DependencyOptions::default() };
-        DependencyNode::new(generation, options)
-    }
-
-    fn ask(service: &mut DependencyNode, vertex: Vertex) -> Fx {
-        let writes = [Payload::new(&b"key"[..])].into();
-        let footprint = Footprint::Keys { reads: [].into(), writes };
-        let m = DependencyA { epoch: Epoch(0), vertex, footprint };
-        let mut fx = Fx::new();
-        service.on_message(vertex.column.0, ToDependencyNode::DependencyA(m), &mut fx);
-        fx
-    }
-
-    fn reply(vertex: Vertex, records: Vec<DependencyRecord>, dependencies: VertexSet) -> Fx {
-        let mut fx = Fx::new();
-        fx.records = records;
-        fx.send(vertex.column.0, DependencyB { epoch: Epoch(0), vertex, dependencies });
-        fx
-    }
-
-    fn reserved(seat: u32, watermark: u64) -> DependencyRecord {
-        DependencyRecord { column: Column(node(seat)), watermark: Slot(watermark) }
-    }
-
-    #[test]
-    fn a_block_is_durable_before_the_first_reply_in_it() {
-        let mut service = fresh();
-        let first = ask(&mut service, vertex(1, 0));
-        assert_eq!(first, reply(vertex(1, 0), vec![reserved(1, 10)], VertexSet::new()));
-        let known: VertexSet = [vertex(1, 0)].into_iter().collect();
-        assert_eq!(ask(&mut service, vertex(1, 9)), reply(vertex(1, 9), vec![], known.clone()));
-        let other = ask(&mut service, vertex(2, 3)).records;
-        assert_eq!(other, [reserved(2, 13)]);
-        assert_eq!(ask(&mut service, vertex(1, 10)).records, [reserved(1, 20)]);
-    }
-
-    #[test]
-    fn after_a_restart_all_that_may_have_been_received_conflicts() {
-        let mut service = fresh();
-        ask(&mut service, vertex(1, 0));
-        let mut restarted = fresh();
-        service.checkpoint().into_iter().for_each(|record| restarted.restore(record));
-        assert_eq!(restarted.checkpoint(), service.checkpoint());
-        restarted.on_start();
-        let mut expected = VertexSet::new();
-        expected.fill(Column(node(1)), Slot(10));
-        let later = ask(&mut restarted, vertex(2, 0));
-        assert_eq!(later, reply(vertex(2, 0), vec![reserved(2, 10)], expected.clone()));
-        expected.insert(vertex(2, 0));
-        expected.remove(vertex(1, 4));
-        assert_eq!(ask(&mut restarted, vertex(1, 4)), reply(vertex(1, 4), vec![], expected));
-    }
-
-    #[test]
-    fn another_epoch_is_not_answered_nor_one_who_asks_for_another_column() {
-        let mut service = fresh();
-        let m = |epoch| {
-            let footprint = Footprint::empty();
-            let m = DependencyA { epoch: Epoch(epoch), vertex: vertex(1, 0), footprint };
-            ToDependencyNode::DependencyA(m)
-        };
-        let mut fx = Fx::new();
-        service.on_message(node(1), m(1), &mut fx);
-        assert!(fx.is_empty());
-        service.on_message(node(2), m(0), &mut fx);
-        assert!(fx.sends.is_empty() && !fx.violations.is_empty());
-    }
-}
+mod tests;

@@ -36,8 +36,16 @@
 //!
 //! Only two kinds of value are ever proposed: a command with a complete set of dependencies, f + 1
 //! replies of one epoch; or nothing, which depends on nothing. All that recovery does is to repeat.
+//!
+//! How dependency nodes are replaced is in `message/handover.rs`.
 
 mod conversions;
+mod handover;
+
+pub use handover::{
+    BeginA, BeginB, DecreeA, DecreeB, FreezeA, FreezeB, Frozen, ReachA, ReachB, ServiceA, ServiceB,
+    Succeeded, Successor,
+};
 
 use paxos::command::SessionId;
 use paxos::message::{Invoke, Return};
@@ -116,6 +124,10 @@ pub struct Executed {
 #[allow(missing_docs)]
 pub enum ToDependencyNode {
     DependencyA(DependencyA),
+    ReachA(ReachA),
+    FreezeA(FreezeA),
+    DecreeA(DecreeA),
+    BeginA(BeginA),
 }
 
 /// All that a proposer receives, beside what the leaders of columns do.
@@ -126,6 +138,21 @@ pub enum ToProposer {
     Request(Request),
     DependencyB(DependencyB),
     Recover(Recover),
+    ServiceA(ServiceA),
+    Service(FromDependencyNode),
+}
+
+/// All that a dependency node says about who serves.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
+#[allow(missing_docs)]
+pub enum FromDependencyNode {
+    ReachB(ReachB),
+    FreezeB(FreezeB),
+    DecreeB(DecreeB),
+    BeginB(BeginB),
+    Succeeded(Succeeded),
+    Frozen(Frozen),
 }
 
 /// All that a session receives.
@@ -143,6 +170,7 @@ pub enum ToSession {
 #[allow(missing_docs)]
 pub enum ToApplication {
     Return(Return),
+    ServiceB(ServiceB),
 }
 
 /// Everything that travels, by its receiver; or, first of all, what belongs to the log of one column.

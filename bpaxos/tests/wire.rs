@@ -16,12 +16,14 @@ use bpaxos::vertex::{Column, Vertex, VertexSet};
 use bytes::Bytes;
 use matchmaker::leader::LeaderRecord;
 use matchmaker::matchmaker::MatchmakerRecord;
-use matchmaker::message::Epoch;
+use matchmaker::message::{Epoch, Generation};
 use paxos::acceptor::AcceptorRecord;
 use paxos::actor::{Incarnation, NodeId, Seat};
 use paxos::archive::ArchiveRecord;
 use paxos::command::{SessionId, Value};
-use paxos::message::{Invoke, Operation, Outcome, Phase2A, Return, ToAcceptor};
+use paxos::message::{
+    FromAcceptor, Invoke, Nack, Operation, Outcome, Phase1A, Phase2A, Return, ToAcceptor,
+};
 use paxos::round::Round;
 use paxos::session::SessionRecord;
 use paxos::slot::Slot;
@@ -64,6 +66,15 @@ fn dependencies() -> VertexSet {
     let mut set: VertexSet = [vertex()].into_iter().collect();
     set.fill(column(), Slot(3));
     set
+}
+
+fn generation() -> Generation {
+    Generation { epoch: EPOCH, members: [node(1), node(2)].into() }
+}
+
+fn successor() -> Successor {
+    let previous = [node(2), node(3)].into();
+    Successor { generation: generation(), previous, base: dependencies() }
 }
 
 fn in_column<T>(inner: T) -> InColumn<T> {
@@ -122,7 +133,14 @@ impl<V: Encode + Decode<Frame> + Debug + PartialEq> Golden<V> {
 fn to_dependency_node() -> Golden<ToDependencyNode> {
     let footprint = Footprint::Keys { reads: [payload()].into(), writes: [].into() };
     let m = DependencyA { epoch: EPOCH, vertex: vertex(), footprint };
-    let values = vec![("DependencyA", ToDependencyNode::DependencyA(m))];
+    let decree = ToAcceptor::Phase1A(Phase1A { round: round(), first: Slot::ZERO });
+    let values = vec![
+        ("DependencyA", ToDependencyNode::DependencyA(m)),
+        ("ReachA", ToDependencyNode::ReachA(ReachA { epoch: EPOCH })),
+        ("FreezeA", ToDependencyNode::FreezeA(FreezeA { epoch: EPOCH })),
+        ("DecreeA", ToDependencyNode::DecreeA(DecreeA { epoch: EPOCH, message: decree })),
+        ("BeginA", ToDependencyNode::BeginA(BeginA { successor: successor() })),
+    ];
     Golden { prefix: "ToDependencyNode", values }
 }
 
@@ -132,8 +150,25 @@ fn to_proposer() -> Golden<ToProposer> {
         ("Request", ToProposer::Request(Request { command: command() })),
         ("DependencyB", ToProposer::DependencyB(m)),
         ("Recover", ToProposer::Recover(Recover { vertex: vertex() })),
+        ("ServiceA", ToProposer::ServiceA(ServiceA { token: 7, members: generation().members })),
+        ("Service", ToProposer::Service(from_dependency_node().values.remove(0).1)),
     ];
     Golden { prefix: "ToProposer", values }
+}
+
+fn from_dependency_node() -> Golden<FromDependencyNode> {
+    let epoch = EPOCH;
+    let decree = FromAcceptor::Nack(Nack { round: round(), promised: round() });
+    let frozen = FreezeB { epoch, received: dependencies() };
+    let values = vec![
+        ("ReachB", FromDependencyNode::ReachB(ReachB { epoch })),
+        ("FreezeB", FromDependencyNode::FreezeB(frozen)),
+        ("DecreeB", FromDependencyNode::DecreeB(DecreeB { epoch, message: decree })),
+        ("BeginB", FromDependencyNode::BeginB(BeginB { epoch })),
+        ("Succeeded", FromDependencyNode::Succeeded(Succeeded { generation: generation() })),
+        ("Frozen", FromDependencyNode::Frozen(Frozen { epoch })),
+    ];
+    Golden { prefix: "FromDependencyNode", values }
 }
 
 fn to_session() -> Golden<ToSession> {
@@ -146,7 +181,10 @@ fn to_session() -> Golden<ToSession> {
 
 fn to_application() -> Golden<ToApplication> {
     let m = Return { token: 7, outcome: Outcome::NeedsLog };
-    Golden { prefix: "ToApplication", values: vec![("Return", ToApplication::Return(m))] }
+    let service = ServiceB { token: 7, generation: generation() };
+    let values =
+        vec![("Return", ToApplication::Return(m)), ("ServiceB", ToApplication::ServiceB(service))];
+    Golden { prefix: "ToApplication", values }
 }
 
 fn message() -> Golden<Message> {
@@ -177,12 +215,25 @@ fn proposer_record() -> Golden<ProposerRecord> {
     let values = vec![
         ("Reserved", ProposerRecord::Reserved(Slot(5))),
         ("Leader", ProposerRecord::Leader(in_column(LeaderRecord::Used(round())))),
+        ("Decreed", ProposerRecord::Decreed(round())),
+        ("Service", ProposerRecord::Service(generation())),
     ];
     Golden { prefix: "ProposerRecord", values }
 }
 
+fn dependency_record() -> Golden<DependencyRecord> {
+    let decree = AcceptorRecord::Promised(round());
+    let values = vec![
+        ("Received", DependencyRecord::Received(column(), Slot(5))),
+        ("Frozen", DependencyRecord::Frozen(EPOCH)),
+        ("Decree", DependencyRecord::Decree(decree)),
+        ("Begun", DependencyRecord::Begun(successor())),
+    ];
+    Golden { prefix: "DependencyRecord", values }
+}
+
 fn node_record() -> Golden<NodeRecord> {
-    let reserved = DependencyRecord { column: column(), watermark: Slot(5) };
+    let reserved = DependencyRecord::Frozen(EPOCH);
     let archived = ArchiveRecord::Value { slot: Slot(5), value: Value::Noop };
     let values = vec![
         ("Acceptor", NodeRecord::Acceptor(in_column(AcceptorRecord::Promised(round())))),
@@ -199,6 +250,7 @@ fn node_record() -> Golden<NodeRecord> {
 fn messages_have_their_golden_bytes() {
     to_dependency_node().check();
     to_proposer().check();
+    from_dependency_node().check();
     to_session().check();
     to_application().check();
     message().check();
@@ -209,6 +261,7 @@ fn messages_have_their_golden_bytes() {
 #[test]
 fn records_have_their_golden_bytes() {
     proposer_record().check();
+    dependency_record().check();
     node_record().check();
 }
 
@@ -216,11 +269,13 @@ fn records_have_their_golden_bytes() {
 fn tags_are_the_positions_of_the_variants_and_all_variants_are_golden() {
     to_dependency_node().check_tags();
     to_proposer().check_tags();
+    from_dependency_node().check_tags();
     to_session().check_tags();
     to_application().check_tags();
     message().check_tags();
     footprint().check_tags();
     proposer_record().check_tags();
+    dependency_record().check_tags();
     node_record().check_tags();
 }
 

@@ -226,6 +226,12 @@ pub enum Mutant {
     AcknowledgedCountsAsExecuted,
     /// R56c: A replica ends the lives of a session before the latest that it met.
     LaterLifeEndsEarlier,
+    /// R49: Dependency nodes of a new epoch begin without what earlier ones have received.
+    EpochBeginsEmpty,
+    /// R49b: A dependency node that has stopped still answers.
+    FrozenStillAnswers,
+    /// R49c: Replies of dependency nodes in two epochs count together.
+    RepliesSurviveEpoch,
 }
 
 impl Mutant {
@@ -335,6 +341,9 @@ impl Mutant {
         Self::LargestNumberOnly,
         Self::AcknowledgedCountsAsExecuted,
         Self::LaterLifeEndsEarlier,
+        Self::EpochBeginsEmpty,
+        Self::FrozenStillAnswers,
+        Self::RepliesSurviveEpoch,
     ];
 
     /// What the fault is called everywhere.
@@ -444,6 +453,9 @@ impl Mutant {
             Self::LargestNumberOnly => "R56",
             Self::AcknowledgedCountsAsExecuted => "R56b",
             Self::LaterLifeEndsEarlier => "R56c",
+            Self::EpochBeginsEmpty => "R49",
+            Self::FrozenStillAnswers => "R49b",
+            Self::RepliesSurviveEpoch => "R49c",
         }
     }
 }

@@ -3,8 +3,9 @@
 use paxos::message::Return;
 
 use super::{
-    DependencyA, DependencyB, Executed, Message, Recover, Request, ToApplication, ToDependencyNode,
-    ToProposer, ToSession,
+    BeginA, BeginB, DecreeA, DecreeB, DependencyA, DependencyB, Executed, FreezeA, FreezeB,
+    FromDependencyNode, Frozen, Message, ReachA, ReachB, Recover, Request, ServiceB, Succeeded,
+    ToApplication, ToDependencyNode, ToProposer, ToSession,
 };
 use crate::column::InColumn;
 
@@ -71,5 +72,77 @@ impl From<Executed> for Message {
 impl From<Return> for Message {
     fn from(payload: Return) -> Self {
         ToApplication::Return(payload).into()
+    }
+}
+
+impl From<ReachA> for Message {
+    fn from(payload: ReachA) -> Self {
+        ToDependencyNode::ReachA(payload).into()
+    }
+}
+
+impl From<FreezeA> for Message {
+    fn from(payload: FreezeA) -> Self {
+        ToDependencyNode::FreezeA(payload).into()
+    }
+}
+
+impl From<DecreeA> for Message {
+    fn from(payload: DecreeA) -> Self {
+        ToDependencyNode::DecreeA(payload).into()
+    }
+}
+
+impl From<BeginA> for Message {
+    fn from(payload: BeginA) -> Self {
+        ToDependencyNode::BeginA(payload).into()
+    }
+}
+
+impl From<FromDependencyNode> for Message {
+    fn from(payload: FromDependencyNode) -> Self {
+        ToProposer::Service(payload).into()
+    }
+}
+
+impl From<ReachB> for Message {
+    fn from(payload: ReachB) -> Self {
+        FromDependencyNode::ReachB(payload).into()
+    }
+}
+
+impl From<FreezeB> for Message {
+    fn from(payload: FreezeB) -> Self {
+        FromDependencyNode::FreezeB(payload).into()
+    }
+}
+
+impl From<DecreeB> for Message {
+    fn from(payload: DecreeB) -> Self {
+        FromDependencyNode::DecreeB(payload).into()
+    }
+}
+
+impl From<BeginB> for Message {
+    fn from(payload: BeginB) -> Self {
+        FromDependencyNode::BeginB(payload).into()
+    }
+}
+
+impl From<Succeeded> for Message {
+    fn from(payload: Succeeded) -> Self {
+        FromDependencyNode::Succeeded(payload).into()
+    }
+}
+
+impl From<Frozen> for Message {
+    fn from(payload: Frozen) -> Self {
+        FromDependencyNode::Frozen(payload).into()
+    }
+}
+
+impl From<ServiceB> for Message {
+    fn from(payload: ServiceB) -> Self {
+        ToApplication::ServiceB(payload).into()
     }
 }

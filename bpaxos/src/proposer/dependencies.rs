@@ -179,6 +179,21 @@ impl<S: Conflicts> Proposer<S> {
         self.collection.used = self.collection.used.max(slot.next());
     }
 
+    /// Starts over with what is not complete: replies of two epochs never count together.
+    pub(super) fn collect_again(&mut self, fx: &mut Fx) {
+        let quorum = self.dependency_quorum();
+        for allocation in &mut self.collection.allocations {
+            if let Allocation::Collecting { replied, dependencies, .. } = allocation
+                && replied.len() < quorum
+                && !mutant::is_on(Mutant::RepliesSurviveEpoch)
+            {
+                replied.clear();
+                *dependencies = VertexSet::new();
+            }
+        }
+        self.on_resend(fx);
+    }
+
     /// Counts a reply of the present epoch.
     pub(super) fn on_dependency_b(&mut self, from: NodeId, m: DependencyB, fx: &mut Fx) {
         let is_member = m.epoch == self.service.epoch && self.service.members.contains(&from);

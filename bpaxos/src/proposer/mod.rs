@@ -3,7 +3,8 @@
 //!
 //! Every proposer is at work at the same time, each in its column, and asks no other. Two things make up
 //! its work, and each is understood by itself: computing dependencies (`dependencies.rs`), and consensus
-//! on the log of the column, which is that of `matchmaker` (`columns.rs`). A proposer that is asked to see
+//! on the log of the column, which is that of `matchmaker` (`columns.rs`). Beside that it takes the
+//! dependency service to its next nodes when an operator wants it (`handover.rs`). A proposer that is asked to see
 //! to a vertex of another column takes that column over, which is an ordinary change of its leader: what
 //! may have been chosen is proposed again, and nothing where nothing was.
 //!
@@ -21,6 +22,7 @@
 
 mod columns;
 mod dependencies;
+mod handover;
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -28,10 +30,12 @@ use std::ops::Range;
 use std::time::Duration;
 
 use matchmaker::leader::{Deployment, Leader, LeaderOptions, LeaderRecord, LeaderTimer};
-use matchmaker::message::Generation;
+use matchmaker::message::{Epoch, Generation};
 use paxos::actor::{Effects, NodeId};
+use paxos::round::Round;
 use paxos::slot::Slot;
 use paxos::state_machine::Conflicts;
+use paxos::synod::SynodTimer;
 use paxos::wire::{Decode, Encode, Frame};
 
 use crate::column::InColumn;
@@ -39,6 +43,7 @@ use crate::message::{Message, ToProposer};
 use crate::vertex::Column;
 use columns::Held;
 use dependencies::Collection;
+use handover::Handover;
 
 /// The periods and limits of a proposer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +65,9 @@ pub struct ProposerOptions {
     pub resend: Range<Duration>,
     /// How long to wait before it takes its column back.
     pub campaign: Range<Duration>,
+    /// How long to wait before it goes on with a handover of the dependency service that somebody else has
+    /// begun.
+    pub patience: Range<Duration>,
     /// Of the leaders of columns.
     pub leader: LeaderOptions,
 }
@@ -76,6 +84,7 @@ impl Default for ProposerOptions {
             block: 1024,
             resend: ms(60)..ms(90),
             campaign: ms(50)..ms(300),
+            patience: ms(400)..ms(800),
             leader: LeaderOptions::default(),
         }
     }
@@ -90,6 +99,12 @@ pub enum ProposerTimer {
     Campaign,
     /// Of the leader of a column.
     Leader(Column, LeaderTimer),
+    /// Ask again for what a handover of the dependency service waits for.
+    Handover,
+    /// Go on with the handover of this epoch.
+    Patience(Epoch),
+    /// Of the decree on the next dependency service.
+    Decree(SynodTimer),
 }
 
 /// A durable fact of a proposer.
@@ -100,6 +115,10 @@ pub enum ProposerRecord {
     Reserved(Slot),
     /// Of the leader of a column.
     Leader(InColumn<LeaderRecord>),
+    /// The highest round of a decree that this proposer has used.
+    Decreed(Round),
+    /// The newest dependency service that it knows of.
+    Service(Generation),
 }
 
 /// The state of a proposer, for the commands of a state machine of type `S`.
@@ -110,8 +129,10 @@ pub struct Proposer<S> {
     /// What every column begins with.
     deployment: Deployment,
     options: ProposerOptions,
-    /// The dependency service.
+    /// The dependency service. Durable if it is not that of the founding.
     service: Generation,
+    /// On the way to the next one.
+    handover: Handover,
     /// Its own column, and those that it has been asked to see to.
     held: BTreeMap<Column, Held>,
     /// Commands on their way to being proposed.
@@ -137,6 +158,7 @@ impl<S: Conflicts> Proposer<S> {
             deployment,
             options,
             service,
+            handover: Handover::default(),
             held: BTreeMap::new(),
             collection: Collection::default(),
             is_campaign_due: false,
@@ -165,6 +187,8 @@ impl<S: Conflicts> Proposer<S> {
                     held.leader.restore(inner);
                 }
             }
+            ProposerRecord::Decreed(used) => self.handover.used = self.handover.used.max(used),
+            ProposerRecord::Service(generation) => self.service = generation,
         }
     }
 
@@ -176,7 +200,11 @@ impl<S: Conflicts> Proposer<S> {
             let records = held.leader.checkpoint().into_iter();
             records.map(|inner| ProposerRecord::Leader(InColumn { column: *column, inner }))
         });
-        reserved.into_iter().chain(leaders).collect()
+        let used = self.handover.used;
+        let decreed = (used > Round::ZERO).then_some(ProposerRecord::Decreed(used));
+        let service =
+            (self.service.epoch > Epoch(0)).then(|| ProposerRecord::Service(self.service.clone()));
+        reserved.into_iter().chain(leaders).chain(decreed).chain(service).collect()
     }
 
     /// Campaigns for its own column.
@@ -190,6 +218,8 @@ impl<S: Conflicts> Proposer<S> {
             ToProposer::Request(m) => self.collection.take(m.command, &self.options),
             ToProposer::DependencyB(m) => self.on_dependency_b(from, m, fx),
             ToProposer::Recover(m) => self.on_recover(m, fx),
+            ToProposer::ServiceA(m) => self.on_service_a(from, m, fx),
+            ToProposer::Service(m) => self.on_service(from, m, fx),
         }
         self.settle(fx);
     }
@@ -211,6 +241,9 @@ impl<S: Conflicts> Proposer<S> {
         match timer {
             ProposerTimer::Resend => self.on_resend(fx),
             ProposerTimer::Campaign => self.on_campaign_timer(fx),
+            ProposerTimer::Handover => self.on_handover_timer(fx),
+            ProposerTimer::Patience(epoch) => self.on_patience_timer(epoch, fx),
+            ProposerTimer::Decree(timer) => self.decree(fx, |synod, fx| synod.on_timer(timer, fx)),
             ProposerTimer::Leader(column, timer) => {
                 self.lead(column, fx, |leader, fx| leader.on_timer(timer, fx));
             }
@@ -247,5 +280,11 @@ impl From<InColumn<LeaderTimer>> for ProposerTimer {
 impl From<InColumn<LeaderRecord>> for ProposerRecord {
     fn from(record: InColumn<LeaderRecord>) -> Self {
         Self::Leader(record)
+    }
+}
+
+impl From<SynodTimer> for ProposerTimer {
+    fn from(timer: SynodTimer) -> Self {
+        Self::Decree(timer)
     }
 }

@@ -1,5 +1,6 @@
 //! The claims of Bipartisan Paxos and of its reconfiguration, one test each.
 
+mod epochs;
 mod execution;
 mod ghost;
 mod machine;

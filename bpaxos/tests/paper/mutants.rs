@@ -23,7 +23,7 @@ fn is_caught(mutant: Mutant, seeds: u64) -> bool {
     found.is_some()
 }
 
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 400;
 
 #[test]
 fn a_quorum_of_one_dependency_node_is_caught() {
@@ -78,4 +78,19 @@ fn taking_what_is_acknowledged_for_executed_is_caught() {
 #[test]
 fn ending_earlier_lives_is_caught() {
     assert!(is_caught(Mutant::LaterLifeEndsEarlier, SEEDS));
+}
+
+#[test]
+fn epochs_that_begin_empty_are_caught() {
+    assert!(is_caught(Mutant::EpochBeginsEmpty, SEEDS));
+}
+
+#[test]
+fn dependency_nodes_that_answer_when_they_have_stopped_are_caught() {
+    assert!(is_caught(Mutant::FrozenStillAnswers, SEEDS));
+}
+
+#[test]
+fn replies_that_survive_their_epoch_are_caught() {
+    assert!(is_caught(Mutant::RepliesSurviveEpoch, SEEDS));
 }

@@ -10,11 +10,13 @@ use paxos::actor::NodeId;
 use paxos::quorum::QuorumSystem;
 
 use crate::world::{
-    A, B, DEPENDENCY_NODES, MATCHMAKERS, Options, PROPOSERS, REPLICAS, SESSIONS, Weather, World,
+    A, B, DEPENDENCY_NODES, MATCHMAKERS, Options, PROPOSERS, REPLICAS, SESSIONS,
+    SPARE_DEPENDENCY_NODES, Weather, World,
 };
 
 /// Nodes of which one may be down at any time without harm to liveness, group by group.
-const GROUPS: [[NodeId; 3]; 6] = [PROPOSERS, MATCHMAKERS, A, B, REPLICAS, DEPENDENCY_NODES];
+const GROUPS: [[NodeId; 3]; 7] =
+    [PROPOSERS, MATCHMAKERS, A, B, REPLICAS, DEPENDENCY_NODES, SPARE_DEPENDENCY_NODES];
 
 const KEYS: [&str; 2] = ["a", "b"];
 
@@ -27,6 +29,8 @@ pub(crate) struct Coverage {
     pub(crate) noop_count: usize,
     /// Reconfigurations that came to be active.
     pub(crate) active_count: usize,
+    /// Moves of the dependency service that were reported.
+    pub(crate) epoch_count: usize,
     /// Calls that returned.
     pub(crate) return_count: usize,
 }
@@ -35,14 +39,14 @@ pub(crate) struct Coverage {
 fn disturb(world: &mut World, step: u64) {
     match world.draw(40) {
         0 => {
-            let group = GROUPS[world.draw(6) as usize];
+            let group = GROUPS[world.draw(7) as usize];
             let victim = group[world.draw(3) as usize];
             if group.iter().all(|node| world.is_up(*node)) {
                 world.crash(victim);
             }
         }
         1..=3 => {
-            let group = GROUPS[world.draw(6) as usize];
+            let group = GROUPS[world.draw(7) as usize];
             group.iter().for_each(|node| {
                 if !world.is_up(*node) {
                     world.restart(*node);
@@ -51,12 +55,18 @@ fn disturb(world: &mut World, step: u64) {
         }
         4..=5 => {
             // More than one in two is a proposer: it has the most to forget.
-            let group = GROUPS[(world.draw(12) as usize).saturating_sub(6)];
+            let group = GROUPS[(world.draw(13) as usize).saturating_sub(6)];
             let node = group[world.draw(3) as usize];
             if world.is_up(node) {
                 world.crash(node);
                 world.restart(node);
             }
+        }
+        7 => {
+            let members =
+                if world.draw(2) == 0 { DEPENDENCY_NODES } else { SPARE_DEPENDENCY_NODES };
+            let proposer = PROPOSERS[world.draw(3) as usize];
+            world.move_service(proposer, members);
         }
         6 => {
             let column = Column(PROPOSERS[world.draw(3) as usize]);
@@ -70,7 +80,7 @@ fn disturb(world: &mut World, step: u64) {
         kind => {
             let key = KEYS[world.draw(2) as usize];
             let command = match kind {
-                7..=10 => format!("{key}?{step}"),
+                8..=10 => format!("{key}?{step}"),
                 11 => format!("*{step}"),
                 _ => format!("{key}+{step}"),
             };
@@ -110,6 +120,7 @@ pub(crate) fn run(seed: u64, coverage: &mut Coverage) {
     let noop_count = world.ghost.chosen.values().filter(|proposal| proposal.is_none()).count();
     coverage.noop_count += noop_count;
     coverage.command_count += world.ghost.chosen.len() - noop_count;
+    coverage.epoch_count += world.services.len();
     coverage.return_count += world.returns.len();
     let progress = world.told.iter().filter_map(|message| match message {
         matchmaker::message::ToApplication::ReconfigureB(m) => Some(&m.progress),
@@ -128,7 +139,8 @@ fn all_claims_hold_in_random_worlds() {
         run(seed, &mut coverage);
     }
     println!("{coverage:?}");
-    assert!(coverage.noop_count > 0 && coverage.active_count > 0, "{coverage:?}");
+    let is_varied = coverage.noop_count > 0 && coverage.active_count > 0;
+    assert!(is_varied && coverage.epoch_count > 0, "{coverage:?}");
 }
 
 /// How many worlds are tried: a few, or as many as `BPAXOS_SEEDS` says.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bpaxos::column::Columns;
 use bpaxos::dependency_node::{DependencyNode, DependencyOptions};
-use bpaxos::message::{Message, ToApplication, ToSession};
+use bpaxos::message::{Message, ServiceA, ServiceB, ToApplication, ToProposer, ToSession};
 use bpaxos::node::{Node, NodeRecord, NodeTimer};
 use bpaxos::proposer::{Proposer, ProposerOptions};
 use bpaxos::replica::{Replica, Surroundings};
@@ -38,6 +38,8 @@ pub(crate) const REPLICAS: [NodeId; 3] = [node(51), node(52), node(53)];
 pub(crate) const ARCHIVES: [NodeId; 3] = [node(61), node(62), node(63)];
 pub(crate) const SESSIONS: [NodeId; 3] = [node(71), node(72), node(73)];
 pub(crate) const DEPENDENCY_NODES: [NodeId; 3] = [node(81), node(82), node(83)];
+/// Dependency nodes that may serve later.
+pub(crate) const SPARE_DEPENDENCY_NODES: [NodeId; 3] = [node(84), node(85), node(86)];
 /// Applications and operators: no actors, but somewhere to send to.
 pub(crate) const OUTSIDE: NodeId = node(91);
 
@@ -93,6 +95,8 @@ pub(crate) struct World {
     pub(crate) returns: BTreeMap<u64, Outcome>,
     /// What operators were told, in order.
     pub(crate) told: Vec<matchmaker::message::ToApplication>,
+    /// What operators were told of dependency services, in order.
+    pub(crate) services: Vec<ServiceB>,
     calls: u64,
     /// Calls that have not returned, each with its session.
     pending: BTreeMap<u64, NodeId>,
@@ -137,11 +141,12 @@ impl World {
             ghost: Ghost::default(),
             returns: BTreeMap::new(),
             told: Vec::new(),
+            services: Vec::new(),
             calls: 0,
             pending: BTreeMap::new(),
         };
         let all = [PROPOSERS, MATCHMAKERS, A, B, ARCHIVES, REPLICAS, SESSIONS, DEPENDENCY_NODES];
-        for node in all.into_iter().flatten() {
+        for node in all.into_iter().flatten().chain(SPARE_DEPENDENCY_NODES) {
             world.start(node);
         }
         world
@@ -189,7 +194,8 @@ impl World {
             _ => {
                 let latest_max = latest_max.try_into().expect("at least one");
                 let options = DependencyOptions { latest_max, block };
-                let node = DependencyNode::new(members(DEPENDENCY_NODES), options);
+                let service = members(DEPENDENCY_NODES);
+                let node = DependencyNode::new(node, service, options);
                 Node::DependencyNode(Box::new(node))
             }
         }
@@ -248,6 +254,12 @@ impl World {
         let inner = message.into();
         let message = Message::Column(bpaxos::column::InColumn { column, inner });
         self.deliver(OUTSIDE, node, message);
+    }
+
+    /// An operator asks `proposer` for another dependency service.
+    pub(crate) fn move_service(&mut self, proposer: NodeId, members: [NodeId; 3]) {
+        let m = ServiceA { token: 1, members: members.into() };
+        self.deliver(OUTSIDE, proposer, Message::Proposer(ToProposer::ServiceA(m)));
     }
 
     /// Lets `duration` pass.
@@ -369,6 +381,7 @@ impl World {
                 }
                 return;
             }
+            Message::Application(ToApplication::ServiceB(m)) => return self.services.push(m),
             _ if self.barriers.iter().any(|is_kept| is_kept(from, to, &message)) => return,
             _ => {}
         }
