@@ -216,6 +216,34 @@ pub enum Mutant {
     HealsWithoutQuorum,
     /// R105: A leader prefers spares of processes that have a member already.
     HealsOnOneProcess,
+    /// R44: One dependency node is a quorum.
+    OneDependencyReply,
+    /// R48: A dependency node that restarts forgets what it has received.
+    DependencyNodeForgets,
+    /// R50: A dependency node names only the latest conflicting vertices of a column.
+    OlderConflictsForgotten,
+    /// R51: A replica executes a vertex before what it depends on is chosen.
+    MissingCountsAsExecuted,
+    /// R52: A replica waits only for what a vertex depends on directly.
+    DirectDependenciesOnly,
+    /// R53: A replica executes components in the order of arrival.
+    ComponentByArrival,
+    /// R54: A vertex that holds nothing is never taken for executed.
+    NoopNeverExecuted,
+    /// R55: A proposer that restarts uses its vertices again.
+    VertexReusedAfterRestart,
+    /// R56: A replica remembers only the largest command number of each session.
+    LargestNumberOnly,
+    /// R56b: A replica takes for executed what the session has acknowledged.
+    AcknowledgedCountsAsExecuted,
+    /// R56c: A replica ends the lives of a session before the latest that it met.
+    LaterLifeEndsEarlier,
+    /// R49: Dependency nodes of a new epoch begin without what earlier ones have received.
+    EpochBeginsEmpty,
+    /// R49b: A dependency node that has stopped still answers.
+    FrozenStillAnswers,
+    /// R49c: Replies of dependency nodes in two epochs count together.
+    RepliesSurviveEpoch,
 }
 
 impl Mutant {
@@ -320,6 +348,20 @@ impl Mutant {
         Self::SuspectAtOnce,
         Self::HealsWithoutQuorum,
         Self::HealsOnOneProcess,
+        Self::OneDependencyReply,
+        Self::DependencyNodeForgets,
+        Self::OlderConflictsForgotten,
+        Self::MissingCountsAsExecuted,
+        Self::DirectDependenciesOnly,
+        Self::ComponentByArrival,
+        Self::NoopNeverExecuted,
+        Self::VertexReusedAfterRestart,
+        Self::LargestNumberOnly,
+        Self::AcknowledgedCountsAsExecuted,
+        Self::LaterLifeEndsEarlier,
+        Self::EpochBeginsEmpty,
+        Self::FrozenStillAnswers,
+        Self::RepliesSurviveEpoch,
     ];
 
     /// What the fault is called everywhere.
@@ -424,6 +466,20 @@ impl Mutant {
             Self::SuspectAtOnce => "R103",
             Self::HealsWithoutQuorum => "R104",
             Self::HealsOnOneProcess => "R105",
+            Self::OneDependencyReply => "R44",
+            Self::DependencyNodeForgets => "R48",
+            Self::OlderConflictsForgotten => "R50",
+            Self::MissingCountsAsExecuted => "R51",
+            Self::DirectDependenciesOnly => "R52",
+            Self::ComponentByArrival => "R53",
+            Self::NoopNeverExecuted => "R54",
+            Self::VertexReusedAfterRestart => "R55",
+            Self::LargestNumberOnly => "R56",
+            Self::AcknowledgedCountsAsExecuted => "R56b",
+            Self::LaterLifeEndsEarlier => "R56c",
+            Self::EpochBeginsEmpty => "R49",
+            Self::FrozenStillAnswers => "R49b",
+            Self::RepliesSurviveEpoch => "R49c",
         }
     }
 }
@@ -460,27 +516,4 @@ pub const fn is_on(_: Mutant) -> bool {
 }
 
 #[cfg(all(test, feature = "mutants"))]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn every_fault_is_listed_once_and_has_an_id_of_its_own() {
-        for (index, mutant) in Mutant::ALL.iter().enumerate() {
-            assert_eq!(*mutant as usize, index, "{mutant:?} is out of order");
-        }
-        let ids: BTreeSet<&str> = Mutant::ALL.iter().map(|mutant| mutant.id()).collect();
-        assert_eq!(ids.len(), Mutant::ALL.len());
-    }
-
-    #[test]
-    fn a_fault_is_there_only_while_it_is_selected() {
-        let is_any_on = || Mutant::ALL.iter().any(|mutant| is_on(*mutant));
-        assert!(!is_any_on());
-        select(Some(Mutant::OneBallot));
-        assert!(is_on(Mutant::OneBallot) && !is_on(Mutant::VoteWithoutPromise));
-        select(None);
-        assert!(!is_any_on());
-    }
-}
+mod tests;

@@ -1,10 +1,12 @@
 //! What a user of the library replicates.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use bytes::Bytes;
 
 use crate::slot::Slot;
+use crate::wire::{Decode, Encode, Frame, Payload};
 
 /// Where a command stands in the log: its slot, and its place in the batch that fills the slot.
 ///
@@ -66,6 +68,62 @@ pub trait StateMachine {
     ///
     /// *Errors*: the bytes are no part of a snapshot of this kind of machine.
     fn install_chunk(&mut self, chunk: &Bytes) -> Result<(), ForeignChunk>;
+}
+
+/// What protocols need to know of commands that order them only where they must.
+pub trait Conflicts {
+    /// What `command` reads and writes. Two commands for which it matters which of them is applied first,
+    /// in whatever state, must [conflict](Footprint::conflicts_with): for the reply to either or for the
+    /// state after both. It follows from the bytes alone, and every node must say the same.
+    fn footprint(command: &Bytes) -> Footprint;
+}
+
+/// What commands read and write.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "crate::wire::bincode", decode_context = "Frame")]
+pub enum Footprint {
+    /// These keys and no others.
+    Keys {
+        /// Keys whose value the outcome depends on.
+        reads: BTreeSet<Payload>,
+        /// Keys whose value may change. What is written need not be listed as read as well.
+        writes: BTreeSet<Payload>,
+    },
+    /// The whole key space.
+    Everything,
+}
+
+impl Footprint {
+    /// Of a command that touches nothing.
+    pub const fn empty() -> Self {
+        Self::Keys { reads: BTreeSet::new(), writes: BTreeSet::new() }
+    }
+
+    /// Whether commands with these two must be applied in the same order everywhere.
+    pub fn conflicts_with(&self, other: &Self) -> bool {
+        let (Self::Keys { reads, writes }, Self::Keys { reads: other_reads, writes: other_writes }) =
+            (self, other)
+        else {
+            return true;
+        };
+        let is_disjoint = writes.is_disjoint(other_writes);
+        !(is_disjoint && writes.is_disjoint(other_reads) && reads.is_disjoint(other_writes))
+    }
+
+    /// Adds what `other` reads and writes.
+    pub fn join(&mut self, other: Self) {
+        match (&mut *self, other) {
+            (
+                Self::Keys { reads, writes },
+                Self::Keys { reads: more_reads, writes: more_writes },
+            ) => {
+                reads.extend(more_reads);
+                writes.extend(more_writes);
+            }
+            (_, Self::Everything) => *self = Self::Everything,
+            (Self::Everything, Self::Keys { .. }) => {}
+        }
+    }
 }
 
 /// A part of a snapshot that the state machine does not understand. Another version made it.

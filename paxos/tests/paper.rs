@@ -506,7 +506,11 @@ fn what_an_archive_has_reported_it_has_after_any_crash_within_a_snapshot() {
             assert_eq!(restarted.persisted_watermark(), Slot(3));
         }
     }
-    assert_eq!((archive.base(), log.len()), (Slot(3), 3 + 5), "sessions, three commands, the end");
+    assert_eq!(
+        (archive.base(), log.len()),
+        (Slot(3), 3 + 6),
+        "a digest, sessions, three commands, the end"
+    );
 }
 
 type SessionFx = Effects<ToOthers, SessionTimer, SessionRecord>;

@@ -14,6 +14,7 @@
 //!
 //! *Durable*: a round before the first message of that round, so that no restart uses it again.
 
+mod columns;
 mod garbage;
 mod handover;
 mod healing;

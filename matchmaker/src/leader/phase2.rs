@@ -118,7 +118,7 @@ impl Phase2 {
     }
 
     /// The slot after the last one proposed.
-    fn next_slot(&self) -> Slot {
+    pub(super) fn next_slot(&self) -> Slot {
         self.base.plus(self.entries.len() as u64)
     }
 
@@ -185,14 +185,14 @@ impl Phase2 {
     }
 
     /// Whether the limits allow another slot.
-    fn has_room(&self, options: &LeaderOptions) -> bool {
+    pub(super) fn has_room(&self, options: &LeaderOptions) -> bool {
         let is_short = self.chosen_watermark.until(self.next_slot()) < options.pipeline_max;
         let is_small = self.tail_bytes < options.tail_bytes_max;
         (is_short && is_small) || mutant::is_on(Mutant::NoBackPressure)
     }
 
     /// Adds the next slot.
-    fn push(&mut self, value: Value) -> Slot {
+    pub(super) fn push(&mut self, value: Value) -> Slot {
         let slot = self.next_slot();
         self.tail_bytes += value.size_bytes();
         let (voters, previous_voters) = (MemberSet::EMPTY, MemberSet::EMPTY);
@@ -200,7 +200,7 @@ impl Phase2 {
         slot
     }
 
-    fn propose(&self, slot: Slot, fx: &mut Fx) {
+    pub(super) fn propose(&self, slot: Slot, fx: &mut Fx) {
         let index = self.base.until(slot) as usize;
         let value = self.entries[index].value.clone();
         if let Some((round, configuration)) = self.open_still(slot) {

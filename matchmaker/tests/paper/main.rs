@@ -5,6 +5,7 @@
 //! round without Phase 1, by proposing the same values there.
 
 mod cluster;
+mod columns;
 mod garbage;
 mod handover;
 mod histories;

@@ -1,0 +1,276 @@
+//! Computing what vertices depend on.
+//!
+//! ```text
+//!       front                     next            reserved
+//!    ─────┼────────────────────────┼──────────────────┼──────
+//!  proposed│ wait for f + 1 replies,│ durably reserved │
+//!          │ or hold nothing        │                  │
+//! ```
+//!
+//! Whoever comes first in the column is proposed first. So the log of the column has no holes, and what
+//! comes after it at any time is exactly what was never proposed.
+//!
+//! *Paper*: Bipartisan Paxos, the dependency service as seen by a proposer.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use paxos::actor::NodeId;
+use paxos::command::Value;
+use paxos::mutant::{self, Mutant};
+use paxos::slot::Slot;
+use paxos::state_machine::{Conflicts, Footprint};
+
+use super::{Fx, Proposer, ProposerOptions, ProposerRecord, ProposerTimer};
+use crate::command::{Command, Proposal};
+use crate::message::{DependencyA, DependencyB, ToDependencyNode};
+use crate::vertex::{Vertex, VertexSet};
+
+/// Vertices that are asked about again in one go, at most.
+const RESEND_MAX: usize = 64;
+
+/// What a vertex is going to hold.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Allocation {
+    /// Nothing.
+    Noop,
+    /// Commands, once enough nodes have told what they depend on.
+    Collecting {
+        commands: Vec<Command>,
+        footprint: Footprint,
+        /// Who has answered, in the present epoch.
+        replied: BTreeSet<NodeId>,
+        /// The union of what they said.
+        dependencies: VertexSet,
+    },
+}
+
+/// Commands on their way from a request to a proposal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Collection {
+    /// Commands without a vertex.
+    requests: VecDeque<Command>,
+    /// Size of `requests` in bytes.
+    requests_bytes: usize,
+    /// The slot of the first allocation, while this proposer leads its column.
+    front: Option<Slot>,
+    /// What vertices are going to hold, from `front` on.
+    allocations: VecDeque<Allocation>,
+    /// Exclusive; slots below may be known to dependency nodes. At most `reserved`.
+    used: Slot,
+    /// Exclusive; the last block of slots ends here. Durable.
+    reserved: Slot,
+}
+
+impl Collection {
+    /// Folds the reservation of a block: all of it may have been used.
+    pub(super) fn restore(&mut self, reserved: Slot) {
+        self.reserved = self.reserved.max(reserved);
+        if !mutant::is_on(Mutant::VertexReusedAfterRestart) {
+            self.used = self.reserved;
+        }
+    }
+
+    pub(super) fn reserved(&self) -> Slot {
+        self.reserved
+    }
+
+    pub(super) fn has_requests(&self) -> bool {
+        !self.requests.is_empty()
+    }
+
+    /// Has a command wait for a vertex.
+    pub(super) fn take(&mut self, command: Command, options: &ProposerOptions) {
+        let requests_bytes = self.requests_bytes + command.size_bytes();
+        let is_full = requests_bytes > options.requests_bytes_max;
+        if self.requests.len() < options.requests_max && !is_full {
+            self.requests_bytes = requests_bytes;
+            self.requests.push_back(command);
+        }
+    }
+
+    /// The commands of the next vertex.
+    fn next_batch(&mut self, options: &ProposerOptions) -> Vec<Command> {
+        let mut batch = Vec::new();
+        let mut batch_bytes = 0;
+        while let Some(command) = self.requests.front() {
+            let size_bytes = command.size_bytes();
+            let is_full = batch_bytes + size_bytes > options.batch_bytes_max
+                || batch.len() >= options.batch_max;
+            if is_full && !batch.is_empty() {
+                break;
+            }
+            batch_bytes += size_bytes;
+            self.requests_bytes -= size_bytes;
+            batch.extend(self.requests.pop_front());
+        }
+        batch
+    }
+
+    /// The next free slot, while this proposer leads its column.
+    fn next(&self) -> Option<Slot> {
+        self.front.map(|front| front.plus(self.allocations.len() as u64))
+    }
+
+    /// Lets all slots below `end` hold nothing that hold nothing yet.
+    pub(super) fn skip_below(&mut self, end: Slot) {
+        while self.next().is_some_and(|next| next < end) {
+            self.allocations.push_back(Allocation::Noop);
+        }
+    }
+
+    pub(super) fn check_invariants(&self) {
+        assert!(self.used <= self.reserved, "{} is used, {} reserved", self.used, self.reserved);
+        assert!(self.front.is_some() || self.allocations.is_empty(), "a vertex without a column");
+    }
+}
+
+impl<S: Conflicts> Proposer<S> {
+    /// Begins where the log of the column ends, when this proposer has come to lead it: slots that were
+    /// used without being proposed hold nothing. Forgets all when it leads no more.
+    ///
+    /// Commands whose vertices are lost that way are sent again by their sessions.
+    pub(super) fn follow_leadership(&mut self) {
+        let next = self.leader(self.column()).and_then(|leader| leader.next_slot());
+        match (next, self.collection.front) {
+            (Some(next), None) => {
+                self.collection.front = Some(next);
+                self.collection.skip_below(self.collection.used);
+            }
+            (None, Some(_)) => {
+                self.collection.front = None;
+                self.collection.allocations.clear();
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+    }
+
+    /// Gives what waits a vertex, and asks what it depends on.
+    pub(super) fn allocate(&mut self, fx: &mut Fx) {
+        self.follow_leadership();
+        while self.collection.has_requests()
+            && self.collection.allocations.len() < self.options.window_max
+        {
+            let Some(slot) = self.collection.next() else { return };
+            let commands = self.collection.next_batch(&self.options);
+            let mut footprint = Footprint::empty();
+            commands.iter().for_each(|command| footprint.join(S::footprint(&command.payload.0)));
+            self.reserve(slot, fx);
+            let (replied, dependencies) = (BTreeSet::new(), VertexSet::new());
+            self.collection.allocations.push_back(Allocation::Collecting {
+                commands,
+                footprint: footprint.clone(),
+                replied,
+                dependencies,
+            });
+            let vertex = Vertex { column: self.column(), slot };
+            let m = DependencyA { epoch: self.service.epoch, vertex, footprint };
+            fx.broadcast(&self.service.members, ToDependencyNode::DependencyA(m));
+            fx.set_timer(ProposerTimer::Resend, self.options.resend.clone());
+        }
+    }
+
+    /// Notes that `slot` is used, durably before anybody hears of it.
+    fn reserve(&mut self, slot: Slot, fx: &mut Fx) {
+        if slot >= self.collection.reserved {
+            let reserved = slot.plus(self.options.block.max(1));
+            fx.record(ProposerRecord::Reserved(reserved));
+            self.collection.reserved = reserved;
+        }
+        self.collection.used = self.collection.used.max(slot.next());
+    }
+
+    /// Starts over with what is not complete: replies of two epochs never count together.
+    pub(super) fn collect_again(&mut self, fx: &mut Fx) {
+        let quorum = self.dependency_quorum();
+        for allocation in &mut self.collection.allocations {
+            if let Allocation::Collecting { replied, dependencies, .. } = allocation
+                && replied.len() < quorum
+                && !mutant::is_on(Mutant::RepliesSurviveEpoch)
+            {
+                replied.clear();
+                *dependencies = VertexSet::new();
+            }
+        }
+        self.on_resend(fx);
+    }
+
+    /// Counts a reply of the present epoch.
+    pub(super) fn on_dependency_b(&mut self, from: NodeId, m: DependencyB, fx: &mut Fx) {
+        let is_member = m.epoch == self.service.epoch && self.service.members.contains(&from);
+        let (Some(front), true) = (self.collection.front, is_member) else { return };
+        if m.vertex.column != self.column() || m.vertex.slot < front {
+            return;
+        }
+        if m.dependencies.contains(m.vertex) {
+            return fx.violation("B10 no loops", format!("{from}: {} needs itself", m.vertex));
+        }
+        let index = usize::try_from(front.until(m.vertex.slot)).unwrap_or(usize::MAX);
+        let Some(Allocation::Collecting { replied, dependencies, .. }) =
+            self.collection.allocations.get_mut(index)
+        else {
+            return;
+        };
+        // What comes after enough replies would do no harm, and make execution wait for more.
+        let is_complete = replied.len() >= self.service.majority();
+        if !is_complete && replied.insert(from) {
+            dependencies.union(&m.dependencies);
+        }
+    }
+
+    /// How many replies make the dependencies of a vertex complete.
+    fn dependency_quorum(&self) -> usize {
+        let missing = usize::from(mutant::is_on(Mutant::OneDependencyReply));
+        self.service.majority() - missing
+    }
+
+    /// Proposes what is complete, in the order of the column.
+    pub(super) fn propose_collected(&mut self, fx: &mut Fx) {
+        let (column, quorum) = (self.column(), self.dependency_quorum());
+        while let (Some(front), Some(first)) =
+            (self.collection.front, self.collection.allocations.front())
+        {
+            let value = match first {
+                Allocation::Noop => Value::Noop,
+                Allocation::Collecting { commands, replied, dependencies, .. } => {
+                    if replied.len() < quorum {
+                        return;
+                    }
+                    let (commands, dependencies) = (commands.clone(), dependencies.clone());
+                    Proposal { commands, dependencies }.to_value()
+                }
+            };
+            let proposed = self.lead(column, fx, |leader, fx| leader.propose(value, fx)).flatten();
+            let Some(slot) = proposed else { return };
+            assert_eq!(slot, front, "the log of a column is filled in the order of its slots");
+            self.collection.allocations.pop_front();
+            self.collection.front = Some(front.next());
+        }
+    }
+
+    /// Asks those again that have not answered.
+    pub(super) fn on_resend(&mut self, fx: &mut Fx) {
+        let Some(front) = self.collection.front else { return };
+        let (column, epoch) = (self.column(), self.service.epoch);
+        let slots = (front.0..).map(Slot).zip(&self.collection.allocations);
+        let mut is_any = false;
+        let mut left = RESEND_MAX;
+        for (slot, allocation) in slots {
+            let Allocation::Collecting { footprint, replied, .. } = allocation else { continue };
+            if replied.len() >= self.service.majority() {
+                continue;
+            }
+            is_any = true;
+            if left == 0 {
+                break;
+            }
+            left -= 1;
+            let vertex = Vertex { column, slot };
+            let m = DependencyA { epoch, vertex, footprint: footprint.clone() };
+            let silent = self.service.members.difference(replied);
+            fx.broadcast(silent, ToDependencyNode::DependencyA(m));
+        }
+        if is_any {
+            fx.set_timer(ProposerTimer::Resend, self.options.resend.clone());
+        }
+    }
+}

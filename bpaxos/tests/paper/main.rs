@@ -1,0 +1,12 @@
+//! The claims of Bipartisan Paxos and of its reconfiguration, one test each.
+
+mod epochs;
+mod execution;
+mod ghost;
+mod machine;
+#[cfg(feature = "mutants")]
+mod mutants;
+mod random;
+mod reconfiguration;
+mod recovery;
+mod world;

@@ -1,0 +1,84 @@
+//! The acceptors of a column are replaced while its commands are in flight.
+
+use std::time::Duration;
+
+use bpaxos::message::Message;
+use bpaxos::vertex::Column;
+use matchmaker::message::{Progress, ReconfigureA, ToApplication, ToProposer};
+use paxos::actor::NodeId;
+use paxos::message::ToAcceptor;
+use paxos::quorum::QuorumSystem;
+
+use crate::world::{A, B, PROPOSERS, SESSIONS, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Asks the leader of each column for other acceptors.
+fn reconfigure_all(world: &mut World, members: [NodeId; 3]) {
+    for proposer in PROPOSERS {
+        let (system, members) = (QuorumSystem::Majority, members.into());
+        let m = ReconfigureA { token: 1, system, members, change: None };
+        world.tell(proposer, Column(proposer), ToProposer::ReconfigureA(m));
+    }
+}
+
+/// How many columns have come to `is_wanted`.
+fn progress_count(world: &World, is_wanted: fn(&Progress) -> bool) -> usize {
+    let progress = world.told.iter().filter_map(|message| match message {
+        ToApplication::ReconfigureB(m) => Some(&m.progress),
+        _ => None,
+    });
+    progress.filter(|progress| is_wanted(progress)).count()
+}
+
+/// No promise is asked for.
+fn is_phase1a(_: NodeId, _: NodeId, message: &Message) -> bool {
+    let Message::Column(m) = message else { return false };
+    matches!(m.inner, matchmaker::message::Message::Acceptor(ToAcceptor::Phase1A(_)))
+}
+
+/// Matchmaker Paxos, section 6: BPaxos inherits reconfiguration from the consensus that it is made of. No
+/// command is lost or becomes a noop, there is no Phase 1, and the old acceptors may be switched off.
+#[test]
+fn acceptors_of_all_columns_are_replaced_under_load() {
+    let mut world = World::founded();
+    world.barriers.push(is_phase1a);
+    for step in 0..40 {
+        for session in SESSIONS {
+            world.call(session, &format!("a+{step}.{}", session.seat.0));
+        }
+        if step == 20 {
+            reconfigure_all(&mut world, B);
+        }
+        world.run_for(Duration::from_micros(130));
+    }
+    assert!(world.run_until_returned(SECOND / 5), "{:?}", world.told);
+    assert_eq!(progress_count(&world, |progress| matches!(progress, Progress::Active { .. })), 3);
+    assert!(world.ghost.chosen.values().all(|proposal| proposal.is_some()));
+    world.run_for(SECOND);
+    assert_eq!(progress_count(&world, |p| matches!(p, Progress::Collected { .. })), 3);
+    A.into_iter().for_each(|acceptor| world.crash(acceptor));
+    world.call(SESSIONS[0], "a+last");
+    assert!(world.run_until_returned(SECOND));
+    world.barriers.clear();
+    world.crash(PROPOSERS[0]);
+    world.call(SESSIONS[1], "a+after the last");
+    assert!(world.run_until_returned(5 * SECOND));
+    world.ghost.check();
+}
+
+/// Columns move by themselves: one does not wait for another.
+#[test]
+fn a_column_moves_while_another_cannot() {
+    let mut world = World::founded();
+    let (system, members) = (QuorumSystem::Majority, B.into());
+    let m = ReconfigureA { token: 1, system, members, change: None };
+    world.tell(PROPOSERS[1], Column(PROPOSERS[1]), ToProposer::ReconfigureA(m));
+    world.run_for(SECOND / 10);
+    assert_eq!(progress_count(&world, |progress| matches!(progress, Progress::Active { .. })), 1);
+    let members = |proposer: NodeId| {
+        let leader = world.proposer(proposer).leader(Column(proposer)).expect("its own");
+        leader.newest().members().to_vec()
+    };
+    assert_eq!(PROPOSERS.map(members), [A.to_vec(), B.to_vec(), A.to_vec()]);
+}

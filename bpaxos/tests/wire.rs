@@ -1,0 +1,287 @@
+//! The encoding of all that travels and of all that is on disk, byte by byte.
+//!
+//! `wire.golden` holds the bytes of one value of each variant. They must never change: nodes of two
+//! versions talk to each other, and a new version reads the disk of an old one. Variants are added at
+//! the end, together with a line in that file.
+
+use std::fmt::Debug;
+
+use bpaxos::column::InColumn;
+use bpaxos::command::{Command, Proposal};
+use bpaxos::dependency_node::DependencyRecord;
+use bpaxos::message::*;
+use bpaxos::node::NodeRecord;
+use bpaxos::proposer::ProposerRecord;
+use bpaxos::vertex::{Column, Vertex, VertexSet};
+use bytes::Bytes;
+use matchmaker::leader::LeaderRecord;
+use matchmaker::matchmaker::MatchmakerRecord;
+use matchmaker::message::{Epoch, Generation};
+use paxos::acceptor::AcceptorRecord;
+use paxos::actor::{Incarnation, NodeId, Seat};
+use paxos::archive::ArchiveRecord;
+use paxos::command::{SessionId, Value};
+use paxos::message::{
+    FromAcceptor, Invoke, Nack, Operation, Outcome, Phase1A, Phase2A, Return, ToAcceptor,
+};
+use paxos::round::Round;
+use paxos::session::SessionRecord;
+use paxos::slot::Slot;
+use paxos::state_machine::Footprint;
+use paxos::wire::{self, Decode, Encode, Frame, Payload};
+
+const GOLDEN: &str = include_str!("wire.golden");
+
+const EPOCH: Epoch = Epoch(9);
+
+fn node(seat: u32) -> NodeId {
+    NodeId::new(Seat(seat), Incarnation(0xa0 + u64::from(seat)))
+}
+
+fn column() -> Column {
+    Column(node(1))
+}
+
+fn vertex() -> Vertex {
+    Vertex { column: column(), slot: Slot(5) }
+}
+
+fn payload() -> Payload {
+    Payload::new(&b"payload"[..])
+}
+
+fn round() -> Round {
+    Round { number: 1, owner: node(2), step: 3 }
+}
+
+fn session() -> SessionId {
+    SessionId { node: node(3), life: 4 }
+}
+
+fn command() -> Command {
+    Command { session: session(), number: 6, acknowledged: 5, payload: payload() }
+}
+
+fn dependencies() -> VertexSet {
+    let mut set: VertexSet = [vertex()].into_iter().collect();
+    set.fill(column(), Slot(3));
+    set
+}
+
+fn generation() -> Generation {
+    Generation { epoch: EPOCH, members: [node(1), node(2)].into() }
+}
+
+fn successor() -> Successor {
+    let previous = [node(2), node(3)].into();
+    Successor { generation: generation(), previous, base: dependencies() }
+}
+
+fn in_column<T>(inner: T) -> InColumn<T> {
+    InColumn { column: column(), inner }
+}
+
+/// The values of one type whose bytes are golden.
+struct Golden<V> {
+    prefix: &'static str,
+    /// By the name of the variant.
+    values: Vec<(&'static str, V)>,
+}
+
+impl<V: Encode + Decode<Frame> + Debug + PartialEq> Golden<V> {
+    /// Compares all values with their golden bytes, in both directions, and tries bytes that are almost
+    /// theirs: truncated, with more behind, with large numbers, and altered.
+    fn check(&self) {
+        for (name, value) in &self.values {
+            let name = format!("{}::{name}", self.prefix);
+            let bytes = wire::encode(value);
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let line = format!("{name} {hex}");
+            assert!(GOLDEN.lines().any(|golden| golden == line), "not golden:\n{line}");
+            assert_eq!(wire::decode::<V>(&bytes).as_ref(), Ok(value), "{name}");
+            for len in 0..bytes.len() {
+                assert!(wire::decode::<V>(&bytes.slice(..len)).is_err(), "{name}: {len} bytes");
+            }
+            let longer = Bytes::from([&bytes[..], &[0]].concat());
+            assert!(wire::decode::<V>(&longer).is_err(), "{name} with another byte");
+            for start in 0..bytes.len() {
+                let mut altered = bytes.to_vec();
+                altered[start..].iter_mut().take(8).for_each(|byte| *byte = !*byte);
+                // Whatever comes of it, it is a value or an error, and no panic.
+                let _ = wire::decode::<V>(&altered.into());
+            }
+        }
+        let lines = GOLDEN.lines().filter(|line| line.starts_with(&format!("{}::", self.prefix)));
+        assert_eq!(lines.count(), self.values.len(), "{}", self.prefix);
+    }
+
+    /// The tag of an enum is the position of its variant: values are listed in that order, and all.
+    fn check_tags(&self) {
+        for (position, (name, value)) in (0u32..).zip(&self.values) {
+            let bytes = wire::encode(value);
+            assert_eq!(bytes[..4], position.to_le_bytes(), "{}::{name}", self.prefix);
+        }
+        let beyond = (self.values.len() as u32).to_le_bytes();
+        for len in 4..256 {
+            let bytes: Vec<u8> = beyond.into_iter().chain([0; 252]).take(len).collect();
+            let outcome = wire::decode::<V>(&bytes.into());
+            assert!(outcome.is_err(), "a variant of {} is missing", self.prefix);
+        }
+    }
+}
+
+fn to_dependency_node() -> Golden<ToDependencyNode> {
+    let footprint = Footprint::Keys { reads: [payload()].into(), writes: [].into() };
+    let m = DependencyA { epoch: EPOCH, vertex: vertex(), footprint };
+    let decree = ToAcceptor::Phase1A(Phase1A { round: round(), first: Slot::ZERO });
+    let values = vec![
+        ("DependencyA", ToDependencyNode::DependencyA(m)),
+        ("ReachA", ToDependencyNode::ReachA(ReachA { epoch: EPOCH })),
+        ("FreezeA", ToDependencyNode::FreezeA(FreezeA { epoch: EPOCH })),
+        ("DecreeA", ToDependencyNode::DecreeA(DecreeA { epoch: EPOCH, message: decree })),
+        ("BeginA", ToDependencyNode::BeginA(BeginA { successor: successor() })),
+    ];
+    Golden { prefix: "ToDependencyNode", values }
+}
+
+fn to_proposer() -> Golden<ToProposer> {
+    let m = DependencyB { epoch: EPOCH, vertex: vertex(), dependencies: dependencies() };
+    let values = vec![
+        ("Request", ToProposer::Request(Request { command: command() })),
+        ("DependencyB", ToProposer::DependencyB(m)),
+        ("Recover", ToProposer::Recover(Recover { vertex: vertex() })),
+        ("ServiceA", ToProposer::ServiceA(ServiceA { token: 7, members: generation().members })),
+        ("Service", ToProposer::Service(from_dependency_node().values.remove(0).1)),
+    ];
+    Golden { prefix: "ToProposer", values }
+}
+
+fn from_dependency_node() -> Golden<FromDependencyNode> {
+    let epoch = EPOCH;
+    let decree = FromAcceptor::Nack(Nack { round: round(), promised: round() });
+    let frozen = FreezeB { epoch, received: dependencies() };
+    let values = vec![
+        ("ReachB", FromDependencyNode::ReachB(ReachB { epoch })),
+        ("FreezeB", FromDependencyNode::FreezeB(frozen)),
+        ("DecreeB", FromDependencyNode::DecreeB(DecreeB { epoch, message: decree })),
+        ("BeginB", FromDependencyNode::BeginB(BeginB { epoch })),
+        ("Succeeded", FromDependencyNode::Succeeded(Succeeded { generation: generation() })),
+        ("Frozen", FromDependencyNode::Frozen(Frozen { epoch })),
+    ];
+    Golden { prefix: "FromDependencyNode", values }
+}
+
+fn to_session() -> Golden<ToSession> {
+    let invoke = Invoke { token: 7, operation: Operation::Read(payload()) };
+    let executed = Executed { session: session(), number: 6, reply: payload() };
+    let values =
+        vec![("Invoke", ToSession::Invoke(invoke)), ("Executed", ToSession::Executed(executed))];
+    Golden { prefix: "ToSession", values }
+}
+
+fn to_application() -> Golden<ToApplication> {
+    let m = Return { token: 7, outcome: Outcome::NeedsLog };
+    let service = ServiceB { token: 7, generation: generation() };
+    let values =
+        vec![("Return", ToApplication::Return(m)), ("ServiceB", ToApplication::ServiceB(service))];
+    Golden { prefix: "ToApplication", values }
+}
+
+fn message() -> Golden<Message> {
+    let phase2a = Phase2A { round: round(), slot: Slot(5), value: Value::Batch(payload()) };
+    let inner = matchmaker::message::Message::Acceptor(ToAcceptor::Phase2A(phase2a));
+    let values = vec![
+        ("Column", Message::Column(in_column(inner))),
+        ("DependencyNode", to_dependency_node().values.remove(0).1.into()),
+        ("Proposer", to_proposer().values.remove(0).1.into()),
+        ("Session", to_session().values.remove(0).1.into()),
+        ("Application", to_application().values.remove(0).1.into()),
+    ];
+    Golden { prefix: "Message", values }
+}
+
+fn footprint() -> Golden<Footprint> {
+    let keys = Footprint::Keys { reads: [].into(), writes: [payload()].into() };
+    let values = vec![("Keys", keys), ("Everything", Footprint::Everything)];
+    Golden { prefix: "Footprint", values }
+}
+
+fn proposal() -> Golden<Proposal> {
+    let proposal = Proposal { commands: vec![command()], dependencies: dependencies() };
+    Golden { prefix: "Proposal", values: vec![("Proposal", proposal)] }
+}
+
+fn proposer_record() -> Golden<ProposerRecord> {
+    let values = vec![
+        ("Reserved", ProposerRecord::Reserved(Slot(5))),
+        ("Leader", ProposerRecord::Leader(in_column(LeaderRecord::Used(round())))),
+        ("Decreed", ProposerRecord::Decreed(round())),
+        ("Service", ProposerRecord::Service(generation())),
+    ];
+    Golden { prefix: "ProposerRecord", values }
+}
+
+fn dependency_record() -> Golden<DependencyRecord> {
+    let decree = AcceptorRecord::Promised(round());
+    let values = vec![
+        ("Received", DependencyRecord::Received(column(), Slot(5))),
+        ("Frozen", DependencyRecord::Frozen(EPOCH)),
+        ("Decree", DependencyRecord::Decree(decree)),
+        ("Begun", DependencyRecord::Begun(successor())),
+    ];
+    Golden { prefix: "DependencyRecord", values }
+}
+
+fn node_record() -> Golden<NodeRecord> {
+    let reserved = DependencyRecord::Frozen(EPOCH);
+    let archived = ArchiveRecord::Value { slot: Slot(5), value: Value::Noop };
+    let values = vec![
+        ("Acceptor", NodeRecord::Acceptor(in_column(AcceptorRecord::Promised(round())))),
+        ("Matchmaker", NodeRecord::Matchmaker(in_column(MatchmakerRecord::Collected(round())))),
+        ("DependencyNode", NodeRecord::DependencyNode(reserved)),
+        ("Proposer", NodeRecord::Proposer(ProposerRecord::Reserved(Slot(5)))),
+        ("Archive", NodeRecord::Archive(in_column(archived))),
+        ("Session", NodeRecord::Session(SessionRecord { life: 4 })),
+    ];
+    Golden { prefix: "NodeRecord", values }
+}
+
+#[test]
+fn messages_have_their_golden_bytes() {
+    to_dependency_node().check();
+    to_proposer().check();
+    from_dependency_node().check();
+    to_session().check();
+    to_application().check();
+    message().check();
+    footprint().check();
+    proposal().check();
+}
+
+#[test]
+fn records_have_their_golden_bytes() {
+    proposer_record().check();
+    dependency_record().check();
+    node_record().check();
+}
+
+#[test]
+fn tags_are_the_positions_of_the_variants_and_all_variants_are_golden() {
+    to_dependency_node().check_tags();
+    to_proposer().check_tags();
+    from_dependency_node().check_tags();
+    to_session().check_tags();
+    to_application().check_tags();
+    message().check_tags();
+    footprint().check_tags();
+    proposer_record().check_tags();
+    dependency_record().check_tags();
+    node_record().check_tags();
+}
+
+#[test]
+fn the_bytes_of_a_command_are_not_copied_out_of_their_frame() {
+    let frame = wire::encode(&proposal().values[0].1);
+    let proposal = wire::decode::<Proposal>(&frame).expect("just encoded");
+    assert!(frame.as_ptr_range().contains(&proposal.commands[0].payload.0.as_ptr()));
+}
