@@ -17,7 +17,7 @@ pub(super) const ALL: &[Instance] = &[
         name: "handover",
         text: "one driver replaces a matchmaker, and a leader registers its round",
         bound: "1 acceptor, 2 rounds, 1 round of the decree",
-        states: 151118,
+        states: 167664,
         is_fixed: true,
         build: |mutant| world(mutant, false).with_bound(within),
     },
