@@ -39,8 +39,8 @@ pub(super) const ALL: &[Instance] = &[
         name: "single-3",
         text: "the same with three rounds",
         bound: "3 rounds",
-        states: 0,
-        is_fixed: false,
+        states: 1114137,
+        is_fixed: true,
         build: |mutant| world(mutant).without_messages(is_for_show_or_garbage).with_bound(rounds_3),
     },
     Instance {
