@@ -43,13 +43,13 @@ pub(super) fn run(args: &MutationsArgs, out: &mut impl Write) -> io::Result<Exit
         [] => models::all().filter(|instance| instance.is_fixed).collect(),
         models => models.to_vec(),
     };
-    let wanted = |mutant: &&Mutant| args.mutation.as_deref().is_none_or(|id| id == mutant.id());
+    let wanted = |mutant: &Mutant| args.mutation.as_deref().is_none_or(|id| id == mutant.id());
     let mut table =
         "| bug | model | property | states | steps |\n|---|---|---|---|---|\n".to_owned();
     let mut seen_count = 0;
-    for mutant in Mutant::ALL.iter().filter(wanted) {
+    for mutant in Mutant::all().filter(wanted) {
         let seen = models.iter().find_map(|model| {
-            let (states, broken) = hunt(model, Some(*mutant), args.threads, args.limit);
+            let (states, broken) = hunt(model, Some(mutant), args.threads, args.limit);
             broken.map(|(property, steps, trace)| (model.name, property, states, steps, trace))
         });
         let Some((model, property, states, steps, trace)) = seen else {
