@@ -32,7 +32,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::data_dir::{DataDir, Identity};
-use super::founding::{Ballot, Charter};
+use super::founding::{Ballot, Charter, Roster};
 use super::tcp::Listener;
 use super::tcp::hello::{self, Answer, Hello, Purpose};
 use crate::actor::Incarnation;
@@ -72,30 +72,10 @@ pub async fn join(
     listener: &Listener,
     addresses: impl Fn(&[u8]) -> Vec<String>,
 ) -> io::Result<Joined> {
-    let existing = DataDir::open_existing(&path, name)?;
-    let mut data_dir = match existing {
-        // One that crashed while it joined knows the roster too, and goes on to join.
-        Some(data_dir)
-            if data_dir.roster().is_some_and(|roster| roster.has(name, data_dir.incarnation())) =>
-        {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!(
-                    "{}: this node founded its cluster and needs not join it: start it with the \
-                     cluster file",
-                    path.display()
-                ),
-            ));
-        }
-        Some(data_dir) if data_dir.members().is_some() => {
-            return Ok(Joined { data_dir, was_member: true });
-        }
-        Some(data_dir) => data_dir,
-        None => {
-            let cluster = ask(seeds, name).await?;
-            DataDir::open(path, &cluster, name)?
-        }
-    };
+    let (mut data_dir, was_member) = directory(path, name, seeds).await?;
+    if was_member {
+        return Ok(Joined { data_dir, was_member });
+    }
     let own = Hello {
         identity: data_dir.identity().clone(),
         purpose: Purpose::Join(announcement),
@@ -140,6 +120,28 @@ pub async fn join(
             }
         }
     }
+}
+
+/// The directory of a process that wants to join, and whether it is a member already.
+async fn directory(path: PathBuf, name: &str, seeds: &[String]) -> io::Result<(DataDir, bool)> {
+    let Some(data_dir) = DataDir::open_existing(&path, name)? else {
+        let cluster = ask(seeds, name).await?;
+        return Ok((DataDir::open(path, &cluster, name)?, false));
+    };
+    // One that crashed while it joined knows the roster too, and goes on to join.
+    let is_founder = |roster: &Roster| roster.has(name, data_dir.incarnation());
+    if data_dir.roster().is_some_and(is_founder) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!(
+                "{}: this node founded its cluster and needs not join it: start it with the \
+                 cluster file",
+                path.display()
+            ),
+        ));
+    }
+    let was_member = data_dir.members().is_some();
+    Ok((data_dir, was_member))
 }
 
 /// The calls of a process that wants to join.
