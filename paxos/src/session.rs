@@ -15,9 +15,9 @@
 //! *Durable*: the count of lives, before the first command of a life leaves. The calls are not: they
 //! die with the process, like the connections that made them.
 
+mod options;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::Range;
-use std::time::Duration;
 
 use crate::actor::{Effects, NodeId};
 use crate::command::{SessionId, Submission};
@@ -28,6 +28,8 @@ use crate::message::{
 use crate::mutant::{self, Mutant};
 use crate::round::Round;
 use crate::wire::{Decode, Encode, Payload};
+
+pub use options::{SessionLoad, SessionOptions};
 
 /// A durable fact of a session: how often it was started.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
@@ -57,56 +59,6 @@ pub enum ToOthers {
     Query(Query),
     /// To the application.
     Return(Return),
-}
-
-/// The limits and periods of a session.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SessionOptions {
-    /// Commands handed to the leader and not answered, at most.
-    pub window_max: usize,
-    /// The same, in bytes.
-    pub window_bytes_max: usize,
-    /// Calls that wait for a place in the window or for an answer, at most; beyond that a call fails
-    /// at once as overloaded.
-    pub queue_max: usize,
-    /// The same, in bytes.
-    pub queue_bytes_max: usize,
-    /// One [`Request`] carries commands of this size at most, in bytes, unless a single one is larger.
-    pub request_bytes_max: usize,
-    /// Questions to the leader in flight, at most; further reads wait for the next one.
-    pub questions_max: usize,
-    /// A call fails when it is this old, or up to half of it earlier.
-    pub request_timeout: Duration,
-    /// Start over when nothing moved for this long.
-    pub retry: Range<Duration>,
-}
-
-impl Default for SessionOptions {
-    fn default() -> Self {
-        Self {
-            window_max: 16_384,
-            window_bytes_max: 16 << 20,
-            queue_max: 65_536,
-            queue_bytes_max: 64 << 20,
-            request_bytes_max: 256 << 10,
-            questions_max: 16,
-            request_timeout: Duration::from_secs(5),
-            retry: Duration::from_millis(250)..Duration::from_millis(350),
-        }
-    }
-}
-
-/// What a session holds, for whoever watches its limits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SessionLoad {
-    /// Commands handed to the leader and not answered. At most [`SessionOptions::window_max`].
-    pub window_count: usize,
-    /// The same, in bytes. At most [`SessionOptions::window_bytes_max`] and one command more.
-    pub window_bytes: usize,
-    /// Calls that wait. At most [`SessionOptions::queue_max`].
-    pub queue_count: usize,
-    /// The same, in bytes. At most [`SessionOptions::queue_bytes_max`].
-    pub queue_bytes: usize,
 }
 
 /// A command that has its number.
