@@ -97,12 +97,7 @@ impl<W: Workload> World<W> {
                 self.pause(index, until)
             }
             Fault::SlowDisk { target, sync_us, for_us } => {
-                let index = self.struck(target);
-                let until = self.now + for_us;
-                self.slow_disks[index] = SlowDisk { sync_us, until, is_felt: false };
-                if let Some(recorder) = &mut self.recorder {
-                    recorder.slow_disk(self.now, index, until);
-                }
+                self.slow_disk(target, sync_us, self.now + for_us);
                 false
             }
             Fault::FailSync { target, is_power_cut, down_us } => {
@@ -123,6 +118,15 @@ impl<W: Workload> World<W> {
             }
         };
         Ok(is_felt)
+    }
+
+    /// Syncs take up to `sync_us` until then. It is felt with the next one.
+    fn slow_disk(&mut self, target: Target, sync_us: u64, until: u64) {
+        let index = self.struck(target);
+        self.slow_disks[index] = SlowDisk { sync_us, until, is_felt: false };
+        if let Some(recorder) = &mut self.recorder {
+            recorder.slow_disk(self.now, index, until);
+        }
     }
 
     /// A fault that waited has its effect.
