@@ -1,4 +1,4 @@
-//! Model 4: the matchmakers are replaced by two drivers at once, while a leader registers a round.
+//! Model 4: the matchmakers are replaced, by one driver or by two at once, while a leader registers a round.
 
 use matchmaker::message::{Message, ToMatchmaker, ToProposer, ToReconfigurer};
 use paxos::mutant::Mutant;
@@ -74,7 +74,7 @@ fn world(mutant: Option<Mutant>, are_two: bool) -> World {
         .always("H4 unmixed answers", |_, state| state.ghost.holds("H4"))
         .always("H5 one value per decree round", |_, state| state.ghost.holds("H5"))
         .sometimes("a successor begins", |_, state| state.ghost.registry.generations.len() > 1)
-        .sometimes("a leader proposes after it", |_, state| {
+        .sometimes("a round is matched after it", |_, state| {
             state.ghost.registry.generations.len() > 1
                 && state
                     .ghost
