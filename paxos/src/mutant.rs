@@ -198,6 +198,8 @@ pub enum Mutant {
     SeenIgnored,
     /// R96: A proposer that is no member campaigns.
     RemovedCampaigns,
+    /// R32c: Phase 1 asks configurations that are older than that of the watermark.
+    AskVoidRounds,
     /// R97: Snapshots do not hold the digest of what was executed.
     HistoryOutsideSnapshot,
     /// R97b: What replicas have executed below different slots is compared.
@@ -337,6 +339,7 @@ impl Mutant {
         (Self::FetchFromNewOnly, "R94"),
         (Self::SeenIgnored, "R95"),
         (Self::RemovedCampaigns, "R96"),
+        (Self::AskVoidRounds, "R32c"),
         (Self::HistoryOutsideSnapshot, "R97"),
         (Self::CompareAnyMark, "R97b"),
         (Self::HealsWithSilentSpare, "R100"),

@@ -58,20 +58,26 @@ impl Matching {
         Self { round, configuration, answers: BTreeMap::new() }
     }
 
-    /// The union of the histories, from the highest of the watermarks on. The lowest would bring back
-    /// rounds that others have seen collected.
+    /// The union of the histories, from the highest of the watermarks on, without older configurations
+    /// than that one's. The lowest would bring back rounds that others have seen collected.
     fn matched(&self) -> Matched {
         let watermarks = self.answers.values().map(|m| m.watermark);
         let lowest = watermarks.clone().min().filter(|_| mutant::is_on(Mutant::LowestWatermark));
         let watermark = lowest.or(watermarks.max()).unwrap_or(Round::ZERO);
         let heard = if mutant::is_on(Mutant::HistoryOfOne) { 1 } else { self.answers.len() };
-        let history = self
+        let mut history: BTreeMap<Round, Configuration> = self
             .answers
             .values()
             .take(heard)
             .flat_map(|m| m.history.range(watermark..))
             .map(|(round, configuration)| (*round, configuration.clone()))
             .collect();
+        // A majority has registered the round of the watermark, and refuses older configurations since. One
+        // that others have registered above can never be matched, and its acceptors may be gone.
+        let floor = history.get(&watermark).map(Configuration::version);
+        if !mutant::is_on(Mutant::AskVoidRounds) {
+            history.retain(|_, configuration| Some(configuration.version()) >= floor);
+        }
         Matched { history, watermark }
     }
 

@@ -217,3 +217,37 @@ fn matchmakers_return_one_configuration_in_the_steady_state() {
     let watermarks: Vec<Round> = collected(&world).into_iter().map(|(round, _)| round).collect();
     assert_eq!(watermarks, [round(1), round(2), round(3), round(4)]);
 }
+
+/// Matchmaker Paxos, section 3.4, says that the machines of collected rounds may go. A round *above* them
+/// may have the same machines: a candidate that is slow registers what was the newest configuration when
+/// it asked, at the one matchmaker that has not heard of a newer one. It can never be registered by a
+/// majority, so nobody must wait for its acceptors.
+#[test]
+fn an_older_configuration_above_what_is_collected_is_not_asked() {
+    let mut world = World::led();
+    let late = MATCHMAKERS[2];
+    world.post(OPERATOR, ONE, reconfigure(7, B));
+    world.settle_but(|envelope| envelope.to == late);
+    world.lose(|envelope| envelope.to == late);
+    for _ in 0..3 {
+        world.fire(ONE, LeaderTimer::Garbage);
+        world.settle_but(|envelope| envelope.to == late);
+        world.lose(|envelope| envelope.to == late);
+    }
+    let slow = Round { number: 2, owner: TWO, step: 0 };
+    for matchmaker in MATCHMAKERS {
+        world.post(TWO, matchmaker, match_a(slow, majority(1, A)));
+    }
+    world.settle();
+    assert!(world.matchmaker(late).log().contains_key(&slow), "it had not heard of the other");
+    assert!(!world.matchmaker(MATCHMAKERS[1]).log().contains_key(&slow));
+
+    // The old acceptors are switched off on good evidence, and one matchmaker fails.
+    world.crash(&A);
+    world.crash(&[ONE, MATCHMAKERS[0]]);
+    for _ in 0..3 {
+        world.campaign(TWO);
+        world.settle();
+    }
+    assert!(world.leader(TWO).leads_in() > Some(slow));
+}

@@ -3,12 +3,12 @@
 `GarbageA(i)` in scenario 1 (a value was chosen in round i) and scenario 2 (Phase 1 of i met no vote). What
 scenario 3 adds needs slots, and is in model d.
 """
-from z3 import And
+from z3 import And, Not
 
 from checker.logic import Part, forall, implies
 
 from . import acceptors, collecting, decree, registry, rounds, stories
-from .registry import Majority, Matchmaker, each_of, of
+from .registry import Majority, Matchmaker, each_of, is_older, of
 from .rounds import Round, at_most, below
 
 part = Part("collection")
@@ -87,17 +87,23 @@ def later_floors_are_above(s, i: Round, w: Round, f: Round):
     return implies(And(s.begun_after(i, w), s.floor(i, f)), at_most(w, f))
 
 
-@part.conjunct()
-def histories_have_floors(s, i: Round, x: Round, f: Round):
-    """A history has no round below its floor, and a round has one floor, once it is matched."""
-    return And(implies(And(s.history(i, x), s.floor(i, f)), at_most(f, x)),
-               implies(s.history(i, x), s.matched(i)), implies(s.floor(i, f), s.matched(i)))
+@part.safety("A11", using=[
+    "later_floors_are_above", "floors_were_collected", "collecting_rounds_are_matched", "evidence_has_a_majority",
+    "watermarks_were_collected", "no_older_configuration_above",
+])
+def later_floors_are_not_older(s, i: Round, w: Round, f: Round):
+    """The configuration of the floor of a round that was begun after the evidence for w is not older than that of w."""
+    return Not(And(s.begun_after(i, w), s.floor(i, f), is_older(f, w)))
 
 
-@part.safety("A11", using=["later_floors_are_above", "histories_have_floors"])
+@part.safety("A11", using=[
+    "later_floors_are_above", "later_floors_are_not_older", "histories_have_floors", "histories_are_of_the_newest",
+])
 def retirement(s, i: Round, w: Round, x: Round, f: Round):
-    """Phase 1 of a round that was begun after the evidence for w asks no configuration of a round below w."""
-    return implies(And(s.begun_after(i, w), s.floor(i, f), s.history(i, x)), at_most(w, x))
+    """Phase 1 of a round that was begun after the evidence for w asks no configuration of a round below w, and none
+    that is older than that of w: machines that have no part in that one or a newer one may be switched off."""
+    asked = And(s.begun_after(i, w), s.floor(i, f), s.history(i, x))
+    return implies(asked, And(at_most(w, x), Not(is_older(x, w))))
 
 
 PARTS = [rounds.part, registry.part, acceptors.part, decree.part, collecting.part, part]

@@ -36,20 +36,22 @@ stopper = part.fixed_relation("stopper", Matchmaker, Epoch)
 for name, sorts in {
     "begun": [Round], "begun_after": [Round, Epoch, Round],
     "registered": [Matchmaker, Epoch, Round], "outdone": [Matchmaker, Epoch, Round],
+    "dated": [Matchmaker, Epoch, Round],
     "watermark": [Matchmaker, Epoch, Round], "showed_round": [Matchmaker, Epoch, Round, Round],
     "showed_watermark": [Matchmaker, Epoch, Round, Round], "cut": [Matchmaker, Epoch, Round, Round],
     "stopped": [Matchmaker, Epoch], "active": [Epoch], "current": [Epoch],
     "handed": [Epoch, Round], "handed_outdone": [Epoch, Round], "inherited": [Epoch, Round],
-    "handed_known": [Epoch, Round],
+    "handed_known": [Epoch, Round], "handed_dated": [Epoch, Round],
     "matched": [Round], "history": [Round, Round], "floor": [Round, Round], "barred": [Round],
     "garbage": [Round], "collected": [Epoch, Round],
 }.items():
     part.relation(name, *sorts)
-# registered, outdone, watermark, showed_*, cut: as in `registry.py`, of a member of a generation.
+# registered, outdone, dated, watermark, showed_*, cut: as in `registry.py`, of a member of a generation.
 # stopped: the member has told what it knows, and answers no proposer of the generation any more.
 # current: the newest active generation. handed, handed_outdone: a round that the generation began with,
 # one below the highest of those or below the watermark. inherited: the watermark that it began with.
-# handed_known: the generation began with knowledge of the configuration of that round.
+# handed_known: the generation began with knowledge of the configuration of that round; handed_dated: of one that
+# is newer than the configuration of that round.
 
 
 def earlier(e, d):
@@ -120,13 +122,6 @@ def is_watermark(s, m, e, w):
     return And(Or(s.inherited(e, w), s.watermark(m, e, w)), forall(highest))
 
 
-def no_newer_known(s, m, e, i):
-    """No configuration that m knows of is newer than that of round i."""
-    def older(x: Round):
-        return Not(And(Or(s.registered(m, e, x), s.handed_known(e, x)), is_older(i, x)))
-    return forall(older)
-
-
 part.mutant("R33", "a stopped matchmaker still answers proposers", "registries_are_handed_over")
 part.mutant("R13", "a matchmaker registers rounds below its highest", "barred_rounds_are_refused")
 part.mutant("R38", "a new matchmaker registers rounds below those that were handed over to it",
@@ -157,11 +152,13 @@ def on_match_a(step, m: Matchmaker, e: Epoch, i: Round, w: Round):
     step.require("no higher round was handed over", Not(outdone))
     step.require("no higher round is registered here, unless this one was handed over",
                  Or(handed, Not(s.outdone(m, e, i))), unless="R13")
-    step.require("no newer configuration is known", no_newer_known(s, m, e, i), unless="R32b")
+    step.require("no newer configuration is known", Not(Or(s.dated(m, e, i), s.handed_dated(e, i))),
+                 unless="R32b")
     step.require("its watermark", And(is_watermark(s, m, e, w), at_most(w, i)))
     keeps = BoolVal(not step.has_bug("R37b"))
     step.add("registered", m, e, i)
     step.add_where("outdone", lambda n, d, r: And(n == m, d == e, below(r, i)))
+    step.add_where("dated", lambda n, d, r: And(n == m, d == e, is_older(r, i)))
     step.add("showed_watermark", m, e, i, w)
     step.add_where("cut", lambda n, d, r, x: And(n == m, d == e, r == i, below(x, w)))
     step.add_where("showed_round", lambda n, d, r, x: And(
@@ -180,13 +177,15 @@ def on_match_a_again(step, m: Matchmaker, e: Epoch, i: Round, w: Round):
 
 part.mutant("R40", "answers of the old matchmakers count together with those of the new ones",
             "matched_rounds_are_registered")
+part.mutant("R32c", "Phase 1 asks configurations that are older than that of the watermark",
+            "histories_are_of_the_newest", at="finish_matching")
 
 
 @part.action("matchmaker::leader::Leader::on_match_b, finish_matching, follow_matchmakers")
 def finish_matching(step, i: Round, e: Epoch, majority: Majority, w: Round, b: Round, d: Epoch):
     """With the answers of a majority of one generation a leader knows the history of its round: the union of
-    what they showed, from the highest of their watermarks on. Lower rounds that are not in it are barred.
-    (b is the watermark that the generation began with; d matters to a bug only.)"""
+    what they showed, from the highest of their watermarks on, without what is void. Lower rounds that are not in it
+    are barred. (b is the watermark that the generation began with; d matters to a bug only.)"""
     s = step.before
     step.require("a round that is used", i != ZERO)
     step.require("matchmaking of the round is not complete yet", Not(s.matched(i)))
@@ -209,10 +208,12 @@ def finish_matching(step, i: Round, e: Epoch, majority: Majority, w: Round, b: R
 
     def heard(x):
         return one_of(majority, lambda m: showed(m, x))
+    void = (lambda x: BoolVal(False)) if step.has_bug("R32c") else (lambda x: registry.is_void(x, w))
     step.add("matched", i)
     step.add("floor", i, w)
-    step.add_where("history", lambda r, x: And(r == i, at_most(w, x), heard(x)))
-    step.add_where("barred", lambda x: And(below(x, i), at_most(w, x), x != ZERO, Not(heard(x))))
+    step.add_where("history", lambda r, x: And(r == i, at_most(w, x), heard(x), Not(void(x))))
+    step.add_where("barred", lambda x: And(
+        below(x, i), at_most(w, x), x != ZERO, Or(Not(heard(x)), void(x))))
 
 
 @part.action("matchmaker::matchmaker::Matchmaker::on_garbage_a")
@@ -291,6 +292,8 @@ def install(step, e: Epoch, f: Epoch, w: Round, b: Round, m: Matchmaker):
         d == f, Or(s.handed_outdone(e, r), told(lambda n: s.outdone(n, e, r)))))
     step.add_where("handed_known", lambda d, r: And(
         d == f, Or(s.handed_known(e, r), told(lambda n: s.registered(n, e, r)))))
+    step.add_where("handed_dated", lambda d, r: And(
+        d == f, Or(s.handed_dated(e, r), told(lambda n: s.dated(n, e, r)))))
 
 
 def stoppers(e, holds):

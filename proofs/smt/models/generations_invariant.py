@@ -26,6 +26,7 @@ def only_active_generations_serve(s, m: Matchmaker, e: Epoch, r: Round):
     return implies(Or(
         s.registered(m, e, r), s.outdone(m, e, r), s.watermark(m, e, r), s.stopped(m, e), s.handed(e, r),
         s.handed_outdone(e, r), s.handed_known(e, r), s.inherited(e, r), s.collected(e, r), s.current(e),
+        s.dated(m, e, r), s.handed_dated(e, r),
     ), s.active(e))
 
 
@@ -142,20 +143,44 @@ HANDED = [
 ]
 
 
-@part.conjunct("A8", using=[*HANDED, "barred_rounds_are_outdone_in_the_newest"])
+@part.conjunct("H6", using=["only_active_generations_serve"])
+def older_configurations_are_dated(s, m: Matchmaker, e: Epoch, r: Round, x: Round):
+    """A matchmaker that has registered a configuration, or began with one, refuses all older ones from then on."""
+    return And(implies(And(s.registered(m, e, r), is_older(x, r)), s.dated(m, e, x)),
+               implies(And(s.handed_known(e, r), is_older(x, r)), s.handed_dated(e, x)))
+
+
+@part.conjunct("H6", using=NEWEST)
+def dated_configurations_are_handed_on(s, d: Epoch, e: Epoch, m: Matchmaker, r: Round):
+    """What someone who stopped refused because it is older, or what a generation did, each later one does."""
+    dated = Or(And(stopper(m, d), s.dated(m, d, r)), s.handed_dated(d, r))
+    return implies(And(follows(s, d, e), dated), s.handed_dated(e, r))
+
+
+VOID = [
+    "older_configurations_are_dated", "dated_configurations_are_handed_on", "collecting_rounds_are_matched",
+    "matched_rounds_are_registered", "no_older_configuration_above_at_one", "knowledge_is_handed_over",
+    "shown_watermarks_were_collected", "watermarks_were_collected",
+]
+
+
+@part.conjunct("A8", using=[*HANDED, *VOID, "barred_rounds_are_outdone_in_the_newest"])
 def barred_rounds_are_refused(s, r: Round, e: Epoch):
     """For a barred round each generation has a majority that has not registered it and never will."""
     def refuses(m):
         here = And(s.outdone(m, e, r), Not(s.handed(e, r)))
-        return And(Not(s.registered(m, e, r)), Or(s.stopped(m, e), s.handed_outdone(e, r), here))
+        dated = Or(s.dated(m, e, r), s.handed_dated(e, r))
+        return And(Not(s.registered(m, e, r)), Or(s.stopped(m, e), s.handed_outdone(e, r), here, dated))
     return implies(And(s.barred(r), s.active(e)), some_majority(e, refuses))
 
 
-@part.conjunct("A8", using=[*HANDED, "barred_rounds_are_refused"])
+@part.conjunct("A8", using=[*HANDED, *VOID, "barred_rounds_are_refused"])
 def barred_rounds_are_outdone_in_the_newest(s, r: Round, e: Epoch):
-    """In the newest generation a majority has outdone each barred round, or it was so from the beginning."""
+    """In the newest generation a majority has outdone each barred round, or knows a newer configuration, or it was
+    so from the beginning."""
+    handed = Or(s.handed_outdone(e, r), s.handed_dated(e, r))
     return implies(And(s.barred(r), s.current(e)),
-                   some_majority(e, lambda m: Or(s.outdone(m, e, r), s.handed_outdone(e, r))))
+                   some_majority(e, lambda m: Or(s.outdone(m, e, r), s.dated(m, e, r), handed)))
 
 
 @part.conjunct("A8", using=[*HANDED, "barred_rounds_are_refused", "matched_rounds_are_registered"])
@@ -212,7 +237,10 @@ def knowledge_is_handed_over(s, d: Epoch, e: Epoch, m: Matchmaker, r: Round):
     return implies(And(follows(s, d, e), known), s.handed_known(e, r))
 
 
-@part.conjunct("H6", using=["only_active_generations_serve", "handed_rounds_are_known"])
+@part.conjunct("H6", using=[
+    "only_active_generations_serve", "handed_rounds_are_known", "older_configurations_are_dated",
+    "lower_rounds_are_outdone",
+])
 def no_older_configuration_above_at_one(s, m: Matchmaker, e: Epoch, r: Round, x: Round):
     """A matchmaker registers no configuration that is older than one it registered for a lower round, or that
     was handed over."""
@@ -227,16 +255,6 @@ def no_older_configuration_above_at_one(s, m: Matchmaker, e: Epoch, r: Round, x:
 def no_older_configuration_above(s, r: Round, x: Round):
     """No majority, of whichever generation, registers a configuration in a higher round than a newer one."""
     return Not(And(s.matched(r), s.matched(x), below(r, x), is_older(x, r)))
-
-
-@part.safety("A11", using=["floors_were_collected", "collecting_rounds_are_matched",
-                           "no_older_configuration_above_at_one", "matched_rounds_are_registered",
-                           "knowledge_is_handed_over", "lower_rounds_are_outdone", "outdone_is_handed_over",
-                           "outdone_rounds_are_not_registered"])
-def older_rounds_above_the_floor_are_void(s, r: Round, w: Round, x: Round):
-    """A round above the floor whose configuration is older than that of the floor is never matched: it was left
-    at a minority, and Phase 1 could do without it."""
-    return Not(And(s.floor(r, w), w != ZERO, below(w, x), is_older(x, w), s.matched(x)))
 
 
 @part.safety("A8", using=["history_is_complete", "barred_rounds_are_never_matched"])
@@ -318,8 +336,26 @@ def histories_have_floors(s, i: Round, x: Round, f: Round):
                implies(Or(s.history(i, x), s.floor(i, x)), s.matched(i)))
 
 
-@part.safety("A11", using=["later_floors_are_above", "histories_have_floors"])
+@part.conjunct("A11", using=["histories_have_floors"])
+def histories_are_of_the_newest(s, r: Round, w: Round, x: Round):
+    """No configuration in a history is older than that of its floor."""
+    return Not(And(s.floor(r, w), w != ZERO, s.history(r, x), is_older(x, w)))
+
+
+@part.safety("A11", using=[
+    "later_floors_are_above", "floors_were_collected", "collecting_rounds_are_matched", "evidence_has_a_majority",
+    "watermarks_were_collected", "no_older_configuration_above",
+])
+def later_floors_are_not_older(s, i: Round, e: Epoch, w: Round, f: Round):
+    """The configuration of the floor of a round that was begun after the evidence for w is not older than that of w."""
+    return Not(And(s.begun_after(i, e, w), s.floor(i, f), is_older(f, w)))
+
+
+@part.safety("A11", using=[
+    "later_floors_are_above", "later_floors_are_not_older", "histories_have_floors", "histories_are_of_the_newest",
+])
 def retirement(s, i: Round, e: Epoch, w: Round, x: Round, f: Round):
-    """Phase 1 of a round that was begun after the evidence for w asks no configuration of a round below w,
-    whichever generation answered."""
-    return implies(And(s.begun_after(i, e, w), s.floor(i, f), s.history(i, x)), at_most(w, x))
+    """Phase 1 of a round that was begun after the evidence for w asks no configuration of a round below w, and none
+    that is older than that of w, whichever generation answered."""
+    asked = And(s.begun_after(i, e, w), s.floor(i, f), s.history(i, x))
+    return implies(asked, And(at_most(w, x), Not(is_older(x, w))))

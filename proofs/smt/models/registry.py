@@ -9,10 +9,11 @@ To leaders it promises, for a round whose matchmaking is complete:
 
 `generations.py` promises the same of many generations, so leaders are proved safe with either.
 
-What is registered stays in the relation `registered`; a matchmaker deletes what is below its watermark,
+`outdone` and `dated` are rounds that a matchmaker refuses: because of a higher one, and because it knows a
+newer configuration. What is registered stays in the relation `registered`; a matchmaker deletes what is below its watermark,
 and shows only what is not below it. That is the same.
 """
-from z3 import And, DeclareSort, Not, Or
+from z3 import And, BoolVal, DeclareSort, Not, Or
 
 from checker.logic import Part, exists, forall, implies
 
@@ -30,6 +31,7 @@ part.relation("begun", Round)
 part.relation("begun_after", Round, Round)
 part.relation("registered", Matchmaker, Round)
 part.relation("outdone", Matchmaker, Round)
+part.relation("dated", Matchmaker, Round)
 part.relation("watermark", Matchmaker, Round)
 part.relation("showed_round", Matchmaker, Round, Round)
 part.relation("showed_watermark", Matchmaker, Round, Round)
@@ -106,25 +108,19 @@ def on_match_a(step, m: Matchmaker, i: Round, w: Round):
     step.require("the round was begun", s.begun(i))
     step.require("the round is not registered yet", Not(s.registered(m, i)))
     step.require("no higher round is registered or collected", Not(s.outdone(m, i)), unless="R13")
-    step.require("no newer configuration is known", no_newer_known(s, m, i), unless="R32b")
+    step.require("no newer configuration is known", Not(s.dated(m, i)), unless="R32b")
     forgets = step.has_bug("R15")
     step.require("its watermark", w == ZERO if forgets else is_watermark(s, m, w))
     step.require("not below its watermark", at_most(w, i), unless="R17")
     step.add("registered", m, i)
     step.add_where("outdone", lambda n, r: And(n == m, below(r, i)))
+    step.add_where("dated", lambda n, r: And(n == m, is_older(r, i)))
     step.add("showed_watermark", m, i, w)
     step.add_where("cut", lambda n, r, x: And(n == m, r == i, below(x, w)))
     if not step.has_bug("R12x"):
         step.add_where("showed_round", lambda n, r, x: And(
             n == m, r == i, below(x, i), at_most(w, x), s.registered(m, x),
             Not(deleted(s, m, x)) if forgets else True))
-
-
-def no_newer_known(s, m, i):
-    """No configuration that m has registered is newer than that of round i."""
-    def older(x: Round):
-        return Not(And(s.registered(m, x), is_older(i, x)))
-    return forall(older)
 
 
 def is_watermark(s, m, w):
@@ -151,12 +147,20 @@ def on_match_a_again(step, m: Matchmaker, i: Round, w: Round):
 
 
 part.mutant("R12", "the history is that of one matchmaker, not the union", "barred_rounds_are_refused")
+part.mutant("R32c", "Phase 1 asks configurations that are older than that of the watermark",
+            "histories_are_of_the_newest", at="finish_matching")
+
+
+def is_void(x, w):
+    """The configuration of x is older than that of w, below which all is collected: its machines may be gone."""
+    return And(w != ZERO, below(w, x), is_older(x, w))
 
 
 @part.action("matchmaker::leader::Leader::on_match_b, finish_matching")
 def finish_matching(step, i: Round, majority: Majority, w: Round, m: Matchmaker):
     """With the answers of a majority a leader knows the history of its round: the union of what they
-    showed, from the highest of their watermarks on. Lower rounds that are not in it are barred."""
+    showed, from the highest of their watermarks on, without what is void. Lower rounds that are not in it are
+    barred."""
     s = step.before
     step.require("a round that is used", i != ZERO)
     step.require("matchmaking of the round is not complete yet", Not(s.matched(i)))
@@ -167,10 +171,12 @@ def finish_matching(step, i: Round, majority: Majority, w: Round, m: Matchmaker)
     step.require("no watermark is higher", nothing_cut_above(s, i, majority, w), unless="R16")
     heard = (lambda x: s.showed_round(m, i, x)) if step.has_bug("R12") else (
         lambda x: one_of(majority, lambda n: s.showed_round(n, i, x)))
+    void = (lambda x: BoolVal(False)) if step.has_bug("R32c") else (lambda x: is_void(x, w))
     step.add("matched", i)
     step.add("floor", i, w)
-    step.add_where("history", lambda r, x: And(r == i, at_most(w, x), heard(x)))
-    step.add_where("barred", lambda x: And(below(x, i), at_most(w, x), x != ZERO, Not(heard(x))))
+    step.add_where("history", lambda r, x: And(r == i, at_most(w, x), heard(x), Not(void(x))))
+    step.add_where("barred", lambda x: And(
+        below(x, i), at_most(w, x), x != ZERO, Or(Not(heard(x)), void(x))))
 
 
 def nothing_cut_above(s, i, majority, w):
@@ -200,10 +206,21 @@ def matched_rounds_are_registered(s, r: Round):
     return implies(s.matched(r), some_majority(lambda m: s.registered(m, r)))
 
 
-@part.conjunct("A8")
+@part.conjunct("H6")
+def older_configurations_are_dated(s, m: Matchmaker, r: Round, x: Round):
+    """A matchmaker that has registered a configuration refuses all older ones from then on."""
+    return implies(And(s.registered(m, r), is_older(x, r)), s.dated(m, x))
+
+
+@part.conjunct("A8", using=[
+    "older_configurations_are_dated", "no_older_configuration_above_at_one", "matched_rounds_are_registered",
+    "collecting_rounds_are_matched", "shown_watermarks_were_collected",
+])
 def barred_rounds_are_refused(s, r: Round):
     """For a barred round there is a majority that has not registered it and never will."""
-    return implies(s.barred(r), some_majority(lambda m: And(s.outdone(m, r), Not(s.registered(m, r)))))
+    def refuses(m):
+        return And(Or(s.outdone(m, r), s.dated(m, r)), Not(s.registered(m, r)))
+    return implies(s.barred(r), some_majority(refuses))
 
 
 @part.conjunct("A8", using=["barred_rounds_are_refused", "matched_rounds_are_registered"])
@@ -243,7 +260,7 @@ def floors_were_collected(s, r: Round, w: Round):
     return implies(s.floor(r, w), And(below(w, r), Or(w == ZERO, s.garbage(w))))
 
 
-@part.conjunct("H6")
+@part.conjunct("H6", using=["older_configurations_are_dated", "lower_rounds_are_outdone"])
 def no_older_configuration_above_at_one(s, m: Matchmaker, r: Round, x: Round):
     """At one matchmaker no configuration is registered in a higher round than a newer one."""
     return Not(And(s.registered(m, r), s.registered(m, x), below(r, x), is_older(x, r)))
@@ -255,12 +272,17 @@ def no_older_configuration_above(s, r: Round, x: Round):
     return Not(And(s.matched(r), s.matched(x), below(r, x), is_older(x, r)))
 
 
-@part.safety("A11", using=["floors_were_collected", "collecting_rounds_are_matched",
-                           "no_older_configuration_above_at_one", "matched_rounds_are_registered"])
-def older_rounds_above_the_floor_are_void(s, r: Round, w: Round, x: Round):
-    """A round above the floor whose configuration is older than that of the floor is never matched: it was left
-    at a minority, and Phase 1 could do without it."""
-    return Not(And(s.floor(r, w), w != ZERO, below(w, x), is_older(x, w), s.matched(x)))
+@part.conjunct()
+def histories_have_floors(s, i: Round, x: Round, f: Round):
+    """A history has no round below its floor, and a round has one floor, once it is matched."""
+    return And(implies(And(s.history(i, x), s.floor(i, f)), at_most(f, x)),
+               implies(s.history(i, x), s.matched(i)), implies(s.floor(i, f), s.matched(i)))
+
+
+@part.conjunct("A11", using=["histories_have_floors"])
+def histories_are_of_the_newest(s, r: Round, w: Round, x: Round):
+    """No configuration in a history is older than that of its floor."""
+    return Not(And(s.floor(r, w), w != ZERO, s.history(r, x), is_older(x, w)))
 
 
 @part.safety("A8", using=["history_is_complete", "barred_rounds_are_never_matched"])

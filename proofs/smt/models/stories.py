@@ -105,17 +105,18 @@ STALE = (
 )
 
 
-def stale_round_is_asked(s):
-    """Phase 1 of a round that was begun after a collection asks an older configuration than the one collected
-    for: it was registered at a minority, by a proposer that had not heard of the newer one."""
-    def one(i: Round, w: Round, x: Round):
-        return And(s.begun_after(i, w), s.history(i, x), below(w, x), is_older(x, w), Not(s.matched(x)))
+def void_round_is_left_out(s):
+    """Phase 1 of a round that was begun after a collection does without an older configuration than the one
+    collected for: it was registered at a minority, by a proposer that had not heard of the newer one."""
+    def one(i: Round, w: Round, x: Round, m: Matchmaker):
+        shown = And(s.begun_after(i, w), s.showed_round(m, i, x), below(w, x), is_older(x, w))
+        return And(shown, s.matched(i), Not(s.history(i, x)))
     return exists(one)
 
 
 COLLECTION_RUNS = MATCHMAKING_RUNS | {
-    "after a collection an older configuration, left at a minority, is asked":
-        Run(STALE, (("Round", 5), *DECREE[1:]), goal=stale_round_is_asked),
+    "after a collection an older configuration, left at a minority, is not asked":
+        Run(STALE, (("Round", 5), *DECREE[1:]), goal=void_round_is_left_out),
     "a configuration is collected, and not asked any more":
         Run(COLLECTED + match(3) + phase1(3) + phase2(3), DECREE, goal=asked_after_collection),
 }
@@ -123,6 +124,7 @@ COLLECTION_HARM = MATCHMAKING_HARM | {
     name: Run(UNSAFE, DECREE, "agreement") for name in ("R18", "R19", "R20")
 } | {
     "R16": Run(COLLECTED + match(3), DECREE, "retirement"),
+    "R32c": Run(STALE, (("Round", 5), *DECREE[1:]), "retirement"),
     "R43x": Run(COLLECTED + match(3), DECREE, "retirement"),
 }
 

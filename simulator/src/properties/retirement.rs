@@ -36,11 +36,14 @@ impl Ghost {
     }
 
     /// Phase 1 asks only acceptors of rounds that were not collected when its own was registered:
-    /// others may be switched off.
+    /// others may be switched off. That holds for an older configuration above those rounds, too.
     pub(super) fn check_asked(&self, round: Round, node: NodeId) -> Verdict {
         let floor = self.floors.get(&round).copied().unwrap_or(Round::ZERO);
+        let oldest = self.rounds.get(&floor).map(Configuration::version);
         let mut rounds = self.rounds.range(floor.min(round)..round);
-        if rounds.any(|(_, configuration)| configuration.position(node).is_some()) {
+        if rounds.any(|(_, configuration)| {
+            configuration.position(node).is_some() && Some(configuration.version()) >= oldest
+        }) {
             return Ok(());
         }
         let name = self.name(node);

@@ -6,7 +6,7 @@ use super::inside;
 use crate::mutation::Description;
 
 /// All of them.
-pub(super) const ALL: [Description; 39] = [
+pub(super) const ALL: [Description; 40] = [
     inside(
         Mutant::PageSkipsVote,
         "R03c",
@@ -231,5 +231,11 @@ pub(super) const ALL: [Description; 39] = [
         "R32b",
         "a matchmaker registers a configuration that is older than the newest it knows",
         &["H6", "A11", "L1"],
+    ),
+    inside(
+        Mutant::AskVoidRounds,
+        "R32c",
+        "Phase 1 asks configurations that are older than that of the watermark",
+        &["A11"],
     ),
 ];
