@@ -76,6 +76,12 @@ fn restored(mut from: Matchmaker, matchmaker: &Matchmaker) -> Matchmaker {
     from
 }
 
+fn restored_from(records: &[MatchmakerRecord]) -> Matchmaker {
+    let mut matchmaker = Matchmaker::pending();
+    records.iter().cloned().for_each(|record| matchmaker.restore(record));
+    matchmaker
+}
+
 fn match_b(
     round: Round,
     watermark: Round,
@@ -202,6 +208,30 @@ fn a_checkpoint_restores_the_durable_state() {
     let mut restored = founded();
     matchmaker.checkpoint().into_iter().for_each(|record| restored.restore(record));
     assert_eq!(restored, matchmaker);
+}
+
+/// A log that is compacted holds the records, and behind them as much of the checkpoint as the power left.
+#[test]
+fn the_beginning_of_a_checkpoint_undoes_nothing() {
+    let mut records = vec![MatchmakerRecord::Activated(successor())];
+    let mut matchmaker = restored_from(&records);
+    let epoch = Epoch(1);
+    let promise = ToAcceptor::from(Phase1A { round: round(1, 0), first: Slot::ZERO });
+    let asked = [
+        MatchA { epoch, round: round(2, 0), configuration: configuration(8, 20) }.into(),
+        GarbageA { epoch, round: round(2, 0) }.into(),
+        MatchA { epoch, round: round(3, 0), configuration: configuration(9, 30) }.into(),
+        StopA { epoch }.into(),
+        ToMatchmaker::DecreeA(DecreeA { epoch, message: promise }),
+    ];
+    for message in asked {
+        records.extend(step(&mut matchmaker, message).records);
+        let checkpoint = matchmaker.checkpoint();
+        for kept in 0..=checkpoint.len() {
+            let log = [&records[..], &checkpoint[..kept]].concat();
+            assert_eq!(restored_from(&log), matchmaker, "{kept} of {checkpoint:?}");
+        }
+    }
 }
 
 #[test]
