@@ -1,4 +1,4 @@
-"""docs/proofs.md says what the models say."""
+"""docs/proofs.md and docs/invariants.md say what the models say."""
 import os
 import sys
 import unittest
@@ -6,15 +6,26 @@ import unittest
 SMT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 sys.path.insert(0, SMT)
 
-from checker.tables import written_into  # noqa: E402
+from checker import judges, tables  # noqa: E402
 
 
 class Docs(unittest.TestCase):
-    def test_tables_are_those_of_the_models(self):
-        with open(os.path.join(SMT, "..", "..", "docs", "proofs.md"), encoding="utf-8") as file:
+    def check_table(self, name, made):
+        with open(os.path.join(SMT, "..", "..", "docs", name), encoding="utf-8") as file:
             text = file.read()
-        self.assertTrue(text == written_into(text),
-                        "docs/proofs.md is stale: run proofs/smt/check --write docs/proofs.md")
+        self.assertTrue(text == made.written_into(text),
+                        f"docs/{name} is stale: run proofs/smt/check --write docs/{name}")
+
+    def test_tables_are_those_of_the_models(self):
+        self.check_table("proofs.md", tables)
+
+    def test_judges_are_those_of_the_sources(self):
+        self.check_table("invariants.md", judges)
+
+    def test_each_of_the_three_judges_has_its_properties(self):
+        self.assertGreaterEqual(len(judges.simulated()), 39)
+        self.assertEqual(judges.modelled()["A13"], ["log"])
+        self.assertIn("agreement", judges.proved()["A1"][0]["safety"])
 
 
 if __name__ == "__main__":
