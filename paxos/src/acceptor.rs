@@ -61,6 +61,10 @@ pub struct Acceptor {
     persisted_watermark: Slot,
     /// The last question of a leader that was answered. A sign of life for others, not durable.
     beat: Option<(Round, u64)>,
+    /// Where the next page of votes begins that a candidate was told of last. Not durable.
+    next_page: Option<(Round, Slot)>,
+    /// How many pages were asked for because of that. A sign of life of candidates, not durable.
+    page_count: u64,
     options: AcceptorOptions,
 }
 
@@ -159,6 +163,9 @@ impl Acceptor {
         if before < Some(m.round) {
             self.write(AcceptorRecord::Promised(m.round), fx);
         }
+        if self.next_page == Some((m.round, m.first)) {
+            self.page_count += 1;
+        }
         let mut votes = Vec::new();
         let mut next = None;
         let mut page_bytes = 0;
@@ -174,6 +181,7 @@ impl Acceptor {
             let round = before.filter(|_| mutant::is_on(Mutant::OneBallot)).unwrap_or(*round);
             votes.push(Vote { slot: *slot, round, value: value.clone() });
         }
+        self.next_page = next.map(|slot| (m.round, slot));
         let persisted_watermark = self.persisted_watermark;
         fx.send(from, Phase1B { round: m.round, first: m.first, persisted_watermark, votes, next });
     }
@@ -228,7 +236,8 @@ impl Acceptor {
 
     fn on_probe_a(&mut self, from: NodeId, m: ProbeA, fx: &mut Fx) {
         let promised = self.promised.unwrap_or(Round::ZERO);
-        fx.send(from, ProbeB { nonce: m.nonce, promised, beat: self.beat });
+        let (beat, page_count) = (self.beat, self.page_count);
+        fx.send(from, ProbeB { nonce: m.nonce, promised, beat, page_count });
     }
 
     fn write(&mut self, record: AcceptorRecord, fx: &mut Fx) {
@@ -352,7 +361,10 @@ mod tests {
         assert_eq!(fx, expected(vec![], ReadB { round: round(2), nonce: 7 }));
         let fx = step(&mut acceptor, ProbeA { nonce: 1 });
         let beat = Some((round(2), 7));
-        assert_eq!(fx, expected(vec![], ProbeB { nonce: 1, promised: round(2), beat }));
+        assert_eq!(
+            fx,
+            expected(vec![], ProbeB { nonce: 1, promised: round(2), beat, page_count: 0 })
+        );
         step(&mut acceptor, Phase1A { round: round(3), first: Slot(0) });
         let fx = step(&mut acceptor, ReadA { round: round(2), nonce: 8 });
         assert_eq!(fx, expected(vec![], Nack { round: round(2), promised: round(3) }));
@@ -375,6 +387,11 @@ mod tests {
             assert_eq!(page.next, (slot < 2).then_some(Slot(slot + 1)));
             first = page.next.unwrap_or(first);
         }
+        // A candidate got on twice; one that asks for the same again does not.
+        step(&mut acceptor, Phase1A { round: round(2), first: Slot(0) });
+        let fx = step(&mut acceptor, ProbeA { nonce: 1 });
+        let probe_b = ProbeB { nonce: 1, promised: round(2), beat: None, page_count: 2 };
+        assert_eq!(fx, expected(vec![], probe_b));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Safety never depends on it. A proposer that hears no leader for a while does not campaign yet: it
 //! asks the acceptors for signs of life of a leader, twice, and campaigns only if a Phase 1 quorum
-//! answered both times and no acceptor has heard a leader in between. Every leader at work is heard
+//! answered both times and no acceptor has heard a leader in between, nor shown a candidate another page
+//! of its votes: Phase 1 over a long log takes longer than patience lasts. Every leader at work is heard
 //! by a Phase 2 quorum, which meets that one; and a Phase 1 quorum is enough to take over where
 //! nothing can be written any more, and to move on to other acceptors. So a leader that reaches its
 //! acceptors is not deposed by a node that merely cannot hear it, nor by one that hears too few
@@ -49,8 +50,9 @@ impl Default for ElectionOptions {
     }
 }
 
-/// What acceptors say of a leader: the last question that each answered.
-type Beats = BTreeMap<NodeId, Option<(Round, u64)>>;
+/// What acceptors say of a leader: the last question that each answered; and of candidates: the pages of
+/// votes that each has shown.
+type Beats = BTreeMap<NodeId, (Option<(Round, u64)>, u64)>;
 
 /// What this proposer is doing about leadership.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -110,7 +112,8 @@ impl Election {
         if let Phase::Probing { beats, .. } = &mut self.phase
             && (m.nonce == self.nonce || mutant::is_on(Mutant::EarlierProbeCounts))
         {
-            beats.insert(from, m.beat);
+            let is_ignored = mutant::is_on(Mutant::CandidateOutdone);
+            beats.insert(from, (m.beat, if is_ignored { 0 } else { m.page_count }));
         }
     }
 
@@ -187,7 +190,12 @@ mod tests {
 
     fn answer(election: &mut Election, from: u32, beat: u64) {
         let round = Round { number: 1, owner: node(9), step: 0 };
-        let m = ProbeB { nonce: election.nonce, promised: round, beat: Some((round, beat)) };
+        let m = ProbeB {
+            nonce: election.nonce,
+            promised: round,
+            beat: Some((round, beat)),
+            page_count: 0,
+        };
         election.on_probe_b(node(from), &m);
     }
 
@@ -229,6 +237,22 @@ mod tests {
     }
 
     #[test]
+    fn a_candidate_that_reads_votes_is_left_alone() {
+        let page = |election: &mut Election, from: u32, page_count: u64| {
+            let (nonce, promised) = (election.nonce, Round::ZERO);
+            election.on_probe_b(node(from), &ProbeB { nonce, promised, beat: None, page_count });
+        };
+        let mut election = probing();
+        page(&mut election, 1, 3);
+        page(&mut election, 2, 0);
+        assert!(!fire(&mut election, ElectionTimer::Probe).0);
+        page(&mut election, 1, 4);
+        page(&mut election, 2, 0);
+        assert!(!fire(&mut election, ElectionTimer::Probe).0);
+        assert_eq!(election.phase, Phase::Following);
+    }
+
+    #[test]
     fn a_node_that_hears_too_few_acceptors_never_campaigns() {
         let mut election = probing();
         for _ in 0..5 {
@@ -251,7 +275,8 @@ mod tests {
     #[test]
     fn answers_to_earlier_questions_do_not_count() {
         let mut election = probing();
-        let late = ProbeB { nonce: election.nonce - 1, promised: Round::ZERO, beat: None };
+        let late =
+            ProbeB { nonce: election.nonce - 1, promised: Round::ZERO, beat: None, page_count: 0 };
         election.on_probe_b(node(1), &late);
         election.on_probe_b(node(2), &late);
         let (_, fx) = fire(&mut election, ElectionTimer::Probe);

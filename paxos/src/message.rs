@@ -176,6 +176,9 @@ pub struct ProbeB {
     /// The round and nonce of the last [`ReadA`] that was answered: it grows while a leader is at
     /// work with this acceptor.
     pub beat: Option<(Round, u64)>,
+    /// How many pages of votes were asked for in Phase 1, beyond the first of each round: it grows while
+    /// a candidate gets on, however long the log is.
+    pub page_count: u64,
 }
 
 /// All that an acceptor receives.

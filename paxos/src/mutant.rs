@@ -180,6 +180,8 @@ pub enum Mutant {
     CampaignWithoutQuorum,
     /// R78c: A proposer campaigns only if it hears a Phase 2 quorum.
     CampaignByPhase2Quorum,
+    /// R78d: A proposer campaigns while another one reads votes.
+    CandidateOutdone,
     /// R81: A driver waits until all new matchmakers have begun.
     ActivationWaitsForAll,
     /// R83: A collection waits for one more command than it needs.
@@ -330,6 +332,7 @@ impl Mutant {
         (Self::CampaignOnSilence, "R78a"),
         (Self::CampaignWithoutQuorum, "R78b"),
         (Self::CampaignByPhase2Quorum, "R78c"),
+        (Self::CandidateOutdone, "R78d"),
         (Self::ActivationWaitsForAll, "R81"),
         (Self::CollectBehindTraffic, "R83"),
         (Self::JoiningCounts, "R90"),

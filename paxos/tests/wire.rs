@@ -157,7 +157,7 @@ fn from_acceptor() -> Golden<FromAcceptor> {
         next: Some(Slot(9)),
     };
     let phase2b = Phase2B { round: round(), slot: Slot(6), persisted_watermark: Slot(5) };
-    let probe_b = ProbeB { nonce: 8, promised: round(), beat: Some((round(), 9)) };
+    let probe_b = ProbeB { nonce: 8, promised: round(), beat: Some((round(), 9)), page_count: 2 };
     Golden {
         prefix: "FromAcceptor",
         values: vec![

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use simulator::plan::{Plan, Reduction};
+use simulator::plan::{Fault, Plan, Reduction};
 use simulator::swarm::trace_seed;
-use simulator::trace::{Kind, Step, Trace};
+use simulator::trace::{Kind, Sent, Step, Trace};
 
 fn traces() -> impl Iterator<Item = (u64, Trace)> {
+    traces_of(0..24)
+}
+
+fn traces_of(seeds: impl Iterator<Item = u64>) -> impl Iterator<Item = (u64, Trace)> {
     let reduction = Reduction { clients: Some(2), ..Reduction::default() };
-    (0..24).filter_map(move |seed| Some((seed, trace_seed(seed, &reduction, None, false).1?)))
+    seeds.filter_map(move |seed| Some((seed, trace_seed(seed, &reduction, None, false).1?)))
 }
 
 #[test]
@@ -74,4 +78,35 @@ fn nothing_is_sent_across_a_cut() {
         }
     }
     assert!(lost_count > 100, "{lost_count} messages");
+}
+
+/// Its message is late, and another life of the process is there when it arrives.
+#[test]
+fn a_message_outlives_the_process_of_its_session() {
+    let mut outlived_count = 0;
+    let has_straggler = |seed: &u64| {
+        let mut faults = Plan::draw(*seed).faults.into_iter();
+        faults.any(|fault| matches!(fault.what, Fault::Straggler { .. }))
+    };
+    for (seed, trace) in traces_of((0..60).filter(has_straggler)) {
+        let notes = trace.steps.iter().filter_map(|(at, step)| match step {
+            Step::Note(Some(process), kind, text) => Some((*at, *process, kind, text)),
+            _ => None,
+        });
+        let notes: Vec<_> = notes.collect();
+        for (at, process, ..) in
+            notes.iter().filter(|(.., text)| text.contains("before its message"))
+        {
+            let died = notes.iter().any(|(other_at, other, kind, _)| {
+                (*at..at + 1000).contains(other_at) && other == process && **kind == Kind::Crash
+            });
+            assert!(died, "seed {seed}: p{process} lives on at {at}");
+            let is_late = |sent: &&Sent| {
+                let after_us = sent.arrives[0].map_or(0, |arrival| arrival - sent.at);
+                sent.at == *at && after_us >= 20 * 1000
+            };
+            outlived_count += usize::from(trace.messages.iter().any(|sent| is_late(&sent)));
+        }
+    }
+    assert!(outlived_count > 3, "{outlived_count} messages");
 }

@@ -8,11 +8,13 @@ use simulator::plan::Reduction;
 use simulator::swarm::run_seed;
 
 /// A bug that is put back in, a seed that shows it, and the property that it breaks.
-const FOUND: [(&str, u64, &str); 2] = [
+const FOUND: [(&str, u64, &str); 3] = [
     // The finished collection of the round before was reported at a switch.
     ("R43b", 0, "A11"),
     // What was read back from the page cache was taken for durable.
     ("R69", 29, "D2"),
+    // Candidates outdid each other while they read the votes of a long log.
+    ("R78d", 145, "L1"),
 ];
 
 const DOCUMENT: &str = include_str!("../../docs/invariants.md");

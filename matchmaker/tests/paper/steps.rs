@@ -31,7 +31,7 @@ pub(crate) fn probe_a(steps: u64) -> Message {
 
 /// The answer to it.
 pub(crate) fn probe_b(steps: u64) -> Message {
-    let m = ProbeB { nonce: 1 << 63 | steps, promised: Round::ZERO, beat: None };
+    let m = ProbeB { nonce: 1 << 63 | steps, promised: Round::ZERO, beat: None, page_count: 0 };
     Message::Proposer(ToProposer::Acceptor(FromAcceptor::ProbeB(m)))
 }
 

@@ -51,6 +51,8 @@ pub enum Situation {
     AllCrashed,
     MessageToDeadProcess,
     AmbushSprung,
+    MessageOutlives,
+    OperatorMeddles,
     NewAcceptorsSilent,
     HandoverActive,
     HandoverFinished,
@@ -95,7 +97,7 @@ pub enum Situation {
 
 impl Situation {
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 83] = [
+    pub const ALL: [(Self, &str); 85] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -145,6 +147,11 @@ impl Situation {
         (Self::AllCrashed, "all processes die at once"),
         (Self::MessageToDeadProcess, "a message finds its process dead"),
         (Self::AmbushSprung, "a process is cut off and dies in the middle of something"),
+        (
+            Self::MessageOutlives,
+            "a message is under way while the process of its session dies and returns",
+        ),
+        (Self::OperatorMeddles, "matchmakers are replaced just when a process does something"),
         (Self::NewAcceptorsSilent, "new acceptors do not answer, and are not used"),
         (Self::HandoverActive, "new matchmakers become active"),
         (Self::HandoverFinished, "a handover is finished"),

@@ -10,6 +10,7 @@ use paxos::quorum::QuorumSystem;
 use paxos::session::SessionOptions;
 use paxos::snapshot::SnapshotOptions;
 
+use super::hunt::{contest, hunt};
 use super::{
     Fault, Intent, Moment, Options, Place, Places, Plan, Planned, Role, Shape, Target, Weather,
     Wish,
@@ -18,13 +19,10 @@ use crate::MS;
 use crate::random::{Purpose, Random};
 
 /// Nothing breaks before this time, so that most runs get to work first.
-const CALM_US: u64 = 300 * MS;
+pub(super) const CALM_US: u64 = 300 * MS;
 
 /// So many of a thousand runs begin in a storm.
 const STORM_PERMILLE: u64 = 150;
-
-/// In so many of a thousand runs ambushes wait for one process after the other.
-const HUNT_PERMILLE: u64 = 250;
 
 /// In so many of a thousand runs leaders replace silent members by themselves.
 const HEALING_PERMILLE: u64 = 500;
@@ -91,6 +89,7 @@ impl Plan {
         self.faults = faults(&mut random, count, mortal, self.faulty_us);
         stall_and_kill(self.seed, count, &mut self.faults);
         self.faults.extend(hunt(self.seed, count, self.faulty_us));
+        self.faults.extend(contest(self.seed, &places, mortal.is_some(), self.faulty_us));
         self.faults.sort_by_key(|fault| fault.at_us);
         if places.has_spares() {
             lie_in_wait_for_switches(&mut random, &mut self.faults);
@@ -110,32 +109,6 @@ fn weather(random: &mut Random) -> Weather {
         repeats: random.within(100..500),
         late: random.within(50..400),
     }
-}
-
-/// Ambushes, one after the other: what a process does when it comes back is half done as well.
-fn hunt(seed: u64, processes: usize, until: u64) -> Vec<Planned<Fault>> {
-    let mut random = Random::stream(seed, (Purpose::Plan, 6));
-    let mut faults = Vec::new();
-    if !random.permille(HUNT_PERMILLE) {
-        return faults;
-    }
-    let pause = random.pick([150 * MS, 400 * MS, 1000 * MS]);
-    let mut at_us = CALM_US;
-    while at_us < until {
-        let moment = random.pick(Moment::ALL);
-        // What was lost must stay unknown until others have gone on.
-        let is_overtaking = moment == Moment::Overtaking;
-        let down_us = if is_overtaking { 1500 * MS..3000 * MS } else { MS..800 * MS };
-        let what = Fault::Ambush {
-            moment,
-            reaches: random.index(processes),
-            after_us: if is_overtaking { 8 * MS } else { random.pick([100, 2 * MS, 8 * MS]) },
-            down_us: random.within(down_us),
-        };
-        faults.push(Planned { at_us, what });
-        at_us += random.within(20 * MS..pause);
-    }
-    faults
 }
 
 /// Longer or shorter by the same factor, in hundredths.
@@ -210,7 +183,7 @@ fn faults(
     mortal: Option<usize>,
     until: u64,
 ) -> Vec<Planned<Fault>> {
-    let kinds = random.within(1..1 << Fault::KINDS.len());
+    let kinds = random.within(1..1 << Fault::DRAWN);
     let pause = random.pick([60 * MS, 250 * MS, 600 * MS]);
     let mut swarm = Swarm { random, kinds, processes, mortal };
     let mut faults = Vec::new();
@@ -230,7 +203,7 @@ fn faults(
 impl Swarm<'_> {
     /// A fault, unless this run has none of the kind that was drawn.
     fn draw(&mut self) -> Option<Fault> {
-        let kind = self.random.index(Fault::KINDS.len());
+        let kind = self.random.index(Fault::DRAWN);
         let is_wanted = self.kinds & (1 << kind) != 0;
         let process = self.random.index(self.processes);
         let is_leader = self.random.permille(500);

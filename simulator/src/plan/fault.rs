@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::Wish;
 use crate::MS;
 
 /// Which process a fault strikes.
@@ -93,11 +94,20 @@ pub enum Fault {
     Wipe { process: usize },
     /// A process dies, and a bit flips in a durable record: it must be refused when it starts.
     Corrupt { process: usize, at_permille: u64, bit: u32 },
+    /// The next message from a session to a leader, or from a leader to a session, is under way for so long. The
+    /// process of the session dies at once, and is back before it arrives. The same happens to the first one after
+    /// that: two lives that begin alike.
+    Straggler { is_answer: bool, for_us: u64, down_us: u64 },
+    /// An operator has a wish in the very moment in which a process does something.
+    Meddling { moment: Moment, wish: Wish },
 }
 
 impl Fault {
+    /// How many of the kinds are drawn one by one; the others come with hunts and contests.
+    pub(super) const DRAWN: usize = 16;
+
     /// Names of the kinds, for counts.
-    pub const KINDS: [&str; 16] = [
+    pub const KINDS: [&str; 18] = [
         "crash",
         "crash of all",
         "isolation",
@@ -114,6 +124,8 @@ impl Fault {
         "wiped directory",
         "flipped bit",
         "ambush",
+        "straggler",
+        "meddling",
     ];
 
     /// Whom it strikes, if that is known only when it does.
@@ -134,7 +146,9 @@ impl Fault {
             | Self::Weather { .. }
             | Self::Ambush { .. }
             | Self::Wipe { .. }
-            | Self::Corrupt { .. } => None,
+            | Self::Corrupt { .. }
+            | Self::Straggler { .. }
+            | Self::Meddling { .. } => None,
         }
     }
 
@@ -157,6 +171,8 @@ impl Fault {
             Self::Wipe { .. } => 13,
             Self::Corrupt { .. } => 14,
             Self::Ambush { .. } => 15,
+            Self::Straggler { .. } => 16,
+            Self::Meddling { .. } => 17,
         }
     }
 }
@@ -234,6 +250,15 @@ impl fmt::Display for Fault {
             Self::Corrupt { process, .. } => {
                 write!(f, "p{process} dies, and a bit of its log flips")
             }
+            Self::Straggler { is_answer, for_us, down_us } => {
+                let what = if *is_answer { "answer of a leader" } else { "request of a session" };
+                let (time, down) = (Ms(*for_us), Ms(*down_us));
+                write!(
+                    f,
+                    "the next {what} takes {time}, the process of the session is down for {down}"
+                )
+            }
+            Self::Meddling { moment, .. } => write!(f, "an operator waits for {moment:?}"),
         }
     }
 }

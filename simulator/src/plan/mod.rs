@@ -7,6 +7,7 @@
 
 mod draw;
 mod fault;
+mod hunt;
 mod reduction;
 mod shape;
 

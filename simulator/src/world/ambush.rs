@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use matchmaker::message::{Message, ToApplication, ToMatchmaker};
+use matchmaker::message::{Message, ToApplication, ToMatchmaker, ToProposer};
 use paxos::membership::Membership;
-use paxos::message::ToAcceptor;
+use paxos::message::{FromSession, ToAcceptor, ToSession};
 use paxos::round::Round;
 use paxos::slot::Slot;
 
-use super::{Event, Workload, World};
+use super::process::Envelope;
+use super::{Event, Verdict, Workload, World};
 use crate::coverage::Situation;
-use crate::plan::Moment;
+use crate::plan::{Moment, Wish};
 use crate::trace::Kind;
 
 /// One that waits.
@@ -26,10 +27,26 @@ pub(super) struct Ambush {
     pub(super) down_us: u64,
 }
 
+/// A message that is to outlive the process of its session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Straggler {
+    pub(super) is_answer: bool,
+    /// It is under way for so long.
+    pub(super) for_us: u64,
+    /// The process dies at once, for so long.
+    pub(super) down_us: u64,
+    /// The process, if it was struck before.
+    pub(super) process: Option<usize>,
+}
+
 /// All that wait.
 #[derive(Debug, Default)]
 pub(super) struct Ambushes {
     waiting: Vec<Ambush>,
+    stragglers: Vec<Straggler>,
+    /// An answer to a life of a process that ends.
+    late: Option<(usize, u64, Envelope)>,
+    meddlers: Vec<(Moment, Wish)>,
     /// Rounds in which something was proposed, and the slot of the last proposal.
     proposed: BTreeMap<Round, Slot>,
     /// The slot of each process that its proposals do not reach anyone in.
@@ -43,8 +60,19 @@ impl Ambushes {
         self.waiting.push(ambush);
     }
 
+    pub(super) fn delay(&mut self, straggler: Straggler) {
+        self.stragglers.push(straggler);
+    }
+
+    pub(super) fn meddle(&mut self, moment: Moment, wish: Wish) {
+        self.meddlers.push((moment, wish));
+    }
+
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
+        self.stragglers.clear();
+        self.late = None;
+        self.meddlers.clear();
         self.overtaken.clear();
     }
 
@@ -88,18 +116,53 @@ impl Ambushes {
         }
     }
 
-    /// The ambush that a message springs.
-    fn sprung(&mut self, message: &Message) -> Option<Ambush> {
-        let moment = self.moment(message)?;
+    /// Who has waited for a moment.
+    fn sprung(&mut self, moment: Moment) -> Option<Ambush> {
         let index = self.waiting.iter().position(|ambush| ambush.moment == moment)?;
         Some(self.waiting.remove(index))
+    }
+
+    /// The wish of an operator that has waited for a moment.
+    fn meddled(&mut self, moment: Moment) -> Option<Wish> {
+        let index = self.meddlers.iter().position(|(other, _)| *other == moment)?;
+        Some(self.meddlers.remove(index).1)
+    }
+
+    /// What a message between two processes is to outlive, if that, and whose life it is.
+    fn strays(
+        &mut self,
+        (from, to): (usize, usize),
+        message: &Message,
+    ) -> Option<(usize, Straggler)> {
+        let (is_answer, process) = match message {
+            Message::Proposer(ToProposer::Session(
+                FromSession::Request(_) | FromSession::ReadIndexA(_),
+            )) => (false, from),
+            Message::Session(ToSession::ReadIndexB(_)) => (true, to),
+            _ => return None,
+        };
+        let is_meant = |other: &Straggler| {
+            other.is_answer == is_answer && other.process.is_none_or(|other| other == process)
+        };
+        let index = self.stragglers.iter().position(is_meant)?;
+        let straggler = self.stragglers.remove(index);
+        if straggler.process.is_none() {
+            self.stragglers.insert(0, Straggler { process: Some(process), ..straggler });
+        }
+        Some((process, straggler))
     }
 }
 
 impl<W: Workload> World<W> {
     /// A message is about to leave a process: it may spring an ambush.
     pub(super) fn spring(&mut self, process: usize, message: &Message) {
-        let Some(ambush) = self.ambushes.sprung(message) else { return };
+        let Some(moment) = self.ambushes.moment(message) else { return };
+        if let Some(wish) = self.ambushes.meddled(moment) {
+            self.summary.coverage.meet(Situation::OperatorMeddles);
+            self.feel("meddling");
+            self.wish(wish);
+        }
+        let Some(ambush) = self.ambushes.sprung(moment) else { return };
         let Ambush { moment, reaches, after_us, down_us } = ambush;
         self.summary.coverage.meet(Situation::AmbushSprung);
         self.feel("ambush");
@@ -116,5 +179,39 @@ impl<W: Workload> World<W> {
         }
         let life = self.processes[process].life;
         self.push(after_us, Event::Kill { process, life, down_us });
+    }
+
+    /// When a message arrives if it is to outlive a process. The process dies. If it has died before, an answer
+    /// waits for its next question.
+    pub(super) fn hold_back(
+        &mut self,
+        (from, to): (usize, usize),
+        envelope: &Envelope,
+    ) -> Option<[Option<u64>; 2]> {
+        let (process, straggler) = self.ambushes.strays((from, to), &envelope.message)?;
+        self.summary.coverage.meet(Situation::MessageOutlives);
+        self.feel("straggler");
+        self.note(Some(process), Kind::Fault, "dies before its message arrives".to_owned());
+        let life = self.processes[process].life;
+        self.push(100, Event::Kill { process, life, down_us: straggler.down_us });
+        if straggler.is_answer && straggler.process.is_some() {
+            self.ambushes.late = Some((process, life, envelope.clone()));
+            return Some([None, None]);
+        }
+        Some([Some(straggler.for_us), None])
+    }
+
+    /// A process asks: what an earlier life of it was answered arrives first.
+    pub(super) fn release_late(&mut self, from: usize, message: &Message) -> Verdict {
+        let Message::Proposer(ToProposer::Session(FromSession::ReadIndexA(_))) = message else {
+            return Ok(());
+        };
+        let life = self.processes[from].life;
+        let is_due =
+            |(process, past, _): &mut (usize, u64, Envelope)| *process == from && *past < life;
+        match self.ambushes.late.take_if(is_due) {
+            Some((.., envelope)) => self.travel(envelope, [Some(10), None]),
+            None => Ok(()),
+        }
     }
 }

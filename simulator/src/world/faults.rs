@@ -1,6 +1,6 @@
 //! What strikes.
 
-use super::ambush::Ambush;
+use super::ambush::{Ambush, Straggler};
 use super::disk::Disk;
 use super::process::{Process, Status};
 use super::{Event, Verdict, Workload, World};
@@ -107,6 +107,14 @@ impl<W: Workload> World<W> {
             }
             Fault::Ambush { moment, reaches, after_us, down_us } => {
                 self.ambushes.lay(Ambush { moment, reaches, after_us, down_us });
+                false
+            }
+            Fault::Straggler { is_answer, for_us, down_us } => {
+                self.ambushes.delay(Straggler { is_answer, for_us, down_us, process: None });
+                false
+            }
+            Fault::Meddling { moment, wish } => {
+                self.ambushes.meddle(moment, wish);
                 false
             }
             Fault::Wipe { process } => {

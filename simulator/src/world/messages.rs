@@ -96,10 +96,15 @@ impl<W: Workload> World<W> {
             }
             return Ok(());
         }
-        let delays = match self.ambushes.swallows(from, &envelope.message) {
+        let mut delays = match self.ambushes.swallows(from, &envelope.message) {
             true => [None, None],
             false => self.network.delays(from, to.process, self.now),
         };
+        // What is lost is not late.
+        if delays[0].is_some() {
+            self.release_late(from, &envelope.message)?;
+            delays = self.hold_back((from, to.process), &envelope).unwrap_or(delays);
+        }
         self.travel(envelope, delays)
     }
 

@@ -93,7 +93,7 @@ fn answer(leader: &mut Leader, fx: &Fx, answering: &[u64]) {
         }
         match message {
             Message::Acceptor(ToAcceptor::ProbeA(ProbeA { nonce })) => {
-                let m = ProbeB { nonce: *nonce, promised: round(0), beat: None };
+                let m = ProbeB { nonce: *nonce, promised: round(0), beat: None, page_count: 0 };
                 hear(leader, *to, ToProposer::Acceptor(m.into()));
             }
             Message::Matchmaker(ToMatchmaker::ReachA(m)) => {
@@ -151,7 +151,7 @@ fn a_silent_acceptor_and_then_its_matchmaker_are_replaced_by_spares() {
     let next = next.expect("three").with_membership(leader.membership().clone());
     assert_eq!(registered.collect::<Vec<_>>(), [next.clone(), next.clone(), next]);
     for process in [1, 2, 4] {
-        let m = ProbeB { nonce: 1 << 63 | 1, promised: round(0), beat: None };
+        let m = ProbeB { nonce: 1 << 63 | 1, promised: round(0), beat: None, page_count: 0 };
         hear(&mut leader, node(process, ACCEPTOR), ToProposer::Acceptor(m.into()));
     }
     register(&mut leader, 1);

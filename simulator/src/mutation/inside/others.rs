@@ -6,7 +6,7 @@ use super::inside;
 use crate::mutation::Description;
 
 /// All of them.
-pub(super) const ALL: [Description; 53] = [
+pub(super) const ALL: [Description; 54] = [
     inside(
         Mutant::StoppedStillAnswers,
         "R33",
@@ -193,6 +193,12 @@ pub(super) const ALL: [Description; 53] = [
         Mutant::CampaignAtOnce,
         "R76",
         "a proposer that is overtaken campaigns again at once",
+        &["L1"],
+    ),
+    inside(
+        Mutant::CandidateOutdone,
+        "R78d",
+        "a proposer campaigns while another one reads votes",
         &["L1"],
     ),
     inside(
