@@ -1,0 +1,195 @@
+//! One client of a server that speaks the Redis protocol: a connection and what is under way on it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use super::flow::Flow;
+use super::run::Run;
+use crate::error::{BenchError, Outcome};
+use crate::resp::{Answer, put_command, scan};
+use crate::workload::{Operation, Operations};
+
+/// Pause before a connection that was lost is opened again: as in the paper's leader-failure run.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(10);
+
+/// Room for one read.
+const READ_BYTES: usize = 16 * 1024;
+
+/// A client with its connection.
+pub(super) struct Connection {
+    client: usize,
+    run: Arc<Run>,
+    flow: Flow,
+    operations: Operations,
+    /// Servers that would do, the preferred one first.
+    servers: Vec<SocketAddr>,
+    stream: TcpStream,
+    /// Bytes to send, and how many of them were sent.
+    output: Vec<u8>,
+    written: usize,
+    input: BytesMut,
+    /// Told when a command is due.
+    due: Arc<Notify>,
+}
+
+/// Opens the connection of one client.
+///
+/// *Errors*: nobody listens there, or too many files are open; the text says what to do.
+pub(super) async fn connect(address: SocketAddr) -> Outcome<TcpStream> {
+    const TOO_MANY_FILES: i32 = 24;
+    let stream = TcpStream::connect(address).await.map_err(|error| {
+        let cure = match error.raw_os_error() {
+            Some(TOO_MANY_FILES) => {
+                "allow more open files with `ulimit -n 16384`, or use fewer clients"
+            }
+            _ => "is the server running, and is the address right?",
+        };
+        BenchError::new(format_args!("cannot connect to {address}: {error}; {cure}"))
+    })?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+impl Connection {
+    pub(super) fn new(
+        (client, run): (usize, Arc<Run>),
+        flow: Flow,
+        operations: Operations,
+        (servers, stream): (Vec<SocketAddr>, TcpStream),
+        due: Arc<Notify>,
+    ) -> Self {
+        let (output, written, input) = (Vec::new(), 0, BytesMut::new());
+        Self { client, run, flow, operations, servers, stream, output, written, input, due }
+    }
+
+    /// Sends and receives until the run is over.
+    pub(super) async fn serve(mut self) {
+        while !self.is_done() {
+            self.fill();
+            if self.exchange().await.is_err() {
+                self.reconnect().await;
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.flow.is_idle() && (self.flow.is_over(self.run.now()) || self.run.is_spent())
+    }
+
+    /// Writes down the commands that are due.
+    fn fill(&mut self) {
+        let now = self.run.now();
+        let before = self.output.len();
+        while self.flow.is_due(now) && self.run.permit() {
+            let operation = self.operations.draw();
+            let key = operation.key();
+            match operation {
+                Operation::Get(_) => put_command(&[b"GET", key.as_bytes()], &mut self.output),
+                Operation::Set(_) => {
+                    let value = self.operations.value();
+                    put_command(&[b"SET", key.as_bytes(), value], &mut self.output);
+                }
+            }
+            self.flow.send(now);
+        }
+        let count = self.output.len() - before;
+        if count > 0 {
+            self.run.recorder(self.client).bytes[0] += count as u64;
+        }
+    }
+
+    /// Sends what can be sent and takes the replies that are there, after waiting for either.
+    async fn exchange(&mut self) -> io::Result<()> {
+        self.write()?;
+        let interest = match self.written < self.output.len() {
+            true => Interest::READABLE | Interest::WRITABLE,
+            false => Interest::READABLE,
+        };
+        let ready = tokio::select! {
+            ready = self.stream.ready(interest) => ready?,
+            () = self.due.notified(), if self.flow.waits_for_time() => return Ok(()),
+        };
+        if ready.is_readable() { self.read() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        while self.written < self.output.len() {
+            match self.stream.try_write(&self.output[self.written..]) {
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        self.output.clear();
+        self.written = 0;
+        Ok(())
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        self.input.reserve(READ_BYTES);
+        match self.stream.try_read_buf(&mut self.input) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => self.take_replies(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn take_replies(&mut self, received: usize) -> io::Result<()> {
+        let (run, now) = (Arc::clone(&self.run), self.run.now());
+        let mut recorder = run.recorder(self.client);
+        recorder.bytes[1] += received as u64;
+        let mut count = 0;
+        while let Some((taken, answer)) = scan(&self.input).map_err(io::Error::other)? {
+            let Some(pending) = self.flow.answered() else {
+                return Err(io::Error::other("a reply to nothing"));
+            };
+            match answer {
+                Answer::Error(text) => recorder.fail(text),
+                _ => recorder.complete(pending, now),
+            }
+            self.input.advance(taken);
+            count += 1;
+        }
+        run.add_completed(count);
+        Ok(())
+    }
+
+    /// Opens a connection to the next server that takes one.
+    async fn reconnect(&mut self) {
+        let lost = self.flow.lose();
+        self.run.recorder(self.client).lost += lost;
+        self.output.clear();
+        self.written = 0;
+        self.input.clear();
+        while !self.flow.is_over(self.run.now()) && !self.run.is_spent() {
+            self.servers.rotate_left(1);
+            if let Ok(stream) = connect(self.servers[0]).await {
+                self.stream = stream;
+                return;
+            }
+            tokio::time::sleep(RECONNECT_PAUSE).await;
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let now = self.run.now();
+        let mut recorder = self.run.recorder(self.client);
+        self.flow.under_way().for_each(|intended| recorder.give_up(intended, now));
+        // When the budget is used up, the rest is not meant to be sent.
+        if !self.run.is_spent() {
+            self.flow.unsent().for_each(|intended| recorder.give_up(intended, now));
+        }
+        drop(recorder);
+        self.run.leave();
+    }
+}

@@ -1,0 +1,209 @@
+//! Puts a load on a system and counts what happens.
+//!
+//! The clients are tasks of a tokio runtime with as many threads as the plan says; the thread that calls
+//! [`drive`] watches them. In an open loop a thread of its own wakes each client when its command is due: the
+//! timers of tokio are a millisecond coarse, and those of the system are not.
+
+mod connection;
+mod embedded;
+mod flow;
+mod prefill;
+mod recorder;
+mod run;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kvs::local::LocalCluster;
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use self::connection::{Connection, connect};
+use self::embedded::Caller;
+use self::flow::Flow;
+use crate::error::{BenchError, Outcome};
+use crate::interrupt::Interrupt;
+use crate::workload::{Schedule, Values};
+
+#[cfg(test)]
+pub(crate) use flow::Pending;
+pub(crate) use prefill::prefill;
+pub(crate) use recorder::{BUCKET, Recorder};
+pub(crate) use run::{Plan, Run};
+
+/// How long commands may stay without an answer after the load has ended.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// How often the watching thread looks.
+const WATCH_PERIOD: Duration = Duration::from_millis(20);
+
+/// A system that a load is put on.
+#[derive(Clone, Copy)]
+pub(crate) enum Subject<'a> {
+    /// Servers that speak the Redis protocol; clients are spread over them.
+    Servers(&'a [SocketAddr]),
+    /// A cluster in this process.
+    Embedded(&'a LocalCluster),
+}
+
+/// What the watching thread sees of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// The measured part begins.
+    Begin,
+    /// The run goes on.
+    During,
+    /// The measured part is over.
+    End,
+}
+
+/// The runtime that clients, and a cluster in this process, run on.
+///
+/// *Errors*: the system gives no threads.
+pub(crate) fn runtime(threads: usize) -> Outcome<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    Ok(builder.worker_threads(threads.max(1)).enable_all().build()?)
+}
+
+/// Puts the load of `plan` on `subject`. `watch` is told of the beginning and the end of the measured
+/// part, and now and then in between.
+///
+/// *Errors*: a client cannot connect; the program was interrupted.
+pub(crate) fn drive(
+    runtime: &Runtime,
+    subject: Subject<'_>,
+    plan: &Plan,
+    interrupt: &Interrupt,
+    mut watch: impl FnMut(Moment, &Run) -> Outcome<()>,
+) -> Outcome<Recorder> {
+    let mut clients = JoinSet::new();
+    let run = start(runtime, subject, plan, &mut clients)?;
+    let watched = watch_until_end(&run, interrupt, &mut watch);
+    runtime.block_on(async {
+        let drain = async { while clients.join_next().await.is_some() {} };
+        // Those that hang are given up, and count their commands then.
+        let _ = tokio::time::timeout(DRAIN, drain).await;
+        clients.shutdown().await;
+    });
+    watched?;
+    Ok(run.merged())
+}
+
+fn watch_until_end(
+    run: &Run,
+    interrupt: &Interrupt,
+    watch: &mut impl FnMut(Moment, &Run) -> Outcome<()>,
+) -> Outcome<()> {
+    let mut has_begun = false;
+    while !run.is_over() && run.now() < run.measured().end {
+        interrupt.check()?;
+        if !has_begun && run.now() >= run.measured().start {
+            has_begun = true;
+            watch(Moment::Begin, run)?;
+        }
+        watch(Moment::During, run)?;
+        let end = match has_begun {
+            true => run.measured().end,
+            false => run.measured().start,
+        };
+        std::thread::sleep(WATCH_PERIOD.min(end.saturating_sub(run.now())));
+    }
+    if !has_begun {
+        watch(Moment::Begin, run)?;
+    }
+    watch(Moment::End, run)
+}
+
+/// Connects all clients, and starts them at once.
+fn start(
+    runtime: &Runtime,
+    subject: Subject<'_>,
+    plan: &Plan,
+    clients: &mut JoinSet<()>,
+) -> Outcome<Arc<Run>> {
+    let workload = &plan.workload;
+    let values = Values::new(workload);
+    let end = plan.measured().end;
+    // A caller in this process has one command under way, so several of them make a pipeline.
+    let (count, pipeline) = match subject {
+        Subject::Servers(_) => (workload.clients, workload.pipeline),
+        Subject::Embedded(_) => (workload.clients * workload.pipeline, 1),
+    };
+    let schedule = workload.rate.map(|rate| Schedule::new(rate, count));
+    let due: Vec<Arc<Notify>> = (0..count).map(|_| Arc::default()).collect();
+    let flow = |client| Flow::new(client, pipeline, schedule, end);
+    let _entered = runtime.enter();
+    let run = match subject {
+        Subject::Servers(servers) => {
+            let streams = runtime.block_on(connect_all(servers, count))?;
+            let run = Arc::new(Run::start(plan, count));
+            for (client, stream) in streams.into_iter().enumerate() {
+                let who = (client, Arc::clone(&run));
+                let due = Arc::clone(&due[client]);
+                let at = (rotated(servers, client), stream);
+                let operations = values.of_client(client);
+                let connection = Connection::new(who, flow(client), operations, at, due);
+                clients.spawn(connection.serve());
+            }
+            run
+        }
+        Subject::Embedded(cluster) => {
+            let run = Arc::new(Run::start(plan, count));
+            for client in 0..count {
+                let caller = Caller {
+                    client,
+                    run: Arc::clone(&run),
+                    flow: flow(client),
+                    operations: values.of_client(client),
+                    log: cluster.client(client),
+                    due: Arc::clone(&due[client]),
+                };
+                clients.spawn(caller.serve());
+            }
+            run
+        }
+    };
+    if let Some(schedule) = schedule {
+        let paced = Arc::clone(&run);
+        std::thread::spawn(move || pace(schedule, &paced, &due));
+    }
+    Ok(run)
+}
+
+async fn connect_all(servers: &[SocketAddr], count: usize) -> Outcome<Vec<tokio::net::TcpStream>> {
+    if servers.is_empty() {
+        return Err(BenchError::new("there is no server to connect to"));
+    }
+    let mut streams = Vec::with_capacity(count);
+    for client in 0..count {
+        streams.push(connect(servers[client % servers.len()]).await?);
+    }
+    Ok(streams)
+}
+
+/// The servers, beginning with that of the client.
+fn rotated(servers: &[SocketAddr], client: usize) -> Vec<SocketAddr> {
+    let mut servers = servers.to_vec();
+    let middle = client % servers.len().max(1);
+    servers.rotate_left(middle);
+    servers
+}
+
+/// Wakes each client when its command is due.
+fn pace(schedule: Schedule, run: &Run, due: &[Arc<Notify>]) {
+    for index in 0.. {
+        let at = schedule.due(index);
+        if at >= run.measured().end || run.is_over() {
+            // Those that wait for a command that never comes find that the run is over.
+            due.iter().for_each(|client| client.notify_one());
+            return;
+        }
+        let wait = at.saturating_sub(run.now());
+        if !wait.is_zero() {
+            std::thread::sleep(wait);
+        }
+        due[schedule.client(index)].notify_one();
+    }
+}

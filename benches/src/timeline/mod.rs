@@ -1,0 +1,12 @@
+//! A load on a cluster of one's own while things happen to it: reconfigurations, failures, repairs.
+//!
+//! What happens is done as an operator does it, by the commands that `kvs` sends, and by ending processes
+//! that this program has started.
+
+mod director;
+mod event;
+mod phases;
+
+pub(crate) use director::{Director, Happening};
+pub(crate) use event::{Action, Event, Repeat, Script};
+pub(crate) use phases::{Phase, longest_gap, phases};

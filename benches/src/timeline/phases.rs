@@ -1,0 +1,178 @@
+//! How the load fared before, during and after each event.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Happening;
+use crate::load::{BUCKET, Sample};
+use crate::statistics::Spread;
+
+/// What is done once counts as going on for this long at least: until then the load feels it.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// Windows in which the throughput of a phase is counted.
+const WINDOW: Duration = Duration::from_millis(100);
+
+/// One part of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Phase {
+    pub(crate) name: String,
+    /// When it began and ended, in seconds since the load was measured.
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+    /// Commands that were answered in it.
+    pub(crate) commands: u64,
+    /// Of these, in milliseconds: 50, 95, 99 and 99.9 of a hundred took at most so long, and the longest.
+    pub(crate) p50_ms: f64,
+    pub(crate) p95_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) p99_9_ms: f64,
+    pub(crate) max_ms: f64,
+    /// How their latencies are spread, in milliseconds.
+    pub(crate) latency: Spread,
+    /// Commands per second, in windows of 100 ms.
+    pub(crate) throughput: Spread,
+    /// The longest time without any completion that began in it, in milliseconds.
+    pub(crate) longest_gap_ms: f64,
+}
+
+/// Each event, and what is between: `samples` are sorted by their completion, all times count from the
+/// beginning of the measured part.
+pub(crate) fn phases(samples: &[Sample], happenings: &[Happening], length: Duration) -> Vec<Phase> {
+    let mut phases = Vec::new();
+    let mut from = Duration::ZERO;
+    let mut calm = "quiet".to_owned();
+    for (number, happening) in happenings.iter().enumerate() {
+        let next = happenings.get(number + 1).map_or(length, |next| next.began);
+        let end = happening.ended.max(happening.began + SETTLE).min(next);
+        phases.push(phase(calm, samples, from..happening.began));
+        phases.push(phase(happening.name.clone(), samples, happening.began..end));
+        (from, calm) = (end, format!("after {}", happening.name));
+    }
+    phases.push(phase(calm, samples, from..length));
+    phases.retain(|phase| phase.to - phase.from >= BUCKET.as_secs_f64());
+    phases
+}
+
+fn phase(name: String, samples: &[Sample], time: Range<Duration>) -> Phase {
+    let start = samples.partition_point(|sample| completed(sample) < time.start);
+    let end = samples.partition_point(|sample| completed(sample) < time.end);
+    let inside = &samples[start..end.max(start)];
+    let mut latencies: Vec<f64> = inside.iter().map(latency_ms).collect();
+    latencies.sort_unstable_by(f64::total_cmp);
+    let at = |percent: f64| {
+        let place = (latencies.len() as f64 * percent / 100.0).ceil() as usize;
+        latencies.get(place.saturating_sub(1)).copied().unwrap_or_default()
+    };
+    // The gap at the end belongs to the phase in which it begins.
+    let (gap, _) = longest_gap(&samples[start..(end + 1).min(samples.len()).max(start)], &time);
+    Phase {
+        name,
+        from: time.start.as_secs_f64(),
+        to: time.end.as_secs_f64(),
+        commands: inside.len() as u64,
+        p50_ms: at(50.0),
+        p95_ms: at(95.0),
+        p99_ms: at(99.0),
+        p99_9_ms: at(99.9),
+        max_ms: at(100.0),
+        latency: Spread::of(&latencies),
+        throughput: Spread::of(&rates(inside, &time)),
+        longest_gap_ms: gap.as_secs_f64() * 1e3,
+    }
+}
+
+/// Commands per second in each whole window.
+fn rates(samples: &[Sample], time: &Range<Duration>) -> Vec<f64> {
+    let length = time.end.saturating_sub(time.start);
+    let count = (length.as_nanos() / WINDOW.as_nanos()) as usize;
+    let mut counts = vec![0_u64; count];
+    for sample in samples {
+        let window = (completed(sample).saturating_sub(time.start).as_nanos() / WINDOW.as_nanos()) as usize;
+        if let Some(count) = counts.get_mut(window) {
+            *count += 1;
+        }
+    }
+    counts.into_iter().map(|count| count as f64 / WINDOW.as_secs_f64()).collect()
+}
+
+/// The longest time without a completion, and when it began. A run without any completion is one gap.
+pub(crate) fn longest_gap(samples: &[Sample], time: &Range<Duration>) -> (Duration, Duration) {
+    let mut last = time.start;
+    let mut longest = (Duration::ZERO, time.start);
+    for sample in samples {
+        let gap = completed(sample).saturating_sub(last);
+        if gap > longest.0 {
+            longest = (gap, last);
+        }
+        last = completed(sample);
+    }
+    let rest = time.end.saturating_sub(last);
+    if rest > longest.0 { (rest, last) } else { longest }
+}
+
+fn completed(sample: &Sample) -> Duration {
+    Sample::UNIT * sample.completed
+}
+
+fn latency_ms(sample: &Sample) -> f64 {
+    (Sample::UNIT * sample.latency).as_secs_f64() * 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn sample(completed_ms: u32, latency_ms: u32) -> Sample {
+        Sample { completed: completed_ms * 10_000, latency: latency_ms * 10_000 }
+    }
+
+    /// One completion each millisecond, but for an outage from 2 s to 2.5 s.
+    fn outage() -> Vec<Sample> {
+        let times = (0..5000).filter(|ms| !(2000..2500).contains(ms));
+        times.map(|ms| sample(ms, if ms == 2500 { 501 } else { 1 })).collect()
+    }
+
+    fn kill() -> Happening {
+        Happening {
+            name: "kill n1".into(),
+            began: 2000 * MS,
+            ended: 2010 * MS,
+            text: String::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_outage_is_told_apart_from_before_and_after() {
+        let phases = phases(&outage(), &[kill()], 5000 * MS);
+        let names: Vec<&str> = phases.iter().map(|phase| phase.name.as_str()).collect();
+        assert_eq!(names, ["quiet", "kill n1", "after kill n1"]);
+        let [before, during, after] = &phases[..] else { panic!("three phases") };
+        assert_eq!((before.commands, during.commands, after.commands), (2000, 500, 2000));
+        assert_eq!((during.from, during.to), (2.0, 3.0));
+        assert!((during.max_ms - 501.0).abs() < 1e-9 && during.p50_ms == 1.0);
+        assert!((during.longest_gap_ms - 500.0).abs() < 2.0, "{}", during.longest_gap_ms);
+        assert!(after.longest_gap_ms < 2.0 && before.longest_gap_ms < 502.0);
+        assert_eq!((before.throughput.median, during.throughput.min), (1000.0, 0.0));
+    }
+
+    #[test]
+    fn the_longest_gap_may_be_at_either_end() {
+        let time = 0 * MS..1000 * MS;
+        assert_eq!(longest_gap(&[], &time), (1000 * MS, 0 * MS));
+        assert_eq!(longest_gap(&[sample(700, 1), sample(800, 1)], &time), (700 * MS, 0 * MS));
+        assert_eq!(longest_gap(&[sample(100, 1), sample(200, 1)], &time), (800 * MS, 200 * MS));
+    }
+
+    #[test]
+    fn phases_without_length_are_left_out() {
+        let first = Happening { began: 0 * MS, ended: 5000 * MS, ..kill() };
+        let phases = phases(&outage(), &[first], 5000 * MS);
+        assert_eq!(phases.len(), 1);
+    }
+}
