@@ -6,6 +6,8 @@
 //!  workload     which commands, which keys, when                        workload/
 //!  load         sends them and counts                                   load/
 //!  machine      what the machine can do, and what processes use         machine/
+//!  timeline     what is made to happen meanwhile, and what came of it  timeline/
+//!  paper        the experiments of the paper, and its figures           paper/
 //!  report       tables, files, plots, comparisons                       report/
 //! ```
 
@@ -15,10 +17,12 @@ mod error;
 mod interrupt;
 mod load;
 mod machine;
+mod paper;
 mod report;
 mod resp;
 mod statistics;
 mod system;
+mod timeline;
 mod workload;
 
 use std::io::{self, Write};

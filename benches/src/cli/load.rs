@@ -62,7 +62,7 @@ impl LoadCommand {
 /// What one load has left.
 pub(super) struct Measured {
     pub(super) recorder: Recorder,
-    resources: Resources,
+    pub(super) resources: Resources,
 }
 
 impl Measured {

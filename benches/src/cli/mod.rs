@@ -5,6 +5,10 @@ mod load;
 mod numbers;
 mod options;
 mod output;
+mod paper;
+mod timeline;
+
+pub(crate) use numbers::duration;
 
 use clap::{Parser, Subcommand};
 
@@ -19,6 +23,8 @@ use crate::error::Outcome;
 ///   bench load --clients 1,16,64 --html load.html
 ///   bench load --target in-process --clients 64 --pipeline 16
 ///   bench load --target redis://127.0.0.1:6379 --rate 2000 --read-share 90
+///   bench timeline --at 2s reconfigure:every=100ms,for=2s --html timeline.html
+///   bench paper acceptors --pace 0.2
 ///   bench compare before.json after.json
 ///
 /// docs/benchmarks.md says what the figures mean, and what they do not show.
@@ -32,6 +38,8 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Load(load::LoadCommand),
+    Timeline(timeline::TimelineCommand),
+    Paper(paper::PaperCommand),
     Compare(compare::CompareCommand),
 }
 
@@ -42,6 +50,8 @@ impl Arguments {
     pub(crate) fn run(self) -> Outcome<()> {
         match self.command {
             Command::Load(load) => load.run(),
+            Command::Timeline(timeline) => timeline.run(),
+            Command::Paper(paper) => paper.run(),
             Command::Compare(compare) => compare.run(),
         }
     }

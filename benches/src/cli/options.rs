@@ -124,9 +124,9 @@ impl LoadOptions {
     }
 }
 
-/// Where and how systems are started.
+/// Where systems are started, and from what.
 #[derive(Args, Clone, Debug)]
-pub(super) struct SystemOptions {
+pub(super) struct PlaceOptions {
     /// The program `kvs`. By default the one beside this program.
     #[arg(long, value_name = "FILE")]
     kvs: Option<PathBuf>,
@@ -134,10 +134,31 @@ pub(super) struct SystemOptions {
     /// temporary files.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// How roles are spread over the processes of --target own.
+}
+
+impl PlaceOptions {
+    /// *Errors*: the directory is not there, or signals cannot be caught.
+    pub(super) fn workshop(&self, shape: Shape) -> Outcome<Workshop> {
+        let data = self.data.clone().unwrap_or_else(std::env::temp_dir);
+        if !data.is_dir() {
+            return Err(BenchError::new(format_args!(
+                "there is no directory {}: make it, or choose another --data",
+                data.display()
+            )));
+        }
+        Ok(Workshop { kvs: self.kvs.clone(), data, shape, interrupt: Interrupt::watch()? })
+    }
+}
+
+/// The cluster that is started.
+#[derive(Args, Clone, Debug)]
+pub(super) struct SystemOptions {
+    #[command(flatten)]
+    place: PlaceOptions,
+    /// How roles are spread over the processes of a cluster of `kvs serve`.
     #[arg(long, value_enum, default_value_t = Layout::Colocated)]
     layout: Layout,
-    /// Failures that the cluster of --target own survives: 1 makes 3 nodes, 2 makes 5.
+    /// Failures that such a cluster survives: 1 makes 3 nodes, 2 makes 5.
     #[arg(long, value_name = "COUNT", default_value_t = 1,
           value_parser = clap::value_parser!(u16).range(1..=4))]
     failures: u16,
@@ -148,21 +169,9 @@ pub(super) struct SystemOptions {
 }
 
 impl SystemOptions {
-    /// *Errors*: the directory is not there, or signals cannot be caught.
+    /// *Errors*: as [`PlaceOptions::workshop`].
     pub(super) fn workshop(&self) -> Outcome<Workshop> {
-        let data = self.data.clone().unwrap_or_else(std::env::temp_dir);
-        if !data.is_dir() {
-            return Err(BenchError::new(format_args!(
-                "there is no directory {}: make it, or choose another --data",
-                data.display()
-            )));
-        }
         let Self { layout, failures, spares, .. } = *self;
-        Ok(Workshop {
-            kvs: self.kvs.clone(),
-            data,
-            shape: Shape { layout, failures, spares },
-            interrupt: Interrupt::watch()?,
-        })
+        self.place.workshop(Shape { layout, failures, spares })
     }
 }

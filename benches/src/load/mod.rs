@@ -30,7 +30,7 @@ use crate::workload::{Schedule, Values};
 #[cfg(test)]
 pub(crate) use flow::Pending;
 pub(crate) use prefill::prefill;
-pub(crate) use recorder::{BUCKET, Recorder};
+pub(crate) use recorder::{BUCKET, RUN_MAX, Recorder, Sample};
 pub(crate) use run::{Plan, Run};
 
 /// How long commands may stay without an answer after the load has ended.

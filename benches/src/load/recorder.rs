@@ -15,7 +15,7 @@ pub(crate) const BUCKET: Duration = Duration::from_millis(10);
 const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
 
 /// Completions that are remembered one by one, at most; 8 bytes each.
-pub(crate) const SAMPLES_MAX: usize = 32_000_000;
+const SAMPLES_MAX: usize = 32_000_000;
 
 /// Different errors that are told apart. All others are counted as one.
 const ERRORS_MAX: usize = 16;
@@ -27,11 +27,12 @@ pub(crate) struct Sample {
     pub(crate) latency: u32,
 }
 
+/// A run whose completions are remembered takes this at most.
+pub(crate) const RUN_MAX: Duration = Duration::from_secs(400);
+
 impl Sample {
     /// A unit of time.
     pub(crate) const UNIT: Duration = Duration::from_nanos(100);
-    /// A run whose completions are remembered ends before this.
-    pub(crate) const RUN_MAX: Duration = Duration::from_secs(400);
 
     fn new(completed: Duration, latency: Duration) -> Self {
         Self { completed: units(completed), latency: units(latency) }

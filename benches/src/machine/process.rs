@@ -16,8 +16,6 @@ pub(crate) struct ProcessUsage {
     pub(crate) cpu: Duration,
     /// Memory that it has now, in bytes.
     pub(crate) resident_bytes: u64,
-    /// Bytes that it made the disk write.
-    pub(crate) disk_bytes: u64,
 }
 
 impl ProcessUsage {
@@ -28,13 +26,10 @@ impl ProcessUsage {
         let read = |name: &str| fs::read_to_string(format!("/proc/{id}/{name}"));
         let foreign = || io::Error::other(format!("/proc/{id}/stat is not as expected"));
         let status = read("status")?;
-        // Only its owner may read this one.
-        let disk = read("io").unwrap_or_default();
         let number = |text: &str| text.split(' ').next().and_then(|word| word.parse::<u64>().ok());
         Ok(Self {
             cpu: cpu_time(&read("stat")?).ok_or_else(foreign)?,
             resident_bytes: field(&status, "VmRSS").and_then(number).unwrap_or_default() * 1024,
-            disk_bytes: field(&disk, "write_bytes").and_then(number).unwrap_or_default(),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::plot::{Plot, Scale, Series, escaped};
 use super::table::{loads, machine_lines};
-use super::{Report, RunReport};
+use super::{Report, RunReport, Timeline};
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --faint: #d5dbe1; --soft: #59636e; --mark: #c62828;
@@ -16,11 +16,12 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
   margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 pre { overflow-x: auto; border: 1px solid var(--faint); border-radius: 6px; padding: .8rem; font-size: 12.5px; }
+.lines { white-space: pre-wrap; }
 svg { width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 12px; }
 svg .title { font-size: 14px; font-weight: 600; } svg .tick, svg .label { fill: var(--soft); }
 svg .grid { stroke: var(--faint); } svg .mark { stroke: var(--mark); stroke-dasharray: 3 3; }
 svg .line { fill: none; stroke-width: 2; } svg .dashed { stroke-dasharray: 6 4; }
-svg .key { width: 24px; height: 8px; margin-right: 6px; }
+svg.key { width: 24px; height: 8px; margin-right: 6px; flex: none; }
 .legend span { display: inline-flex; align-items: center; margin-right: 1.2rem; font-size: 13px; color: var(--soft); }
 .c0 { stroke: var(--c0); } .c1 { stroke: var(--c1); } .c2 { stroke: var(--c2); }
 .c3 { stroke: var(--c3); } .c4 { stroke: var(--c4); } .c5 { stroke: var(--c5); }
@@ -30,12 +31,15 @@ svg .key { width: 24px; height: 8px; margin-right: 6px; }
 pub(crate) fn html(report: &Report) -> String {
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n<title>bench</title>\n\
-         <style>{STYLE}</style>\n</head>\n<body>\n<h1>Benchmark</h1>\n<pre>{}</pre>\n<pre>{}</pre>\n",
+         <style>{STYLE}</style>\n</head>\n<body>\n<h1>Benchmark</h1>\n<pre class=\"lines\">{}</pre>\n<pre class=\"lines\">{}</pre>\n",
         escaped(&report.command),
         escaped(&machine_lines(&report.machine)),
     );
-    for plot in plots(&report.runs) {
-        page += &plot.svg();
+    plots(&report.runs).iter().for_each(|plot| page += &plot.svg());
+    for run in &report.runs {
+        if let Some(timeline) = &run.timeline {
+            put_timeline(run, timeline, &mut page);
+        }
     }
     // Writing to a string does not fail.
     let _ = write!(
@@ -44,6 +48,12 @@ pub(crate) fn html(report: &Report) -> String {
         escaped(&loads(&report.runs))
     );
     page
+}
+
+fn put_timeline(run: &RunReport, timeline: &Timeline, page: &mut String) {
+    timeline.plots(&name(run)).iter().for_each(|plot| *page += &plot.svg());
+    // Writing to a string does not fail.
+    let _ = writeln!(page, "<pre>{}</pre>", escaped(&timeline.table()));
 }
 
 fn plots(runs: &[RunReport]) -> Vec<Plot> {

@@ -6,6 +6,7 @@ mod curve;
 mod html;
 mod plot;
 mod table;
+mod timeline;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,8 @@ pub(crate) use compare::compare;
 pub(crate) use csv::csv;
 pub(crate) use curve::Latency;
 pub(crate) use html::html;
-pub(crate) use table::{loads, machine_lines};
+pub(crate) use table::{aligned, loads, machine_lines, ms, whole};
+pub(crate) use timeline::Timeline;
 pub(crate) use usage::{Resources, Snapshot};
 
 /// The version of the file format. Files of another one are refused.
@@ -70,6 +72,8 @@ pub(crate) struct RunReport {
     pub(crate) windows: Vec<f64>,
     pub(crate) failures: Failures,
     pub(crate) resources: Resources,
+    /// What happened meanwhile, if anything was made to happen.
+    pub(crate) timeline: Option<Timeline>,
 }
 
 /// What did not go well.
@@ -119,6 +123,7 @@ impl RunReport {
                 unanswered: recorder.unanswered,
             },
             resources,
+            timeline: None,
         }
     }
 

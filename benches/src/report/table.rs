@@ -124,7 +124,7 @@ fn short(system: &str) -> &str {
 
 fn cost_lines(run: &RunReport) -> String {
     let mut rows = vec![
-        ["process", "cpu us/cmd", "cpu %", "MiB", "cmds/fdatasync", "log B/cmd", "disk B/cmd"]
+        ["process", "cpu us/cmd", "cpu %", "MiB", "cmds/fdatasync", "log B/cmd"]
             .map(String::from)
             .to_vec(),
     ];
@@ -139,7 +139,6 @@ fn cost_lines(run: &RunReport) -> String {
             shown(process.resident_bytes.map(|bytes| bytes as f64 / f64::from(1 << 20)), 0),
             shown(process.commands_per_fdatasync, 1),
             shown(process.log_bytes_per_command, 0),
-            shown(process.disk_bytes_per_command, 0),
         ]);
     }
     let resources = &run.resources;

@@ -71,8 +71,6 @@ pub(crate) struct ProcessCost {
     pub(crate) commands_per_fdatasync: Option<f64>,
     /// Bytes written to its log, if it says so.
     pub(crate) log_bytes_per_command: Option<f64>,
-    /// Bytes that it made the disk write.
-    pub(crate) disk_bytes_per_command: Option<f64>,
 }
 
 impl Resources {
@@ -119,7 +117,6 @@ fn cost(before: &NodeUsage, after: &NodeUsage, time: Duration, commands: u64) ->
     let per_command = |amount: u64| amount as f64 / commands.max(1) as f64;
     let cpu = after.process.zip(before.process).map(|(a, b)| a.cpu.saturating_sub(b.cpu));
     let fdatasyncs = both(|node| node.fdatasyncs);
-    let disk = both(|node| node.process.map(|process| process.disk_bytes));
     ProcessCost {
         name: after.name.clone(),
         cpu_us_per_command: cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / commands.max(1) as f64),
@@ -128,7 +125,6 @@ fn cost(before: &NodeUsage, after: &NodeUsage, time: Duration, commands: u64) ->
         fdatasyncs,
         commands_per_fdatasync: fdatasyncs.map(|count| commands as f64 / count.max(1) as f64),
         log_bytes_per_command: both(|node| node.log_bytes).map(per_command),
-        disk_bytes_per_command: disk.map(per_command),
     }
 }
 
@@ -137,11 +133,7 @@ mod tests {
     use super::*;
 
     fn snapshot(ms: u64, completed: u64, cpu_ms: u64, fdatasyncs: u64) -> Snapshot {
-        let process = ProcessUsage {
-            cpu: Duration::from_millis(cpu_ms),
-            resident_bytes: 1 << 20,
-            disk_bytes: completed * 512,
-        };
+        let process = ProcessUsage { cpu: Duration::from_millis(cpu_ms), resident_bytes: 1 << 20 };
         let node = NodeUsage {
             name: "n1".into(),
             process: Some(process),
@@ -168,7 +160,6 @@ mod tests {
         assert_eq!(node.cpu_us_per_command, Some(500.0));
         assert_eq!(node.cpu_percent, Some(50.0));
         assert_eq!((node.fdatasyncs, node.commands_per_fdatasync), (Some(20), Some(100.0)));
-        assert_eq!(node.disk_bytes_per_command, Some(512.0));
         assert_eq!(resources.client_bytes_per_command, [30.0, 5.0]);
         assert_eq!(resources.commands_per_fdatasync(), Some(100.0));
     }

@@ -106,7 +106,9 @@ impl<'a> Director<'a> {
             Action::Reconfigure(repeat) => {
                 self.repeat(event.at, *repeat, &mut changes, Self::reconfigure)?
             }
-            Action::Handover(repeat) => self.repeat(event.at, *repeat, &mut changes, Self::hand_over)?,
+            Action::Handover(repeat) => {
+                self.repeat(event.at, *repeat, &mut changes, Self::hand_over)?
+            }
             Action::Kill(who) => {
                 let node = self.victim(who)?;
                 self.cluster.kill(&node)?;
@@ -227,9 +229,9 @@ impl<'a> Director<'a> {
     }
 
     fn last_killed(&self) -> Outcome<String> {
-        self.killed.clone().ok_or_else(|| {
-            BenchError::new("no node was killed before: put a kill in front of it")
-        })
+        self.killed
+            .clone()
+            .ok_or_else(|| BenchError::new("no node was killed before: put a kill in front of it"))
     }
 
     /// The node that is meant by a role, or by its name.
@@ -266,10 +268,13 @@ impl<'a> Director<'a> {
         hosts.iter_mut().for_each(|acceptors| acceptors.shuffle(&mut self.random));
         hosts.shuffle(&mut self.random);
         let depth = hosts.iter().map(Vec::len).max().unwrap_or_default();
-        let by_turns = (0..depth).flat_map(|turn| hosts.iter().filter_map(move |host| host.get(turn)));
+        let by_turns =
+            (0..depth).flat_map(|turn| hosts.iter().filter_map(move |host| host.get(turn)));
         let mut chosen: Vec<String> = by_turns.take(status.acceptors.len()).cloned().collect();
         if chosen.len() < status.acceptors.len() {
-            return Err(BenchError::new("too few acceptors run to take the place of those that vote"));
+            return Err(BenchError::new(
+                "too few acceptors run to take the place of those that vote",
+            ));
         }
         chosen.sort_unstable();
         Ok(chosen)

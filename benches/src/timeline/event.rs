@@ -67,7 +67,11 @@ fn repeat(text: &str) -> Result<Repeat, String> {
         let place = match option.split_once('=') {
             Some(("every", time)) => (&mut repeat.every, time),
             Some(("for", time)) => (&mut repeat.lasts, time),
-            _ => return Err(format!("{option:?}: write every=TIME or for=TIME, such as every=100ms")),
+            _ => {
+                return Err(format!(
+                    "{option:?}: write every=TIME or for=TIME, such as every=100ms"
+                ));
+            }
         };
         *place.0 = Some(duration(place.1)?);
     }
@@ -81,7 +85,8 @@ fn repeat(text: &str) -> Result<Repeat, String> {
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let repeated = |f: &mut fmt::Formatter<'_>, name: &str, repeat: &Repeat| match repeat.every {
+        let repeated = |f: &mut fmt::Formatter<'_>, name: &str, repeat: &Repeat| match repeat.every
+        {
             Some(every) => write!(f, "{name} every {} ms", every.as_millis()),
             None => f.write_str(name),
         };
@@ -103,16 +108,6 @@ impl fmt::Display for Action {
 pub(crate) struct Event {
     pub(crate) at: Duration,
     pub(crate) action: Action,
-}
-
-impl Event {
-    /// How long it is repeated; nothing if it is done once.
-    pub(crate) fn lasts(&self) -> Option<Duration> {
-        match self.action {
-            Action::Reconfigure(repeat) | Action::Handover(repeat) => repeat.lasts,
-            _ => None,
-        }
-    }
 }
 
 /// Events in the order of their times, each over before the next one begins.
@@ -160,6 +155,14 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    /// How long an event is repeated; nothing if it is done once.
+    fn lasts(event: &Event) -> Option<Duration> {
+        match event.action {
+            Action::Reconfigure(repeat) | Action::Handover(repeat) => repeat.lasts,
+            _ => None,
+        }
+    }
+
     fn event(at: u32, action: &str) -> Event {
         Event { at: at * SECOND, action: action.parse().expect("an event") }
     }
@@ -198,10 +201,10 @@ mod tests {
     fn what_is_repeated_goes_on_until_the_next_event() {
         let events = vec![event(8, "kill:leader"), event(2, "reconfigure:every=100ms")];
         let script = Script::new(events, 10 * SECOND).expect("possible");
-        let lasts: Vec<_> = script.events().iter().map(Event::lasts).collect();
-        assert_eq!(lasts, [Some(6 * SECOND), None]);
+        let found: Vec<_> = script.events().iter().map(lasts).collect();
+        assert_eq!(found, [Some(6 * SECOND), None]);
         let alone = Script::new(vec![event(2, "handover:every=1s")], 10 * SECOND);
-        assert_eq!(alone.expect("possible").events()[0].lasts(), Some(8 * SECOND));
+        assert_eq!(lasts(&alone.expect("possible").events()[0]), Some(8 * SECOND));
     }
 
     #[test]

@@ -7,6 +7,6 @@ mod director;
 mod event;
 mod phases;
 
-pub(crate) use director::{Director, Happening};
-pub(crate) use event::{Action, Event, Repeat, Script};
+pub(crate) use director::{Change, Director, Happening};
+pub(crate) use event::{Action, EVENTS, Event, Repeat, Script};
 pub(crate) use phases::{Phase, longest_gap, phases};

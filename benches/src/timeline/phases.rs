@@ -45,10 +45,11 @@ pub(crate) fn phases(samples: &[Sample], happenings: &[Happening], length: Durat
     let mut from = Duration::ZERO;
     let mut calm = "quiet".to_owned();
     for (number, happening) in happenings.iter().enumerate() {
-        let next = happenings.get(number + 1).map_or(length, |next| next.began);
-        let end = happening.ended.max(happening.began + SETTLE).min(next);
-        phases.push(phase(calm, samples, from..happening.began));
-        phases.push(phase(happening.name.clone(), samples, happening.began..end));
+        let began = happening.began.min(length);
+        let next = happenings.get(number + 1).map_or(length, |next| next.began.min(length));
+        let end = happening.ended.max(began + SETTLE).min(next);
+        phases.push(phase(calm, samples, from..began));
+        phases.push(phase(happening.name.clone(), samples, began..end));
         (from, calm) = (end, format!("after {}", happening.name));
     }
     phases.push(phase(calm, samples, from..length));
@@ -90,7 +91,8 @@ fn rates(samples: &[Sample], time: &Range<Duration>) -> Vec<f64> {
     let count = (length.as_nanos() / WINDOW.as_nanos()) as usize;
     let mut counts = vec![0_u64; count];
     for sample in samples {
-        let window = (completed(sample).saturating_sub(time.start).as_nanos() / WINDOW.as_nanos()) as usize;
+        let window =
+            (completed(sample).saturating_sub(time.start).as_nanos() / WINDOW.as_nanos()) as usize;
         if let Some(count) = counts.get_mut(window) {
             *count += 1;
         }

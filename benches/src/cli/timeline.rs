@@ -1,0 +1,150 @@
+//! `bench timeline`.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use tokio::runtime::Runtime;
+
+use super::load::Measured;
+use super::numbers::duration_or_none;
+use super::options::{LoadOptions, SystemOptions};
+use super::output::{OutputOptions, command_line, print, progress};
+use crate::cluster::{OwnCluster, program};
+use crate::error::{BenchError, Outcome};
+use crate::load::{Moment, Plan, RUN_MAX, Subject, drive, prefill, runtime};
+use crate::machine::Machine;
+use crate::report::{FORMAT, Report, Resources, RunReport, Timeline, loads, machine_lines};
+use crate::system::{System, Workshop};
+use crate::timeline::{Action, Director, EVENTS, Event, Happening, Script};
+
+/// Put a load on three processes of `kvs`, make things happen meanwhile, and show what the load felt.
+///
+/// Examples:
+///
+///   bench timeline --duration 15s --at 5s reconfigure:every=100ms,for=5s
+///   bench timeline --duration 30s --at 5s reconfigure:every=100ms --at 15s kill:leader --at 20s restart
+///   bench timeline --duration 30s --layout apart --at 10s kill:acceptor --at 20s replace:acceptor
+///   bench timeline --spares 1 --at 2s handover:every=500ms --html timeline.html
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment, after_help = format!("Events:\n{EVENTS}"))]
+pub(super) struct TimelineCommand {
+    /// What happens, and when, since the load is measured. May be given several times.
+    #[arg(long, num_args = 2, value_names = ["TIME", "EVENT"], required = true, action = clap::ArgAction::Append)]
+    at: Vec<String>,
+    #[command(flatten)]
+    load: LoadOptions,
+    #[command(flatten)]
+    system: SystemOptions,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+impl TimelineCommand {
+    pub(super) fn run(self) -> Outcome<()> {
+        let script = Script::new(events(&self.at)?, self.load.duration)?;
+        self.output.check()?;
+        let plans = self.load.plans()?;
+        let workshop = self.system.workshop()?;
+        let machine = Machine::look(&workshop.data)?;
+        print(machine_lines(&machine))?;
+        let runtime = runtime(self.load.threads.into())?;
+        let mut runs = Vec::new();
+        for plan in plans {
+            let run = observe(&runtime, &workshop, plan, self.load.window, &script)?;
+            print(format_args!("\n{}", loads(std::slice::from_ref(&run))))?;
+            if let Some(timeline) = &run.timeline {
+                print(timeline.table())?;
+            }
+            runs.push(run);
+        }
+        let report = Report { format: FORMAT, command: command_line(), machine, runs };
+        self.output.write(&report)
+    }
+}
+
+/// Pairs of a time and an event.
+fn events(words: &[String]) -> Outcome<Vec<Event>> {
+    let event = |pair: &[String]| {
+        let [at, action] = pair else { return Err("an event needs a time and a name".to_owned()) };
+        Ok(Event { at: duration_or_none(at)?, action: action.parse::<Action>()? })
+    };
+    words.chunks(2).map(event).collect::<Result<_, _>>().map_err(BenchError::new)
+}
+
+/// Starts a cluster, puts the load of `plan` on it, and makes happen what `script` says.
+///
+/// *Errors*: the cluster does not start, an event does not work out, or the program was interrupted.
+pub(super) fn observe(
+    runtime: &Runtime,
+    workshop: &Workshop,
+    mut plan: Plan,
+    window: Duration,
+    script: &Script,
+) -> Outcome<RunReport> {
+    plan.keeps_samples = true;
+    if plan.measured().end > RUN_MAX {
+        return Err(BenchError::new(format_args!(
+            "every completion is remembered, for {RUN_MAX:?} at most: lower --duration"
+        )));
+    }
+    let kvs = program(workshop.kvs.as_deref())?;
+    let mut cluster = OwnCluster::start(&kvs, workshop.shape, &workshop.data, &workshop.interrupt)?;
+    let (measured, happenings) = direct(runtime, &mut cluster, &plan, script, workshop)?;
+    let system = System::Own(cluster);
+    let mut report = measured.report(&system, &plan, window);
+    let part = (plan.warm_up, plan.duration);
+    report.timeline = Some(Timeline::of(&measured.recorder, part, &happenings));
+    Ok(report)
+}
+
+fn direct(
+    runtime: &Runtime,
+    cluster: &mut OwnCluster,
+    plan: &Plan,
+    script: &Script,
+    workshop: &Workshop,
+) -> Outcome<(Measured, Vec<Happening>)> {
+    let (servers, seed) = (cluster.servers(), plan.workload.seed);
+    let (subject, interrupt) = (Subject::Servers(&servers), &workshop.interrupt);
+    prefill(runtime, subject, &plan.workload, interrupt)?;
+    let bar = progress(plan.measured().end, &plan.workload.label());
+    let mut stage = Some(cluster);
+    std::thread::scope(|scope| {
+        let mut directing = None;
+        let recorder = drive(runtime, subject, plan, interrupt, |moment, run| {
+            bar.set_position(u64::try_from(run.now().as_millis()).unwrap_or(u64::MAX));
+            if moment == Moment::Begin
+                && let Some(cluster) = stage.take()
+            {
+                let start: Instant = run.origin() + run.measured().start;
+                let director = Director::new(cluster, start, seed, interrupt);
+                directing = Some(scope.spawn(|| director.perform(script)));
+            }
+            Ok(())
+        });
+        bar.finish_and_clear();
+        let happenings = match directing.map(|directing| directing.join()) {
+            Some(Ok(happenings)) => happenings,
+            Some(Err(_)) => Err(BenchError::new("the thread that made things happen has failed")),
+            None => Ok(Vec::new()),
+        };
+        let seconds = plan.duration.as_secs_f64();
+        let resources = Resources { seconds, ..Resources::default() };
+        Ok((Measured { recorder: recorder?, resources }, happenings?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_come_in_pairs() {
+        let words = ["5s", "kill:leader", "0s", "restart"].map(String::from);
+        let events = events(&words).expect("two events");
+        assert_eq!(events[0].at, Duration::from_secs(5));
+        assert_eq!(events[1].action, Action::Restart);
+        assert!(super::events(&["5".into(), "restart".into()]).is_err());
+        assert!(super::events(&["5s".into(), "explode".into()]).is_err());
+    }
+}
