@@ -14,6 +14,7 @@
 mod cli;
 mod cluster;
 mod error;
+mod grpc;
 mod interrupt;
 mod load;
 mod machine;

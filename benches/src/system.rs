@@ -1,9 +1,10 @@
 //! The systems that a load is put on: what they promise, and what they use.
 
+use std::fmt;
 use std::fs;
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
-use std::process::Command;
 use std::str::FromStr;
 use std::sync::atomic::Ordering;
 
@@ -12,11 +13,12 @@ use kvs::store::{Store, StoreLimits};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::cluster::{Child, Operator, OwnCluster, Shape, free_addresses, program};
+use crate::cluster::{EtcdCluster, Operator, OwnCluster, RedisServer, Shape, program};
 use crate::error::{BenchError, Outcome};
 use crate::interrupt::Interrupt;
-use crate::load::Subject;
+use crate::load::{Protocol, Subject};
 use crate::machine::ProcessUsage;
+use crate::workload::Workload;
 
 /// Which system, as it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +29,69 @@ pub(crate) enum Target {
     InProcess,
     /// One unreplicated `redis-server` that syncs every write, started and stopped by this program.
     RedisServer,
-    /// Servers that run already and speak the Redis protocol.
-    Servers(Vec<SocketAddr>),
+    /// Three processes of `etcd`, started and stopped by this program.
+    Etcd,
+    /// Servers that run already.
+    Servers(Protocol, Vec<SocketAddr>),
+}
+
+impl Target {
+    /// Why it cannot be measured on this machine, if it cannot.
+    pub(crate) fn missing(&self) -> Option<String> {
+        let (program, package) = match self {
+            Self::RedisServer => (RedisServer::PROGRAM, "redis-server"),
+            Self::Etcd => (EtcdCluster::PROGRAM, "etcd-server"),
+            Self::Own | Self::InProcess | Self::Servers(..) => return None,
+        };
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        let is_there = std::env::split_paths(&paths).any(|path| path.join(program).is_file());
+        (!is_there).then(|| format!("there is no program {program}; Debian has it in {package}"))
+    }
+
+    /// What its servers speak.
+    fn protocol(&self) -> Protocol {
+        match self {
+            Self::Etcd | Self::Servers(Protocol::Etcd, _) => Protocol::Etcd,
+            Self::Own | Self::InProcess | Self::RedisServer | Self::Servers(Protocol::Redis, _) => {
+                Protocol::Redis
+            }
+        }
+    }
+
+    /// Whether `workload` can be put on it.
+    ///
+    /// *Errors*: it cannot; the text says why.
+    pub(crate) fn check(&self, workload: &Workload) -> Outcome<()> {
+        const ETCD_VALUE_BYTES_MAX: usize = 32_768;
+        match self.protocol() {
+            Protocol::Etcd if workload.pipeline > 1 => Err(BenchError::new(
+                "etcd answers the calls of one connection in any order: use more --clients and no --pipeline",
+            )),
+            Protocol::Etcd if workload.value_bytes > ETCD_VALUE_BYTES_MAX => {
+                Err(BenchError::new(format_args!(
+                    "a value for etcd must fit the window that it opens at first: at most \
+                     {ETCD_VALUE_BYTES_MAX} bytes"
+                )))
+            }
+            Protocol::Etcd | Protocol::Redis => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Own => "own",
+            Self::InProcess => "in-process",
+            Self::RedisServer => "redis-server",
+            Self::Etcd => "etcd",
+            Self::Servers(_, servers) => return f.write_str(&listed(servers)),
+        })
+    }
+}
+
+fn listed(servers: &[SocketAddr]) -> String {
+    servers.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",")
 }
 
 impl FromStr for Target {
@@ -39,15 +102,21 @@ impl FromStr for Target {
             "own" => return Ok(Self::Own),
             "in-process" => return Ok(Self::InProcess),
             "redis-server" => return Ok(Self::RedisServer),
+            "etcd" => return Ok(Self::Etcd),
             _ => {}
         }
-        let list = text.strip_prefix("redis://").ok_or_else(|| {
-            format!(
-                "{text:?} is no target: write own, in-process, redis-server, or \
-                 redis://HOST:PORT[,HOST:PORT...]"
-            )
-        })?;
-        list.split(',').map(address).collect::<Result<_, _>>().map(Self::Servers)
+        let (protocol, list) = match text.split_once("://") {
+            Some(("redis", list)) => (Protocol::Redis, list),
+            Some(("etcd", list)) => (Protocol::Etcd, list),
+            _ => {
+                return Err(format!(
+                    "{text:?} is no target: write own, in-process, redis-server, etcd, or \
+                     redis://HOST:PORT[,HOST:PORT...], or etcd://HOST:PORT[,...]"
+                ));
+            }
+        };
+        let servers = list.split(',').map(address).collect::<Result<_, _>>()?;
+        Ok(Self::Servers(protocol, servers))
     }
 }
 
@@ -72,8 +141,9 @@ pub(crate) struct Workshop {
 pub(crate) enum System {
     Own(OwnCluster),
     InProcess { cluster: LocalCluster, _directory: TempDir },
-    RedisServer { child: Child, address: [SocketAddr; 1], _directory: TempDir },
-    Servers(Vec<SocketAddr>),
+    RedisServer(RedisServer),
+    Etcd(EtcdCluster),
+    Servers(Protocol, Vec<SocketAddr>),
 }
 
 impl System {
@@ -94,8 +164,9 @@ impl System {
                 let cluster = LocalCluster::open(directory.path(), machine)?;
                 Ok(Self::InProcess { cluster, _directory: directory })
             }
-            Target::RedisServer => redis_server(workshop),
-            Target::Servers(addresses) => Ok(Self::Servers(addresses.clone())),
+            Target::RedisServer => RedisServer::start(data, interrupt).map(Self::RedisServer),
+            Target::Etcd => EtcdCluster::start(data, interrupt).map(Self::Etcd),
+            Target::Servers(protocol, servers) => Ok(Self::Servers(*protocol, servers.clone())),
         }
     }
 
@@ -104,8 +175,9 @@ impl System {
         match self {
             Self::Own(cluster) => cluster.servers(),
             Self::InProcess { .. } => Vec::new(),
-            Self::RedisServer { address, .. } => address.to_vec(),
-            Self::Servers(addresses) => addresses.clone(),
+            Self::RedisServer(redis) => vec![redis.address()],
+            Self::Etcd(etcd) => etcd.servers().to_vec(),
+            Self::Servers(_, servers) => servers.clone(),
         }
     }
 
@@ -113,7 +185,9 @@ impl System {
     pub(crate) fn subject<'a>(&'a self, servers: &'a [SocketAddr]) -> Subject<'a> {
         match self {
             Self::InProcess { cluster, .. } => Subject::Embedded(cluster),
-            Self::Own(_) | Self::RedisServer { .. } | Self::Servers(_) => Subject::Servers(servers),
+            Self::Own(_) | Self::RedisServer(_) => Subject::Servers(Protocol::Redis, servers),
+            Self::Etcd(_) => Subject::Servers(Protocol::Etcd, servers),
+            Self::Servers(protocol, _) => Subject::Servers(*protocol, servers),
         }
     }
 
@@ -122,11 +196,9 @@ impl System {
         match self {
             Self::Own(cluster) => format!("kvs, {} processes", cluster.file().nodes.len()),
             Self::InProcess { .. } => "kvs, 3 nodes in this process".into(),
-            Self::RedisServer { .. } => "redis-server, 1 process".into(),
-            Self::Servers(addresses) => {
-                let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
-                addresses.join(",")
-            }
+            Self::RedisServer(_) => "redis-server, 1 process".into(),
+            Self::Etcd(etcd) => format!("etcd, {} processes", etcd.servers().len()),
+            Self::Servers(_, servers) => listed(servers),
         }
     }
 
@@ -136,10 +208,11 @@ impl System {
             Self::Own(_) | Self::InProcess { .. } => {
                 "on disk (fdatasync) at a quorum of the acceptors before the reply"
             }
-            Self::RedisServer { .. } => {
+            Self::Etcd(_) => "on disk (fdatasync) at a majority before the reply",
+            Self::RedisServer(_) => {
                 "on the disk of one machine (appendfsync always) before the reply; not replicated"
             }
-            Self::Servers(_) => "as the servers are configured",
+            Self::Servers(..) => "as the servers are configured",
         }
     }
 
@@ -152,15 +225,12 @@ impl System {
                 cluster.processes().map(|(name, id)| own_usage(cluster, name, id)).collect()
             }
             Self::InProcess { cluster, .. } => Ok(vec![embedded_usage(cluster)?]),
-            Self::RedisServer { child, .. } => Ok(vec![NodeUsage {
-                name: "redis".into(),
-                process: Some(ProcessUsage::of(child.id())?),
-                fdatasyncs: None,
-                log_bytes: None,
-            }]),
-            Self::Servers(addresses) => {
-                addresses.iter().map(|address| remote_usage(*address)).collect()
+            Self::RedisServer(redis) => Ok(vec![NodeUsage::of("redis".into(), redis.id())?]),
+            Self::Etcd(etcd) => {
+                etcd.processes().map(|(name, id)| Ok(NodeUsage::of(name, id)?)).collect()
             }
+            Self::Servers(Protocol::Redis, servers) => servers.iter().map(remote_usage).collect(),
+            Self::Servers(Protocol::Etcd, _) => Ok(Vec::new()),
         }
     }
 }
@@ -175,6 +245,14 @@ pub(crate) struct NodeUsage {
     pub(crate) fdatasyncs: Option<u64>,
     /// Bytes written to its log, if it says so.
     pub(crate) log_bytes: Option<u64>,
+}
+
+impl NodeUsage {
+    /// Of a process that says nothing by itself.
+    fn of(name: String, id: u32) -> io::Result<Self> {
+        let process = Some(ProcessUsage::of(id)?);
+        Ok(Self { name, process, fdatasyncs: None, log_bytes: None })
+    }
 }
 
 fn own_usage(cluster: &OwnCluster, name: &str, id: u32) -> Outcome<NodeUsage> {
@@ -199,8 +277,8 @@ fn embedded_usage(cluster: &LocalCluster) -> Outcome<NodeUsage> {
 }
 
 /// A server that was there before. If it runs on this machine its process is looked at, too.
-fn remote_usage(address: SocketAddr) -> Outcome<NodeUsage> {
-    let info = Operator::connect(address)?.info().ok();
+fn remote_usage(address: &SocketAddr) -> Outcome<NodeUsage> {
+    let info = Operator::connect(*address)?.info().ok();
     let number = |name| info.as_ref().and_then(|info| info.number(name));
     let id = number("process_id").and_then(|id| u32::try_from(id).ok());
     let process = id.filter(|_| address.ip().is_loopback());
@@ -210,25 +288,6 @@ fn remote_usage(address: SocketAddr) -> Outcome<NodeUsage> {
         fdatasyncs: number("fdatasyncs"),
         log_bytes: number("log_bytes"),
     })
-}
-
-/// One Redis that answers a write when it is on disk, and does nothing else with the disk.
-fn redis_server(workshop: &Workshop) -> Outcome<System> {
-    let directory = TempDir::with_prefix_in("bench-", &workshop.data)?;
-    let [address] = free_addresses(1)?[..] else {
-        return Err(BenchError::new("one port was asked for"));
-    };
-    let mut command = Command::new("redis-server");
-    command.args(["--port", &address.port().to_string(), "--bind", "127.0.0.1", "--save", ""]);
-    command.args(["--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(directory.path());
-    let mut child =
-        Child::start("redis-server", &mut command, directory.path()).map_err(|error| {
-            BenchError::new(format_args!("{error}; install Debian's package redis-server"))
-        })?;
-    child.wait_until_ready(&workshop.interrupt, || {
-        Operator::connect(address).and_then(|mut operator| operator.call(&["PING"])).is_ok()
-    })?;
-    Ok(System::RedisServer { child, address: [address], _directory: directory })
 }
 
 /// Bytes that all programs of the machine have sent over loopback, with headers; nothing if the kernel
@@ -252,7 +311,8 @@ mod tests {
         assert_eq!("in-process".parse(), Ok(Target::InProcess));
         let [one, two] = [6380, 6381].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let parsed = "redis://127.0.0.1:6380,127.0.0.1:6381".parse();
-        assert_eq!(parsed, Ok(Target::Servers(vec![one, two])));
+        assert_eq!(parsed, Ok(Target::Servers(Protocol::Redis, vec![one, two])));
+        assert_eq!("etcd://127.0.0.1:6380".parse(), Ok(Target::Servers(Protocol::Etcd, vec![one])));
     }
 
     #[test]

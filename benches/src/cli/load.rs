@@ -27,8 +27,8 @@ use crate::system::{System, Target};
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(super) struct LoadCommand {
-    /// What is measured: own (processes of `kvs serve`), in-process, redis-server, or
-    /// redis://HOST:PORT[,HOST:PORT...].
+    /// What is measured: own (processes of `kvs serve`), in-process, redis-server, etcd, or servers that
+    /// run already: redis://HOST:PORT[,HOST:PORT...] or etcd://HOST:PORT[,...].
     #[arg(long, default_value = "own")]
     target: Target,
     #[command(flatten)]
@@ -42,6 +42,7 @@ pub(super) struct LoadCommand {
 impl LoadCommand {
     pub(super) fn run(self) -> Outcome<()> {
         let plans = self.load.plans()?;
+        plans.iter().try_for_each(|plan| self.target.check(&plan.workload))?;
         self.output.check()?;
         let workshop = self.system.workshop()?;
         let machine = Machine::look(&workshop.data)?;

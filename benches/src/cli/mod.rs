@@ -6,6 +6,7 @@ mod numbers;
 mod options;
 mod output;
 mod paper;
+mod peers;
 mod timeline;
 
 pub(crate) use numbers::duration;
@@ -25,6 +26,7 @@ use crate::error::Outcome;
 ///   bench load --target redis://127.0.0.1:6379 --rate 2000 --read-share 90
 ///   bench timeline --at 2s reconfigure:every=100ms,for=2s --html timeline.html
 ///   bench paper acceptors --pace 0.2
+///   bench peers --clients 1,16 --rounds 3
 ///   bench compare before.json after.json
 ///
 /// docs/benchmarks.md says what the figures mean, and what they do not show.
@@ -40,6 +42,7 @@ enum Command {
     Load(load::LoadCommand),
     Timeline(timeline::TimelineCommand),
     Paper(paper::PaperCommand),
+    Peers(peers::PeersCommand),
     Compare(compare::CompareCommand),
 }
 
@@ -52,6 +55,7 @@ impl Arguments {
             Command::Load(load) => load.run(),
             Command::Timeline(timeline) => timeline.run(),
             Command::Paper(paper) => paper.run(),
+            Command::Peers(peers) => peers.run(),
             Command::Compare(compare) => compare.run(),
         }
     }

@@ -11,7 +11,7 @@ use super::options::{LoadOptions, SystemOptions};
 use super::output::{OutputOptions, command_line, print, progress};
 use crate::cluster::{OwnCluster, program};
 use crate::error::{BenchError, Outcome};
-use crate::load::{Moment, Plan, RUN_MAX, Subject, drive, prefill, runtime};
+use crate::load::{Moment, Plan, Protocol, RUN_MAX, Subject, drive, prefill, runtime};
 use crate::machine::Machine;
 use crate::report::{FORMAT, Report, Resources, RunReport, Timeline, loads, machine_lines};
 use crate::system::{System, Workshop};
@@ -105,7 +105,7 @@ fn direct(
     workshop: &Workshop,
 ) -> Outcome<(Measured, Vec<Happening>)> {
     let (servers, seed) = (cluster.servers(), plan.workload.seed);
-    let (subject, interrupt) = (Subject::Servers(&servers), &workshop.interrupt);
+    let (subject, interrupt) = (Subject::Servers(Protocol::Redis, &servers), &workshop.interrupt);
     prefill(runtime, subject, &plan.workload, interrupt)?;
     let bar = progress(plan.measured().end, &plan.workload.label());
     let mut stage = Some(cluster);

@@ -103,8 +103,7 @@ mod tests {
     #[test]
     fn addresses_differ_and_can_be_listened_on() {
         let addresses = free_addresses(8).expect("eight ports");
-        let listeners: Vec<_> =
-            addresses.iter().map(|address| TcpListener::bind(address)).collect();
+        let listeners: Vec<_> = addresses.iter().map(TcpListener::bind).collect();
         assert!(listeners.iter().all(Result::is_ok), "{listeners:?}");
     }
 

@@ -106,10 +106,9 @@ impl OwnCluster {
     ///
     /// *Errors*: it does not run.
     pub(crate) fn kill(&mut self, name: &str) -> Outcome<()> {
-        match self.children.remove(name) {
-            Some(child) => Ok(drop(child)),
-            None => Err(BenchError::new(format_args!("the node {name} does not run"))),
-        }
+        let child = self.children.remove(name);
+        drop(child.ok_or_else(|| BenchError::new(format_args!("the node {name} does not run")))?);
+        Ok(())
     }
 
     /// Starts a node of the file that does not run, without waiting for it.

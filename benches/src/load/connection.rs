@@ -1,4 +1,4 @@
-//! One client of a server that speaks the Redis protocol: a connection and what is under way on it.
+//! One client of a server: a connection and what is under way on it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,11 +10,11 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use super::codec::{Codec, Protocol, Reply};
 use super::flow::Flow;
 use super::run::Run;
 use crate::error::{BenchError, Outcome};
-use crate::resp::{Answer, put_command, scan};
-use crate::workload::{Operation, Operations};
+use crate::workload::Operations;
 
 /// Pause before a connection that was lost is opened again: as in the paper's leader-failure run.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(10);
@@ -31,6 +31,8 @@ pub(super) struct Connection {
     /// Servers that would do, the preferred one first.
     servers: Vec<SocketAddr>,
     stream: TcpStream,
+    protocol: Protocol,
+    codec: Codec,
     /// Bytes to send, and how many of them were sent.
     output: Vec<u8>,
     written: usize,
@@ -62,11 +64,25 @@ impl Connection {
         (client, run): (usize, Arc<Run>),
         flow: Flow,
         operations: Operations,
-        (servers, stream): (Vec<SocketAddr>, TcpStream),
+        (protocol, servers, stream): (Protocol, Vec<SocketAddr>, TcpStream),
         due: Arc<Notify>,
     ) -> Self {
-        let (output, written, input) = (Vec::new(), 0, BytesMut::new());
-        Self { client, run, flow, operations, servers, stream, output, written, input, due }
+        let (mut output, written, input) = (Vec::new(), 0, BytesMut::new());
+        let codec = Codec::open(protocol, servers[0], &mut output);
+        Self {
+            client,
+            run,
+            flow,
+            operations,
+            servers,
+            stream,
+            protocol,
+            codec,
+            output,
+            written,
+            input,
+            due,
+        }
     }
 
     /// Sends and receives until the run is over.
@@ -87,16 +103,9 @@ impl Connection {
     fn fill(&mut self) {
         let now = self.run.now();
         let before = self.output.len();
-        while self.flow.is_due(now) && self.run.permit() {
-            let operation = self.operations.draw();
-            let key = operation.key();
-            match operation {
-                Operation::Get(_) => put_command(&[b"GET", key.as_bytes()], &mut self.output),
-                Operation::Set(_) => {
-                    let value = self.operations.value();
-                    put_command(&[b"SET", key.as_bytes(), value], &mut self.output);
-                }
-            }
+        let value = self.operations.value().clone();
+        while self.flow.is_due(now) && self.codec.may_send(value.len()) && self.run.permit() {
+            self.codec.put(self.operations.draw(), &value, &mut self.output);
             self.flow.send(now);
         }
         let count = self.output.len() - before;
@@ -147,16 +156,20 @@ impl Connection {
         let mut recorder = run.recorder(self.client);
         recorder.bytes[1] += received as u64;
         let mut count = 0;
-        while let Some((taken, answer)) = scan(&self.input).map_err(io::Error::other)? {
-            let Some(pending) = self.flow.answered() else {
-                return Err(io::Error::other("a reply to nothing"));
-            };
-            match answer {
-                Answer::Error(text) => recorder.fail(text),
-                _ => recorder.complete(pending, now),
+        while let Some((taken, reply)) =
+            self.codec.take(&self.input, &mut self.output).map_err(io::Error::other)?
+        {
+            if let Some(reply) = reply {
+                let Some(pending) = self.flow.answered() else {
+                    return Err(io::Error::other("a reply to nothing"));
+                };
+                match reply {
+                    Reply::Failed(text) => recorder.fail(text),
+                    Reply::Done => recorder.complete(pending, now),
+                }
+                count += 1;
             }
             self.input.advance(taken);
-            count += 1;
         }
         run.add_completed(count);
         Ok(())
@@ -173,6 +186,7 @@ impl Connection {
             self.servers.rotate_left(1);
             if let Ok(stream) = connect(self.servers[0]).await {
                 self.stream = stream;
+                self.codec = Codec::open(self.protocol, self.servers[0], &mut self.output);
                 return;
             }
             tokio::time::sleep(RECONNECT_PAUSE).await;

@@ -4,6 +4,7 @@
 //! [`drive`] watches them. In an open loop a thread of its own wakes each client when its command is due: the
 //! timers of tokio are a millisecond coarse, and those of the system are not.
 
+mod codec;
 mod connection;
 mod embedded;
 mod flow;
@@ -27,6 +28,7 @@ use crate::error::{BenchError, Outcome};
 use crate::interrupt::Interrupt;
 use crate::workload::{Schedule, Values};
 
+pub(crate) use codec::Protocol;
 #[cfg(test)]
 pub(crate) use flow::Pending;
 pub(crate) use prefill::prefill;
@@ -42,8 +44,8 @@ const WATCH_PERIOD: Duration = Duration::from_millis(20);
 /// A system that a load is put on.
 #[derive(Clone, Copy)]
 pub(crate) enum Subject<'a> {
-    /// Servers that speak the Redis protocol; clients are spread over them.
-    Servers(&'a [SocketAddr]),
+    /// Servers, and what they speak; clients are spread over them.
+    Servers(Protocol, &'a [SocketAddr]),
     /// A cluster in this process.
     Embedded(&'a LocalCluster),
 }
@@ -128,7 +130,7 @@ fn start(
     let end = plan.measured().end;
     // A caller in this process has one command under way, so several of them make a pipeline.
     let (count, pipeline) = match subject {
-        Subject::Servers(_) => (workload.clients, workload.pipeline),
+        Subject::Servers(..) => (workload.clients, workload.pipeline),
         Subject::Embedded(_) => (workload.clients * workload.pipeline, 1),
     };
     let schedule = workload.rate.map(|rate| Schedule::new(rate, count));
@@ -136,14 +138,14 @@ fn start(
     let flow = |client| Flow::new(client, pipeline, schedule, end);
     let _entered = runtime.enter();
     let run = match subject {
-        Subject::Servers(servers) => {
+        Subject::Servers(protocol, servers) => {
             let streams = runtime.block_on(connect_all(servers, count))?;
             let run = Arc::new(Run::start(plan, count));
-            for (client, stream) in streams.into_iter().enumerate() {
+            for ((client, stream), due) in streams.into_iter().enumerate().zip(&due) {
                 let who = (client, Arc::clone(&run));
-                let due = Arc::clone(&due[client]);
-                let at = (rotated(servers, client), stream);
+                let at = (protocol, rotated(servers, client), stream);
                 let operations = values.of_client(client);
+                let due = Arc::clone(due);
                 let connection = Connection::new(who, flow(client), operations, at, due);
                 clients.spawn(connection.serve());
             }
@@ -151,16 +153,10 @@ fn start(
         }
         Subject::Embedded(cluster) => {
             let run = Arc::new(Run::start(plan, count));
-            for client in 0..count {
-                let caller = Caller {
-                    client,
-                    run: Arc::clone(&run),
-                    flow: flow(client),
-                    operations: values.of_client(client),
-                    log: cluster.client(client),
-                    due: Arc::clone(&due[client]),
-                };
-                clients.spawn(caller.serve());
+            for (client, due) in due.iter().enumerate() {
+                let (flow, operations) = (flow(client), values.of_client(client));
+                let (run, log, due) = (Arc::clone(&run), cluster.client(client), Arc::clone(due));
+                clients.spawn(Caller { client, run, flow, operations, log, due }.serve());
             }
             run
         }

@@ -96,7 +96,8 @@ pub(crate) fn loads(runs: &[RunReport]) -> String {
         }
         rows.push(row(run));
     }
-    let costs: Vec<String> = runs.iter().map(cost_lines).collect();
+    let costs = runs.iter().filter(|run| !run.resources.processes.is_empty());
+    let costs: Vec<String> = costs.map(cost_lines).collect();
     format!("{}\n\n{}\n\n{}", texts.join("\n"), aligned(&rows), costs.join("\n"))
 }
 

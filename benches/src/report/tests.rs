@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::usage::ProcessCost;
 use super::*;
 use crate::machine::{Cost, Limits};
 use crate::workload::KeyChoice;
@@ -48,7 +49,17 @@ pub(crate) fn run(system: &str, clients: usize) -> RunReport {
         recorder.complete(pending, intended + Duration::from_micros(ms));
     }
     recorder.fail(b"AMBIGUOUS x");
-    let resources = Resources { seconds: 1.0, commands: 999, ..Resources::default() };
+    let process = ProcessCost {
+        name: "n1".into(),
+        cpu_us_per_command: Some(20.0),
+        cpu_percent: Some(2.0),
+        resident_bytes: Some(1 << 24),
+        fdatasyncs: Some(9),
+        commands_per_fdatasync: Some(111.0),
+        log_bytes_per_command: None,
+    };
+    let processes = vec![process];
+    let resources = Resources { seconds: 1.0, commands: 999, processes, ..Resources::default() };
     let window = Duration::from_millis(100);
     RunReport::new((system.into(), "on disk"), &plan, window, &recorder, resources)
 }

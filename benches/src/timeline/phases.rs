@@ -34,7 +34,7 @@ pub(crate) struct Phase {
     pub(crate) latency: Spread,
     /// Commands per second, in windows of 100 ms.
     pub(crate) throughput: Spread,
-    /// The longest time without any completion that began in it, in milliseconds.
+    /// The longest time inside of it without any completion, in milliseconds.
     pub(crate) longest_gap_ms: f64,
 }
 
@@ -67,8 +67,7 @@ fn phase(name: String, samples: &[Sample], time: Range<Duration>) -> Phase {
         let place = (latencies.len() as f64 * percent / 100.0).ceil() as usize;
         latencies.get(place.saturating_sub(1)).copied().unwrap_or_default()
     };
-    // The gap at the end belongs to the phase in which it begins.
-    let (gap, _) = longest_gap(&samples[start..(end + 1).min(samples.len()).max(start)], &time);
+    let (gap, _) = longest_gap(inside, &time);
     Phase {
         name,
         from: time.start.as_secs_f64(),
@@ -165,15 +164,16 @@ mod tests {
 
     #[test]
     fn the_longest_gap_may_be_at_either_end() {
-        let time = 0 * MS..1000 * MS;
-        assert_eq!(longest_gap(&[], &time), (1000 * MS, 0 * MS));
-        assert_eq!(longest_gap(&[sample(700, 1), sample(800, 1)], &time), (700 * MS, 0 * MS));
+        let zero = Duration::ZERO;
+        let time = zero..1000 * MS;
+        assert_eq!(longest_gap(&[], &time), (1000 * MS, zero));
+        assert_eq!(longest_gap(&[sample(700, 1), sample(800, 1)], &time), (700 * MS, zero));
         assert_eq!(longest_gap(&[sample(100, 1), sample(200, 1)], &time), (800 * MS, 200 * MS));
     }
 
     #[test]
     fn phases_without_length_are_left_out() {
-        let first = Happening { began: 0 * MS, ended: 5000 * MS, ..kill() };
+        let first = Happening { began: Duration::ZERO, ended: 5000 * MS, ..kill() };
         let phases = phases(&outage(), &[first], 5000 * MS);
         assert_eq!(phases.len(), 1);
     }
