@@ -53,8 +53,7 @@ impl PeersCommand {
                 let measured = self.measure(target, &plans, &workshop)?;
                 if round == 0 {
                     let texts = measured.first().map(|run| (&run.system, &run.durability));
-                    texts
-                        .map_or(Ok(()), |(name, text)| print(format_args!("{name:<13} {text}")))?;
+                    texts.map_or(Ok(()), |(name, text)| print(format_args!("{name}: {text}")))?;
                 }
                 runs.extend(measured);
             }
