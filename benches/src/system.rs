@@ -176,7 +176,7 @@ impl System {
             Self::Own(cluster) => cluster.servers(),
             Self::InProcess { .. } => Vec::new(),
             Self::RedisServer(redis) => vec![redis.address()],
-            Self::Etcd(etcd) => etcd.servers().to_vec(),
+            Self::Etcd(etcd) => etcd.servers(),
             Self::Servers(_, servers) => servers.clone(),
         }
     }

@@ -1,6 +1,6 @@
 //! All actors of a cluster in one thread: messages are delivered at once, records are durable at once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -45,16 +45,24 @@ impl StateMachine for Count {
     }
 }
 
+/// A message on its way: to whom, from whom, what.
+type Envelope = (NodeId, NodeId, Message);
+
 /// Three nodes with every role each, whose time stands still while there is anything to do.
 pub(crate) struct World {
     actors: Vec<(NodeId, Node<Count>)>,
-    /// Where each actor is in `actors`.
-    places: HashMap<NodeId, usize>,
-    /// Messages that are on their way: to whom, from whom, what.
-    queue: VecDeque<(NodeId, NodeId, Message)>,
-    /// What each actor waits for, by time.
-    timers: BTreeMap<(Duration, usize, NodeTimer), ()>,
+    /// Where the actor of each seat is in `actors`.
+    places: Vec<Option<usize>>,
+    /// What is delivered in this turn, and what is sent meanwhile.
+    inbox: Vec<Envelope>,
+    outbox: Vec<Envelope>,
+    /// Whether each actor has got something in this turn.
+    ran: Vec<bool>,
+    /// What each actor waits for, and until when.
+    timers: HashMap<(usize, NodeTimer), Duration>,
     now: Duration,
+    /// Reused by every step.
+    fx: Effects<Message, NodeTimer, NodeRecord>,
     /// The application of the first node, and the session beside it.
     application: NodeId,
     session: NodeId,
@@ -88,13 +96,21 @@ impl World {
             actors.extend(started.expect("a member"));
         }
         let first = members.member(&file.nodes[0].name).expect("a member").application();
-        let places = actors.iter().enumerate().map(|(place, (node, _))| (*node, place)).collect();
+        let mut places = Vec::new();
+        for (place, (node, _)) in actors.iter().enumerate() {
+            let seat = node.seat.0 as usize;
+            places.resize(places.len().max(seat + 1), None);
+            places[seat] = Some(place);
+        }
         let mut world = Self {
+            ran: vec![false; actors.len()],
             actors,
             places,
-            queue: VecDeque::new(),
-            timers: BTreeMap::new(),
+            inbox: Vec::new(),
+            outbox: Vec::new(),
+            timers: HashMap::new(),
             now: Duration::ZERO,
+            fx: Effects::new(),
             application: first.node,
             session: first.session,
             token: 0,
@@ -123,30 +139,39 @@ impl World {
         let command = Payload::new(Bytes::from_static(b"sixteen-byte-cmd"));
         let invoke = Invoke { token: self.token, operation: Operation::Propose(command) };
         let message = Message::Session(ToSession::Invoke(invoke));
-        self.queue.push_back((self.session, self.application, message));
+        self.outbox.push((self.session, self.application, message));
     }
 
     /// Delivers all that is on its way, and ends the turn of each actor that got something. If nothing is,
     /// time goes on to the next timer.
     fn turn(&mut self) {
-        if self.queue.is_empty() {
+        if self.outbox.is_empty() {
             return self.fire();
         }
-        let mut ran = BTreeSet::new();
-        for (to, from, message) in std::mem::take(&mut self.queue) {
-            match self.places.get(&to) {
+        std::mem::swap(&mut self.inbox, &mut self.outbox);
+        let mut inbox = std::mem::take(&mut self.inbox);
+        for (to, from, message) in inbox.drain(..) {
+            match self.places.get(to.seat.0 as usize).copied().flatten() {
                 Some(place) => {
-                    ran.insert(*place);
-                    self.step(*place, |node, fx| node.on_message(from, message, fx));
+                    self.ran[place] = true;
+                    self.step(place, |node, fx| node.on_message(from, message, fx));
                 }
                 None => self.hear(message),
             }
         }
-        ran.into_iter().for_each(|place| self.step(place, |node, fx| node.on_turn_end(fx)));
+        self.inbox = inbox;
+        for place in 0..self.ran.len() {
+            if std::mem::take(&mut self.ran[place]) {
+                self.step(place, |node, fx| node.on_turn_end(fx));
+            }
+        }
     }
 
     fn fire(&mut self) {
-        let ((due, place, timer), ()) = self.timers.pop_first().expect("somebody waits");
+        let next = self.timers.iter().min_by_key(|((place, _), due)| (**due, *place));
+        let ((place, timer), due) =
+            next.map(|(key, due)| (key.clone(), *due)).expect("somebody waits");
+        self.timers.remove(&(place, timer.clone()));
         self.now = due;
         self.step(place, |node, fx| node.on_timer(timer, fx));
         self.step(place, |node, fx| node.on_turn_end(fx));
@@ -164,16 +189,20 @@ impl World {
         place: usize,
         step: impl FnOnce(&mut Node<Count>, &mut Effects<Message, NodeTimer, NodeRecord>),
     ) {
-        let mut fx = Effects::new();
-        let (from, node) = &mut self.actors[place];
-        step(node, &mut fx);
+        let Self { actors, fx, outbox, timers, now, .. } = self;
+        let (from, node) = &mut actors[place];
+        step(node, fx);
         assert!(fx.violations.is_empty(), "{:?}", fx.violations);
-        self.queue.extend(fx.sends.into_iter().map(|(to, message)| (to, *from, message)));
-        for change in fx.timers {
-            let (TimerChange::Set(timer, _) | TimerChange::Cancel(timer)) = &change;
-            self.timers.retain(|(_, at, armed), ()| (*at, armed) != (place, timer));
-            if let TimerChange::Set(timer, delay) = change {
-                self.timers.insert((self.now + delay.start, place, timer), ());
+        fx.records.clear();
+        outbox.extend(fx.sends.drain(..).map(|(to, message)| (to, *from, message)));
+        for change in fx.timers.drain(..) {
+            match change {
+                TimerChange::Set(timer, delay) => {
+                    timers.insert((place, timer), *now + delay.start);
+                }
+                TimerChange::Cancel(timer) => {
+                    timers.remove(&(place, timer));
+                }
             }
         }
     }

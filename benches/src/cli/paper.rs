@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::options::PlaceOptions;
 use super::output::{OutputOptions, command_line, print};
-use super::timeline::observe;
+use super::timeline::{Stage, observe};
 use crate::error::Outcome;
 use crate::load::{Plan, runtime};
 use crate::machine::Machine;
@@ -81,7 +81,7 @@ impl PaperCommand {
         let mut runs = Vec::new();
         for clients in clients {
             let plan = self.plan(usize::from(*clients));
-            let run = observe(&runtime, &workshop, plan, WINDOW, &script)?;
+            let run = observe(&runtime, &workshop, Stage::Own, plan, WINDOW, &script)?;
             self.show(&run)?;
             runs.push(run);
         }

@@ -1,21 +1,22 @@
 //! `bench timeline`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tokio::runtime::Runtime;
 
 use super::load::Measured;
 use super::numbers::duration_or_none;
 use super::options::{LoadOptions, SystemOptions};
 use super::output::{OutputOptions, command_line, print, progress};
-use crate::cluster::{OwnCluster, program};
+use crate::cluster::{EtcdCluster, OwnCluster, program};
 use crate::error::{BenchError, Outcome};
+use crate::interrupt::Interrupt;
 use crate::load::{Moment, Plan, Protocol, RUN_MAX, Subject, drive, prefill, runtime};
 use crate::machine::Machine;
 use crate::report::{FORMAT, Report, Resources, RunReport, Timeline, loads, machine_lines};
-use crate::system::{System, Workshop};
-use crate::timeline::{Action, Director, EVENTS, Event, Happening, Script};
+use crate::system::{System, Target, Workshop};
+use crate::timeline::{Action, Clock, Director, EVENTS, Event, Happening, Script, perform_on_etcd};
 
 /// Put a load on three processes of `kvs`, make things happen meanwhile, and show what the load felt.
 ///
@@ -25,12 +26,16 @@ use crate::timeline::{Action, Director, EVENTS, Event, Happening, Script};
 ///   bench timeline --duration 30s --at 5s reconfigure:every=100ms --at 15s kill:leader --at 20s restart
 ///   bench timeline --duration 30s --layout apart --at 10s kill:acceptor --at 20s replace:acceptor
 ///   bench timeline --spares 1 --at 2s handover:every=500ms --html timeline.html
+///   bench timeline --target etcd --duration 10s --at 3s kill:leader
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment, after_help = format!("Events:\n{EVENTS}"))]
 pub(super) struct TimelineCommand {
     /// What happens, and when, since the load is measured. May be given several times.
     #[arg(long, num_args = 2, value_names = ["TIME", "EVENT"], required = true, action = clap::ArgAction::Append)]
     at: Vec<String>,
+    /// To whom.
+    #[arg(long, value_enum, default_value_t = Stage::Own)]
+    target: Stage,
     #[command(flatten)]
     load: LoadOptions,
     #[command(flatten)]
@@ -39,18 +44,30 @@ pub(super) struct TimelineCommand {
     output: OutputOptions,
 }
 
+/// What things can be made to happen to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Stage {
+    /// Processes of `kvs serve`.
+    Own,
+    /// Three processes of etcd; only kill:leader and restart.
+    Etcd,
+}
+
 impl TimelineCommand {
     pub(super) fn run(self) -> Outcome<()> {
         let script = Script::new(events(&self.at)?, self.load.duration)?;
         self.output.check()?;
         let plans = self.load.plans()?;
+        if self.target == Stage::Etcd {
+            plans.iter().try_for_each(|plan| Target::Etcd.check(&plan.workload))?;
+        }
         let workshop = self.system.workshop()?;
         let machine = Machine::look(&workshop.data)?;
         print(machine_lines(&machine))?;
         let runtime = runtime(self.load.threads.into())?;
         let mut runs = Vec::new();
         for plan in plans {
-            let run = observe(&runtime, &workshop, plan, self.load.window, &script)?;
+            let run = observe(&runtime, &workshop, self.target, plan, self.load.window, &script)?;
             print(format_args!("\n{}", loads(std::slice::from_ref(&run))))?;
             if let Some(timeline) = &run.timeline {
                 print(timeline.table())?;
@@ -77,6 +94,7 @@ fn events(words: &[String]) -> Outcome<Vec<Event>> {
 pub(super) fn observe(
     runtime: &Runtime,
     workshop: &Workshop,
+    target: Stage,
     mut plan: Plan,
     window: Duration,
     script: &Script,
@@ -87,38 +105,54 @@ pub(super) fn observe(
             "every completion is remembered, for {RUN_MAX:?} at most: lower --duration"
         )));
     }
-    let kvs = program(workshop.kvs.as_deref())?;
-    let mut cluster = OwnCluster::start(&kvs, workshop.shape, &workshop.data, &workshop.interrupt)?;
-    let (measured, happenings) = direct(runtime, &mut cluster, &plan, script, workshop)?;
-    let system = System::Own(cluster);
+    let (Workshop { data, interrupt, shape, .. }, seed) = (workshop, plan.workload.seed);
+    let (system, measured, happenings) = match target {
+        Stage::Own => {
+            let kvs = program(workshop.kvs.as_deref())?;
+            let mut cluster = OwnCluster::start(&kvs, *shape, data, interrupt)?;
+            let servers = cluster.servers();
+            let subject = Subject::Servers(Protocol::Redis, &servers);
+            let (measured, happenings) = direct(runtime, subject, &plan, interrupt, |clock| {
+                Director::new(&mut cluster, clock, seed).perform(script)
+            })?;
+            (System::Own(cluster), measured, happenings)
+        }
+        Stage::Etcd => {
+            let mut cluster = EtcdCluster::start(data, interrupt)?;
+            let servers = cluster.servers();
+            let subject = Subject::Servers(Protocol::Etcd, &servers);
+            let (measured, happenings) = direct(runtime, subject, &plan, interrupt, |clock| {
+                perform_on_etcd(&mut cluster, &clock, script)
+            })?;
+            (System::Etcd(cluster), measured, happenings)
+        }
+    };
     let mut report = measured.report(&system, &plan, window);
     let part = (plan.warm_up, plan.duration);
     report.timeline = Some(Timeline::of(&measured.recorder, part, &happenings));
     Ok(report)
 }
 
+/// Puts a load on `subject`, with what `perform` makes happen beside it.
 fn direct(
     runtime: &Runtime,
-    cluster: &mut OwnCluster,
+    subject: Subject<'_>,
     plan: &Plan,
-    script: &Script,
-    workshop: &Workshop,
+    interrupt: &Interrupt,
+    perform: impl FnOnce(Clock) -> Outcome<Vec<Happening>> + Send,
 ) -> Outcome<(Measured, Vec<Happening>)> {
-    let (servers, seed) = (cluster.servers(), plan.workload.seed);
-    let (subject, interrupt) = (Subject::Servers(Protocol::Redis, &servers), &workshop.interrupt);
     prefill(runtime, subject, &plan.workload, interrupt)?;
     let bar = progress(plan.measured().end, &plan.workload.label());
-    let mut stage = Some(cluster);
+    let mut waiting = Some(perform);
     std::thread::scope(|scope| {
         let mut directing = None;
         let recorder = drive(runtime, subject, plan, interrupt, |moment, run| {
             bar.set_position(u64::try_from(run.now().as_millis()).unwrap_or(u64::MAX));
             if moment == Moment::Begin
-                && let Some(cluster) = stage.take()
+                && let Some(perform) = waiting.take()
             {
-                let start: Instant = run.origin() + run.measured().start;
-                let director = Director::new(cluster, start, seed, interrupt);
-                directing = Some(scope.spawn(|| director.perform(script)));
+                let clock = Clock::new(run.origin() + run.measured().start, interrupt);
+                directing = Some(scope.spawn(move || perform(clock)));
             }
             Ok(())
         });

@@ -9,13 +9,10 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
+use super::clock::Clock;
 use super::event::{Action, Event, Repeat, Script};
 use crate::cluster::OwnCluster;
 use crate::error::{BenchError, Outcome};
-use crate::interrupt::Interrupt;
-
-/// A wait is cut into pieces of this length, in each of which an interruption is noticed.
-const NOTICE_PERIOD: Duration = Duration::from_millis(20);
 
 /// Pause after a step that could not be taken.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
@@ -50,9 +47,7 @@ pub(crate) struct Change {
 /// Operates a cluster during a run.
 pub(crate) struct Director<'a> {
     cluster: &'a mut OwnCluster,
-    /// When the measured part begins.
-    start: Instant,
-    interrupt: Interrupt,
+    clock: Clock,
     random: Xoshiro256PlusPlus,
     /// The node that was killed last.
     killed: Option<String>,
@@ -60,46 +55,21 @@ pub(crate) struct Director<'a> {
 }
 
 impl<'a> Director<'a> {
-    pub(crate) fn new(
-        cluster: &'a mut OwnCluster,
-        start: Instant,
-        seed: u64,
-        interrupt: &Interrupt,
-    ) -> Self {
+    pub(crate) fn new(cluster: &'a mut OwnCluster, clock: Clock, seed: u64) -> Self {
         let random = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let interrupt = interrupt.clone();
-        Self { cluster, start, interrupt, random, killed: None, joiner_count: 0 }
+        Self { cluster, clock, random, killed: None, joiner_count: 0 }
     }
 
     /// Makes everything happen at its time, one after the other.
     ///
     /// *Errors*: something did not work out; the text says what.
     pub(crate) fn perform(mut self, script: &Script) -> Outcome<Vec<Happening>> {
-        let mut happenings = Vec::new();
-        for event in script.events() {
-            self.wait_until(event.at)?;
-            let happening = self.make_happen(event).map_err(|error| {
-                BenchError::new(format_args!("{} at {:?}: {error}", event.action, event.at))
-            })?;
-            happenings.push(happening);
-        }
-        Ok(happenings)
-    }
-
-    fn now(&self) -> Duration {
-        self.start.elapsed()
-    }
-
-    fn wait_until(&self, at: Duration) -> Outcome<()> {
-        while self.now() < at {
-            self.interrupt.check()?;
-            std::thread::sleep(NOTICE_PERIOD.min(at.saturating_sub(self.now())));
-        }
-        Ok(())
+        let clock = self.clock.clone();
+        clock.perform(script, |event| self.make_happen(event))
     }
 
     fn make_happen(&mut self, event: &Event) -> Outcome<Happening> {
-        let began = self.now();
+        let began = self.clock.now();
         let mut changes = Vec::new();
         let mut name = event.action.to_string();
         let text = match &event.action {
@@ -127,7 +97,7 @@ impl<'a> Director<'a> {
             Action::ReplaceNode => self.replace_node()?,
             Action::Transfer => self.transfer()?,
         };
-        Ok(Happening { name, began, ended: self.now(), text, changes })
+        Ok(Happening { name, began, ended: self.clock.now(), text, changes })
     }
 
     fn once(
@@ -153,12 +123,12 @@ impl<'a> Director<'a> {
         };
         let mut due = at;
         while due < at + lasts {
-            self.wait_until(due)?;
+            self.clock.wait_until(due)?;
             let (change, _) = step(self)?;
             changes.push(change);
             due += every;
         }
-        self.wait_until(at + lasts)?;
+        self.clock.wait_until(at + lasts)?;
         Ok(format!("{} times", changes.len()))
     }
 
@@ -214,7 +184,7 @@ impl<'a> Director<'a> {
         self.cluster.launch_joiner(&new)?;
         let started = Instant::now();
         loop {
-            self.interrupt.check()?;
+            self.clock.check()?;
             let step = self.cluster.operator().and_then(|mut operator| {
                 operator.report::<ChangeReport>(&["KVS.REPLACE", &old, &new])
             });
