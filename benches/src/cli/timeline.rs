@@ -26,6 +26,7 @@ use crate::timeline::{Action, Clock, Director, EVENTS, Event, Happening, Script,
 ///   bench timeline --duration 30s --at 5s reconfigure:every=100ms --at 15s kill:leader --at 20s restart
 ///   bench timeline --duration 30s --layout apart --at 10s kill:acceptor --at 20s replace:acceptor
 ///   bench timeline --spares 1 --at 2s handover:every=500ms --html timeline.html
+///   bench timeline --rounds 10 --duration 2s --at 1s reconfigure:every=100ms
 ///   bench timeline --target etcd --duration 10s --at 3s kill:leader
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment, after_help = format!("Events:\n{EVENTS}"))]
@@ -33,6 +34,11 @@ pub(super) struct TimelineCommand {
     /// What happens, and when, since the load is measured. May be given several times.
     #[arg(long, num_args = 2, value_names = ["TIME", "EVENT"], required = true, action = clap::ArgAction::Append)]
     at: Vec<String>,
+    /// Play everything so many times, each time for --duration, and show the same parts of all rounds
+    /// together: what changes then does so because of the events, and not because the machine was busy.
+    #[arg(long, value_name = "COUNT", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    rounds: u16,
     /// To whom.
     #[arg(long, value_enum, default_value_t = Stage::Own)]
     target: Stage,
@@ -55,7 +61,8 @@ pub(super) enum Stage {
 
 impl TimelineCommand {
     pub(super) fn run(self) -> Outcome<()> {
-        let script = Script::new(events(&self.at)?, self.load.duration)?;
+        let script =
+            Script::new(events(&self.at)?, self.load.duration)?.in_rounds(self.rounds.into());
         self.output.check()?;
         let plans = self.load.plans()?;
         if self.target == Stage::Etcd {
@@ -70,7 +77,7 @@ impl TimelineCommand {
             let run = observe(&runtime, &workshop, self.target, plan, self.load.window, &script)?;
             print(format_args!("\n{}", loads(std::slice::from_ref(&run))))?;
             if let Some(timeline) = &run.timeline {
-                print(timeline.table())?;
+                print(format_args!("\n{}", timeline.table()))?;
             }
             runs.push(run);
         }
@@ -100,9 +107,10 @@ pub(super) fn observe(
     script: &Script,
 ) -> Outcome<RunReport> {
     plan.keeps_samples = true;
+    plan.duration = script.duration();
     if plan.measured().end > RUN_MAX {
         return Err(BenchError::new(format_args!(
-            "every completion is remembered, for {RUN_MAX:?} at most: lower --duration"
+            "every completion is remembered, for {RUN_MAX:?} at most: measure for less time"
         )));
     }
     let (Workshop { data, interrupt, shape, .. }, seed) = (workshop, plan.workload.seed);
@@ -128,8 +136,8 @@ pub(super) fn observe(
         }
     };
     let mut report = measured.report(&system, &plan, window);
-    let part = (plan.warm_up, plan.duration);
-    report.timeline = Some(Timeline::of(&measured.recorder, part, &happenings));
+    let timeline = Timeline::of(&measured.recorder, plan.warm_up, script, &happenings);
+    report.timeline = Some(timeline);
     Ok(report)
 }
 

@@ -57,7 +57,8 @@ fn measured(run: &RunReport) -> Vec<String> {
         }
         row.push(ratio(before.median, during.median));
     }
-    let dead = phases.iter().find(|phase| phase.name.starts_with("after kill"));
+    let named = |name: &str| phases.iter().find(|phase| phase.name.starts_with(name));
+    let dead = named("after kill").or_else(|| named("kill"));
     let before = spread(0, throughput).median;
     let dead = dead.map(|phase| phase.throughput.median);
     row.extend([

@@ -98,7 +98,8 @@ pub(crate) fn loads(runs: &[RunReport]) -> String {
     }
     let costs = runs.iter().filter(|run| !run.resources.processes.is_empty());
     let costs: Vec<String> = costs.map(cost_lines).collect();
-    format!("{}\n\n{}\n\n{}", texts.join("\n"), aligned(&rows), costs.join("\n"))
+    let costs: String = costs.iter().map(|costs| format!("\n\n{}", costs.trim_end())).collect();
+    format!("{}\n\n{}{costs}", texts.join("\n"), aligned(&rows))
 }
 
 fn row(run: &RunReport) -> Vec<String> {

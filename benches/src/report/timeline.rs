@@ -8,7 +8,7 @@ use super::plot::{Plot, Scale, Series};
 use super::table::{aligned, ms, whole};
 use crate::load::{BUCKET, Recorder, Sample};
 use crate::statistics::Spread;
-use crate::timeline::{Change, Happening, Phase, longest_gap, phases};
+use crate::timeline::{Change, Happening, Phase, Script, longest_gap, phases};
 
 /// A run in buckets of 10 ms, with the events in it. Times are in seconds since the load was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,12 +42,15 @@ pub(crate) struct EventReport {
 }
 
 impl Timeline {
-    /// Of a run whose completions were remembered; its measured part began at `start` and took `length`.
+    /// Of a run whose completions were remembered; its measured part began at `start`, and `script` was played
+    /// in it.
     pub(crate) fn of(
         recorder: &Recorder,
-        (start, length): (Duration, Duration),
+        start: Duration,
+        script: &Script,
         happenings: &[Happening],
     ) -> Self {
+        let length = script.duration();
         let mut samples = measured(recorder.samples.as_deref().unwrap_or_default(), start, length);
         samples.sort_unstable_by_key(|sample| sample.completed);
         let (gap, at) = longest_gap(&samples, &(Duration::ZERO..length));
@@ -57,7 +60,7 @@ impl Timeline {
             counts,
             worst_ms,
             events: happenings.iter().map(EventReport::of).collect(),
-            phases: phases(&samples, happenings, length),
+            phases: phases(&samples, happenings, &script.bounds()),
             longest_gap_ms: gap.as_secs_f64() * 1e3,
             longest_gap_at: at.as_secs_f64(),
             dropped: recorder.samples_dropped,
@@ -129,7 +132,10 @@ impl Timeline {
         let mut rows = vec![head.map(String::from).to_vec()];
         for phase in &self.phases {
             let mut row = vec![
-                phase.name.clone(),
+                match phase.rounds {
+                    1 => phase.name.clone(),
+                    rounds => format!("{} ({rounds} times)", phase.name),
+                },
                 format!("{:.2}", phase.from),
                 format!("{:.2}", phase.to),
                 whole(phase.throughput.median),
@@ -181,7 +187,7 @@ impl Timeline {
 
 impl EventReport {
     fn of(happening: &Happening) -> Self {
-        let Happening { name, began, ended, text, changes } = happening;
+        let Happening { name, began, ended, text, changes, action: _ } = happening;
         let (began, ended) = (began.as_secs_f64(), ended.as_secs_f64());
         Self { name: name.clone(), began, ended, text: text.clone(), changes: changes.clone() }
     }
@@ -249,14 +255,15 @@ mod tests {
         }
         let change = Change { active_ms: 0.5, collected_ms: Some(4.0), history_count: Some(1) };
         let happening = Happening {
+            action: "reconfigure".into(),
             name: "reconfigure".into(),
             began: Duration::from_millis(300),
             ended: Duration::from_millis(305),
             text: "a4 a5 a6 vote".into(),
             changes: vec![change, Change { active_ms: 1.5, ..change }],
         };
-        let whole = (Duration::ZERO, Duration::from_secs(1));
-        let timeline = Timeline::of(&recorder, whole, &[happening]);
+        let script = Script::new(Vec::new(), Duration::from_secs(1)).expect("nothing happens");
+        let timeline = Timeline::of(&recorder, Duration::ZERO, &script, &[happening]);
         let table = timeline.table();
         for expected in
             ["quiet", "a4 a5 a6 vote", "1.000", "4.000", "without any completion: 1.000 ms"]

@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// An event that has happened. Times count from the beginning of the measured part.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Happening {
+    /// What was asked for.
+    pub(crate) action: String,
+    /// The same, with whom it met.
     pub(crate) name: String,
     pub(crate) began: Duration,
     pub(crate) ended: Duration,
@@ -97,7 +100,8 @@ impl<'a> Director<'a> {
             Action::ReplaceNode => self.replace_node()?,
             Action::Transfer => self.transfer()?,
         };
-        Ok(Happening { name, began, ended: self.clock.now(), text, changes })
+        let action = event.action.to_string();
+        Ok(Happening { action, name, began, ended: self.clock.now(), text, changes })
     }
 
     fn once(

@@ -30,5 +30,6 @@ fn make_happen(cluster: &mut EtcdCluster, clock: &Clock, event: &Event) -> Outco
         }
         _ => return Err(BenchError::new("of etcd only kill:leader and restart can be asked for")),
     };
-    Ok(Happening { name, began, ended: clock.now(), text: String::new(), changes: Vec::new() })
+    let (action, ended) = (event.action.to_string(), clock.now());
+    Ok(Happening { action, name, began, ended, text: String::new(), changes: Vec::new() })
 }

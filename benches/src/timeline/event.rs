@@ -110,9 +110,15 @@ pub(crate) struct Event {
     pub(crate) action: Action,
 }
 
-/// Events in the order of their times, each over before the next one begins.
+/// Events in the order of their times, each over before the next one begins; and all of them again in each
+/// further round.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Script(Vec<Event>);
+pub(crate) struct Script {
+    events: Vec<Event>,
+    /// How long a round takes.
+    length: Duration,
+    rounds: u32,
+}
 
 impl Script {
     /// What shall happen within `length`. What is repeated without saying for how long goes on until the
@@ -141,11 +147,33 @@ impl Script {
             }
             next = at;
         }
-        Ok(Self(events))
+        Ok(Self { events, length, rounds: 1 })
     }
 
+    /// The same in so many rounds, one after the other.
+    pub(crate) fn in_rounds(mut self, rounds: u32) -> Self {
+        let once = std::mem::take(&mut self.events);
+        for round in 0..rounds {
+            let moved =
+                |event: &Event| Event { at: event.at + self.length * round, ..event.clone() };
+            self.events.extend(once.iter().map(moved));
+        }
+        Self { rounds, ..self }
+    }
+
+    /// The events of all rounds.
     pub(crate) fn events(&self) -> &[Event] {
-        &self.0
+        &self.events
+    }
+
+    /// How long all rounds take together.
+    pub(crate) fn duration(&self) -> Duration {
+        self.length * self.rounds
+    }
+
+    /// When each round begins, and the end of the last one.
+    pub(crate) fn bounds(&self) -> Vec<Duration> {
+        (0..=self.rounds).map(|round| self.length * round).collect()
     }
 }
 
@@ -205,6 +233,16 @@ mod tests {
         assert_eq!(found, [Some(6 * SECOND), None]);
         let alone = Script::new(vec![event(2, "handover:every=1s")], 10 * SECOND);
         assert_eq!(lasts(&alone.expect("possible").events()[0]), Some(8 * SECOND));
+    }
+
+    #[test]
+    fn a_script_is_repeated_in_rounds() {
+        let script =
+            Script::new(vec![event(2, "restart")], 10 * SECOND).expect("possible").in_rounds(3);
+        let times: Vec<Duration> = script.events().iter().map(|event| event.at).collect();
+        assert_eq!(times, [2, 12, 22].map(|at| at * SECOND));
+        assert_eq!(script.duration(), 30 * SECOND);
+        assert_eq!(script.bounds(), [0, 10, 20, 30].map(|at| at * SECOND));
     }
 
     #[test]
