@@ -1,8 +1,9 @@
 //! The part of gRPC that two calls of etcd need, over HTTP/2 (RFC 9113), from a client's side.
 //!
-//! One call at a time on a connection, as one client of etcd makes them. Headers of replies are not looked
-//! at: a call that succeeds has a message, and one that fails has none (it ends with its first headers).
-//! The table for headers is turned off, so that nothing has to be remembered of them.
+//! One call at a time on a connection, as one client of etcd makes them. Headers of replies are not
+//! looked at: a call that succeeds has a message, and one that fails has none (it ends with its
+//! first headers). The table for headers is turned off, so that nothing has to be remembered of
+//! them.
 
 use crate::error::{BenchError, Outcome};
 
@@ -31,7 +32,8 @@ const END_HEADERS: u8 = 4;
 /// What we let a server send before it has to wait for us: all that there is.
 const WINDOW_MAX: u32 = 0x7fff_ffff;
 
-/// What a server lets us send at first, on the connection and in each call. A larger message is not sent.
+/// What a server lets us send at first, on the connection and in each call. A larger message is not
+/// sent.
 const WINDOW_AT_FIRST: i64 = 65_535;
 
 /// What has come of a call.
@@ -108,8 +110,8 @@ impl Grpc {
         self.window -= length as i64;
     }
 
-    /// Takes one frame off the front of `input`, if there is a whole one: how many bytes it had, and what
-    /// has come of the call if it has ended. What must be answered goes to `out`.
+    /// Takes one frame off the front of `input`, if there is a whole one: how many bytes it had,
+    /// and what has come of the call if it has ended. What must be answered goes to `out`.
     ///
     /// *Errors*: the server does not speak HTTP/2, or ends the connection.
     pub(crate) fn take(

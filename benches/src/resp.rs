@@ -1,7 +1,7 @@
 //! The Redis protocol from a client's side: commands to bytes, bytes to replies.
 //!
-//! A load looks at little of a reply: that it is whole, and whether it is an error. So a reply is scanned
-//! where it lies and nothing of it is copied.
+//! A load looks at little of a reply: that it is whole, and whether it is an error. So a reply is
+//! scanned where it lies and nothing of it is copied.
 
 use crate::error::{BenchError, Outcome};
 

@@ -43,8 +43,8 @@ impl Spread {
         self.p75 - self.p25
     }
 
-    /// What the paper's plots call interquartile range: from the median to the third quartile. Only for
-    /// comparison with it.
+    /// What the paper's plots call interquartile range: from the median to the third quartile. Only
+    /// for comparison with it.
     pub(crate) fn upper_half_iqr(&self) -> f64 {
         self.p75 - self.median
     }

@@ -290,8 +290,8 @@ fn remote_usage(address: &SocketAddr) -> Outcome<NodeUsage> {
     })
 }
 
-/// Bytes that all programs of the machine have sent over loopback, with headers; nothing if the kernel
-/// does not say.
+/// Bytes that all programs of the machine have sent over loopback, with headers; nothing if the
+/// kernel does not say.
 pub(crate) fn loopback_bytes() -> Option<u64> {
     received_bytes(&fs::read_to_string("/proc/net/dev").ok()?)
 }

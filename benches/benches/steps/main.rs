@@ -21,9 +21,9 @@ fn main() {
 /// Commands in one sample.
 const COMMANDS: usize = 8192;
 
-/// Sixteen-byte commands from one client through three replicas, decided and applied on all of them:
-/// nothing is written to a disk, sent over a network or waits for a timer. The argument is how many are in
-/// flight.
+/// Sixteen-byte commands from one client through three replicas, decided and applied on all of
+/// them: nothing is written to a disk, sent over a network or waits for a timer. The argument is
+/// how many are in flight.
 #[divan::bench(args = [1, 64, 1024, 4096], sample_count = 20, sample_size = 1)]
 fn command(bencher: Bencher<'_, '_>, window: usize) {
     bencher.counter(ItemsCount::new(COMMANDS)).with_inputs(World::with_leader).bench_local_values(

@@ -1,4 +1,5 @@
-//! All actors of a cluster in one thread: messages are delivered at once, records are durable at once.
+//! All actors of a cluster in one thread: messages are delivered at once, records are durable at
+//! once.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -142,8 +143,8 @@ impl World {
         self.outbox.push((self.session, self.application, message));
     }
 
-    /// Delivers all that is on its way, and ends the turn of each actor that got something. If nothing is,
-    /// time goes on to the next timer.
+    /// Delivers all that is on its way, and ends the turn of each actor that got something. If
+    /// nothing is, time goes on to the next timer.
     fn turn(&mut self) {
         if self.outbox.is_empty() {
             return self.fire();

@@ -27,8 +27,8 @@ use crate::system::{System, Target};
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(super) struct LoadCommand {
-    /// What is measured: own (processes of `kvs serve`), in-process, redis-server, etcd, or servers that
-    /// run already: redis://HOST:PORT[,HOST:PORT...] or etcd://HOST:PORT[,...].
+    /// What is measured: own (processes of `kvs serve`), in-process, redis-server, etcd, or servers
+    /// that run already: redis://HOST:PORT[,HOST:PORT...] or etcd://HOST:PORT[,...].
     #[arg(long, default_value = "own")]
     target: Target,
     #[command(flatten)]

@@ -17,8 +17,8 @@ use crate::error::Outcome;
 
 /// Measures a replicated key-value server: latency, throughput, and what a command costs.
 ///
-/// It starts what it measures, on loopback with data in a temporary directory, and stops it again. Build
-/// both programs first, then try:
+/// It starts what it measures, on loopback with its data in a temporary directory, and stops it
+/// again. Build both programs first, then try:
 ///
 ///   cargo build --release -p kvs -p benches
 ///   bench load --clients 1,16,64 --html load.html

@@ -22,7 +22,8 @@ const IN_FLIGHT_MAX: usize = 1 << 20;
 /// What clients ask for.
 #[derive(Args, Clone, Debug)]
 pub(super) struct LoadOptions {
-    /// Clients, each with a connection of its own, from 1 to 4096. Several numbers make several runs.
+    /// Clients, each with a connection of its own, from 1 to 4096. Several numbers make several
+    /// runs.
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "16",
           value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(super) clients: Vec<u16>,
@@ -30,19 +31,22 @@ pub(super) struct LoadOptions {
     #[arg(long, value_name = "COUNT", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=65536))]
     pipeline: u32,
-    /// Commands per second of all clients together, sent in time whether or not earlier ones are answered
-    /// (open loop); latency then counts from the time that was meant. Without it each client sends its
-    /// next command when it has a reply (closed loop). Several numbers make several runs.
+    /// Commands per second of all clients together, sent in time whether or not earlier ones are
+    /// answered (open loop); latency then counts from the time that was meant. Without it each
+    /// client sends its next command when it has a reply (closed loop). Several numbers make
+    /// several runs.
     #[arg(long, value_name = "RATES", value_delimiter = ',', value_parser = rate)]
     rate: Vec<f64>,
     /// Bytes of each value.
     #[arg(long, value_name = "BYTES", default_value_t = 100,
           value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
     value_bytes: u32,
-    /// Share of reads, in percent; the rest writes. Keys are written once before, if there are any reads.
+    /// Share of reads, in percent; the rest writes. Keys are written once before, if there are any
+    /// reads.
     #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent)]
     read_share: f64,
-    /// Which keys: uniform, zipfian, or hot:PERCENT, in which one key has that share of all commands.
+    /// Which keys: uniform, zipfian, or hot:PERCENT, in which one key has that share of all
+    /// commands.
     #[arg(long, value_name = "CHOICE", default_value = "uniform")]
     keys: KeyChoice,
     /// Number of keys.
@@ -130,8 +134,8 @@ pub(super) struct PlaceOptions {
     /// The program `kvs`. By default the one beside this program.
     #[arg(long, value_name = "FILE")]
     kvs: Option<PathBuf>,
-    /// Directory for the data of what is started; it decides which disk is measured. By default that for
-    /// temporary files.
+    /// Directory for the data of what is started; it decides which disk is measured. By default
+    /// that for temporary files.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }

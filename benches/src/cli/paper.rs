@@ -22,8 +22,8 @@ const WARM_UP: Duration = Duration::from_secs(1);
 
 /// Repeat an experiment of the Matchmaker Paxos paper, and show its figures beside.
 ///
-/// The paper's runs take 10 to 40 seconds for each number of clients; --pace makes all times shorter or
-/// longer. Examples:
+/// The paper's runs take 10 to 40 seconds for each number of clients; --pace makes all times
+/// shorter or longer. Examples:
 ///
 ///   bench paper acceptors                              1, 4 and 8 clients, f = 1, as in table 1
 ///   bench paper acceptors --failures 2 --clients 8     8 clients, f = 2
@@ -31,8 +31,8 @@ const WARM_UP: Duration = Duration::from_secs(1);
 ///   bench paper leader
 ///   bench paper growth --pace 0.2
 ///
-/// All nodes share this machine here, and votes are on disk before they count; in the paper each node had
-/// a machine, and nothing was on disk. Compare the ratios, not the figures.
+/// All nodes share this machine here, and votes are on disk before they count; in the paper each
+/// node had a machine, and nothing was on disk. Compare the ratios, not the figures.
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(super) struct PaperCommand {

@@ -13,8 +13,8 @@ use crate::system::{System, Target, Workshop};
 
 /// Put the same loads on several systems in alternation, and compare the medians of all rounds.
 ///
-/// A machine is not equally fast at all times, so each round measures every system once, each started
-/// afresh. Systems that are not installed are left out, with a note. Examples:
+/// A machine is not equally fast at all times, so each round measures every system once, each
+/// started afresh. Systems that are not installed are left out, with a note. Examples:
 ///
 ///   bench peers --clients 1,16,256 --rounds 5
 ///   bench peers --clients 50 --pipeline 16 --target own --target redis-server --html peers.html
@@ -23,8 +23,8 @@ use crate::system::{System, Target, Workshop};
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(super) struct PeersCommand {
-    /// A system; all that are named are compared with the first: own, in-process, redis-server, etcd,
-    /// redis://HOST:PORT[,...], etcd://HOST:PORT[,...].
+    /// A system; all that are named are compared with the first: own, in-process, redis-server,
+    /// etcd, redis://HOST:PORT[,...], etcd://HOST:PORT[,...].
     #[arg(long = "target", value_name = "TARGET", default_values = ["own", "redis-server", "etcd"])]
     targets: Vec<Target>,
     /// How often every system is measured.

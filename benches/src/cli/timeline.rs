@@ -18,12 +18,13 @@ use crate::report::{FORMAT, Report, Resources, RunReport, Timeline, loads, machi
 use crate::system::{System, Target, Workshop};
 use crate::timeline::{Action, Clock, Director, EVENTS, Event, Happening, Script, perform_on_etcd};
 
-/// Put a load on three processes of `kvs`, make things happen meanwhile, and show what the load felt.
+/// Put a load on three processes of `kvs`, make things happen meanwhile, and show what the load
+/// felt.
 ///
 /// Examples:
 ///
 ///   bench timeline --duration 15s --at 5s reconfigure:every=100ms,for=5s
-///   bench timeline --duration 30s --at 5s reconfigure:every=100ms --at 15s kill:leader --at 20s restart
+///   bench timeline --duration 9s --at 2s reconfigure:every=100ms --at 5s kill:leader --at 7s restart
 ///   bench timeline --duration 30s --layout apart --at 10s kill:acceptor --at 20s replace:acceptor
 ///   bench timeline --spares 1 --at 2s handover:every=500ms --html timeline.html
 ///   bench timeline --rounds 10 --duration 2s --at 1s reconfigure:every=100ms
@@ -34,8 +35,9 @@ pub(super) struct TimelineCommand {
     /// What happens, and when, since the load is measured. May be given several times.
     #[arg(long, num_args = 2, value_names = ["TIME", "EVENT"], required = true, action = clap::ArgAction::Append)]
     at: Vec<String>,
-    /// Play everything so many times, each time for --duration, and show the same parts of all rounds
-    /// together: what changes then does so because of the events, and not because the machine was busy.
+    /// Play everything so many times, each time for --duration, and show the same parts of all
+    /// rounds together: what changes then does so because of the events, and not because the
+    /// machine was busy.
     #[arg(long, value_name = "COUNT", default_value_t = 1,
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: u16,
@@ -97,7 +99,8 @@ fn events(words: &[String]) -> Outcome<Vec<Event>> {
 
 /// Starts a cluster, puts the load of `plan` on it, and makes happen what `script` says.
 ///
-/// *Errors*: the cluster does not start, an event does not work out, or the program was interrupted.
+/// *Errors*: the cluster does not start, an event does not work out, or the program was
+/// interrupted.
 pub(super) fn observe(
     runtime: &Runtime,
     workshop: &Workshop,

@@ -40,8 +40,8 @@ impl EtcdCluster {
     /// The program.
     pub(crate) const PROGRAM: &str = "etcd";
 
-    /// Starts the cluster with its data in a new directory inside `parent`, as etcd is by default: every
-    /// write is on disk at a majority before it is answered.
+    /// Starts the cluster with its data in a new directory inside `parent`, as etcd is by default:
+    /// every write is on disk at a majority before it is answered.
     ///
     /// *Errors*: the program is missing, or a node does not start.
     pub(crate) fn start(parent: &Path, interrupt: &Interrupt) -> Outcome<Self> {

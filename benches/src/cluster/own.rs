@@ -28,7 +28,8 @@ pub(crate) struct OwnCluster {
 }
 
 impl OwnCluster {
-    /// Starts the cluster with its data in a new directory inside `parent`, and waits until it serves.
+    /// Starts the cluster with its data in a new directory inside `parent`, and waits until it
+    /// serves.
     ///
     /// *Errors*: `program` is not there, or a node does not start; the text quotes what it said.
     pub(crate) fn start(

@@ -23,8 +23,8 @@ impl RedisServer {
     /// The program.
     pub(crate) const PROGRAM: &str = "redis-server";
 
-    /// Starts it with its data in a new directory inside `parent`. It answers a write when it is on disk, and
-    /// does nothing else with the disk.
+    /// Starts it with its data in a new directory inside `parent`. It answers a write when it is on
+    /// disk, and does nothing else with the disk.
     ///
     /// *Errors*: the program is missing or does not start.
     pub(crate) fn start(parent: &Path, interrupt: &Interrupt) -> Outcome<Self> {

@@ -54,7 +54,8 @@ impl Codec {
         }
     }
 
-    /// Whether one more command with a value of so many bytes may be sent now, by what the server said.
+    /// Whether one more command with a value of so many bytes may be sent now, by what the server
+    /// said.
     pub(super) fn may_send(&self, value_bytes: usize) -> bool {
         match self {
             Self::Redis => true,
@@ -62,8 +63,8 @@ impl Codec {
         }
     }
 
-    /// Takes the first message off `input`, if it is whole: how many bytes it had, and the reply if it was
-    /// one. What must be answered goes to `out`.
+    /// Takes the first message off `input`, if it is whole: how many bytes it had, and the reply if
+    /// it was one. What must be answered goes to `out`.
     ///
     /// *Errors*: the server speaks something else, or ends the connection.
     pub(super) fn take<'a>(

@@ -8,8 +8,8 @@ use crate::workload::Schedule;
 /// A command that was sent. Times are since the start of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pending {
-    /// When it was meant to be sent. Latency counts from here, so a server that stalls is charged for
-    /// every command that had to wait for it, and not only for those that it had been sent.
+    /// When it was meant to be sent. Latency counts from here, so a server that stalls is charged
+    /// for every command that had to wait for it, and not only for those that it had been sent.
     pub(crate) intended: Duration,
     /// When it was sent.
     pub(crate) sent: Duration,
@@ -58,7 +58,8 @@ impl Flow {
         self.in_flight.pop_front()
     }
 
-    /// Forgets what is under way, because nobody will answer it. Returns how many commands that were.
+    /// Forgets what is under way, because nobody will answer it. Returns how many commands that
+    /// were.
     pub(crate) fn lose(&mut self) -> u64 {
         self.in_flight.drain(..).count() as u64
     }

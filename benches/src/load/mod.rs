@@ -1,8 +1,8 @@
 //! Puts a load on a system and counts what happens.
 //!
-//! The clients are tasks of a tokio runtime with as many threads as the plan says; the thread that calls
-//! [`drive`] watches them. In an open loop a thread of its own wakes each client when its command is due: the
-//! timers of tokio are a millisecond coarse, and those of the system are not.
+//! The clients are tasks of a tokio runtime with as many threads as the plan says; the thread that
+//! calls [`drive`] watches them. In an open loop a thread of its own wakes each client when its
+//! command is due: the timers of tokio are a millisecond coarse, and those of the system are not.
 
 mod codec;
 mod connection;
@@ -69,8 +69,8 @@ pub(crate) fn runtime(threads: usize) -> Outcome<Runtime> {
     Ok(builder.worker_threads(threads.max(1)).enable_all().build()?)
 }
 
-/// Puts the load of `plan` on `subject`. `watch` is told of the beginning and the end of the measured
-/// part, and now and then in between.
+/// Puts the load of `plan` on `subject`. `watch` is told of the beginning and the end of the
+/// measured part, and now and then in between.
 ///
 /// *Errors*: a client cannot connect; the program was interrupted.
 pub(crate) fn drive(

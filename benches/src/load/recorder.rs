@@ -62,8 +62,8 @@ pub(crate) struct Recorder {
     pub(crate) errors: BTreeMap<String, u64>,
     /// Commands under way on a connection that was lost: nobody knows what became of them.
     pub(crate) lost: u64,
-    /// Commands without an answer when the run was over. They count as latencies, with the time that
-    /// they had waited by then.
+    /// Commands without an answer when the run was over. They count as latencies, with the time
+    /// that they had waited by then.
     pub(crate) unanswered: u64,
     /// Bytes of commands and of replies, during the whole run.
     pub(crate) bytes: [u64; 2],
@@ -117,7 +117,8 @@ impl Recorder {
         *self.errors.entry(if is_known { word } else { "other".into() }).or_default() += 1;
     }
 
-    /// A command that was meant to be sent at `intended` has no answer at `now`, when the run is over.
+    /// A command that was meant to be sent at `intended` has no answer at `now`, when the run is
+    /// over.
     pub(crate) fn give_up(&mut self, intended: Duration, now: Duration) {
         if self.measured.contains(&intended) {
             self.unanswered += 1;

@@ -24,8 +24,8 @@ pub(crate) struct Machine {
     pub(crate) kernel: String,
     /// The kind of file system that the data are on. On `tmpfs` nothing is durable.
     pub(crate) filesystem: String,
-    /// Share of the last ten seconds in which somebody waited for a processor, in percent, before the
-    /// measurement began; nothing if the kernel does not say.
+    /// Share of the last ten seconds in which somebody waited for a processor, in percent, before
+    /// the measurement began; nothing if the kernel does not say.
     pub(crate) cpu_pressure_percent: Option<f64>,
     /// What disk and loopback can do at best.
     pub(crate) limits: Limits,

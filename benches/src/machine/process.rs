@@ -34,7 +34,8 @@ impl ProcessUsage {
     }
 }
 
-/// User and system time in `/proc/PID/stat`. The name of the program, in parentheses, may have spaces.
+/// User and system time in `/proc/PID/stat`. The name of the program, in parentheses, may have
+/// spaces.
 fn cpu_time(stat: &str) -> Option<Duration> {
     const USER: usize = 11;
     let (_, fields) = stat.rsplit_once(") ")?;

@@ -1,7 +1,7 @@
 //! What the authors published: in the paper, and in the data beside their programs.
 //!
-//! What they call interquartile range is from the median to the third quartile; theirs and ours are shown
-//! that way, and ours in full as well.
+//! What they call interquartile range is from the median to the third quartile; theirs and ours are
+//! shown that way, and ours in full as well.
 
 /// Median, and the distance from it to the third quartile, where it was published.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,12 +88,12 @@ pub(super) const MATCHMAKERS: [Published; 6] = [
     row((2, 8), [median(0.677), median(0.678)], [median(11453.0), median(11472.0)], None),
 ];
 
-/// Clients, and the longest time between completions when the leader died, in seconds; with an election
-/// timeout of five.
+/// Clients, and the longest time between completions when the leader died, in seconds; with an
+/// election timeout of five.
 pub(super) const OUTAGES: [(usize, f64); 3] = [(1, 4.09), (4, 4.02), (8, 4.03)];
 
-/// Clients; median latency in milliseconds and commands per second, sent to a quorum of the acceptors;
-/// the same, sent to all of them.
+/// Clients; median latency in milliseconds and commands per second, sent to a quorum of the
+/// acceptors; the same, sent to all of them.
 pub(super) const GROWTH: [(usize, [f64; 2], [f64; 2]); 10] = [
     (1, [0.221, 4298.0], [0.212, 4322.0]),
     (2, [0.231, 8243.0], [0.228, 8119.0]),

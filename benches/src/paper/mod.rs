@@ -1,9 +1,9 @@
-//! The experiments of the Matchmaker Paxos paper (Whittaker et al., JSys 2021, section 7) on a cluster of
-//! one's own, and the figures that its authors published.
+//! The experiments of the Matchmaker Paxos paper (Whittaker et al., JSys 2021, section 7) on a
+//! cluster of one's own, and the figures that its authors published.
 //!
-//! Their machines were four-processor cloud machines, one for each node, in memory; here all nodes share one
-//! machine, and every vote is on disk before it counts. So the figures themselves do not compare. What
-//! does is how they change: during over before, dead over before.
+//! Their machines were four-processor cloud machines, one for each node, in memory; here all nodes
+//! share one machine, and every vote is on disk before it counts. So the figures themselves do not
+//! compare. What does is how they change: during over before, dead over before.
 
 mod figures;
 mod tables;
@@ -56,8 +56,8 @@ impl Experiment {
         }
     }
 
-    /// The cluster: acceptors that die alone are processes of their own, and there is a pool of twice as
-    /// many matchmakers as serve at once.
+    /// The cluster: acceptors that die alone are processes of their own, and there is a pool of
+    /// twice as many matchmakers as serve at once.
     pub(crate) fn shape(self, failures: u16) -> Shape {
         let (layout, spares) = match self {
             Self::Acceptors => (Layout::Apart, 0),

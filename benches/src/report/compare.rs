@@ -50,7 +50,8 @@ pub(crate) fn compare(first: &Report, second: &Report) -> Outcome<String> {
     Ok(text)
 }
 
-/// Each run of the first with the one of the same load of the second: the same system, if there is one.
+/// Each run of the first with the one of the same load of the second: the same system, if there is
+/// one.
 fn pairs<'a>(first: &'a Report, second: &'a Report) -> Vec<(&'a RunReport, &'a RunReport)> {
     let partner = |run: &RunReport| {
         let same = || second.runs.iter().filter(|other| other.workload == run.workload);

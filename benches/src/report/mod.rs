@@ -63,8 +63,8 @@ pub(crate) struct RunReport {
     pub(crate) commands: u64,
     /// From the intended sending to the reply.
     pub(crate) latency: Latency,
-    /// From the actual sending to the reply; the difference is how late the load itself was. Only of
-    /// an open loop.
+    /// From the actual sending to the reply; the difference is how late the load itself was. Only
+    /// of an open loop.
     pub(crate) service: Option<Latency>,
     /// Commands per second, in windows.
     pub(crate) throughput: Spread,

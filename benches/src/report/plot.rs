@@ -97,6 +97,81 @@ impl Axis {
     }
 }
 
+/// Both axes: where things lie on the page.
+struct Frame {
+    x: Axis,
+    y: Axis,
+}
+
+impl Frame {
+    /// Where the x axis is.
+    const BOTTOM: f64 = HEIGHT - BOTTOM;
+
+    fn across(&self, value: f64) -> f64 {
+        LEFT + self.x.place(value) * (WIDTH - LEFT - RIGHT)
+    }
+
+    fn down(&self, value: f64) -> f64 {
+        Self::BOTTOM - self.y.place(value) * (Self::BOTTOM - TOP)
+    }
+
+    /// Lines and numbers along both axes.
+    fn put_grid(&self, svg: &mut String) {
+        let (bottom, right) = (Self::BOTTOM, WIDTH - RIGHT);
+        for tick in self.x.ticks() {
+            let (at, label, below) = (self.across(tick), shown(tick), bottom + 16.0);
+            put(
+                svg,
+                format_args!(
+                    "<line class=\"grid\" x1=\"{at:.1}\" y1=\"{TOP}\" x2=\"{at:.1}\" y2=\"{bottom}\"/>"
+                ),
+            );
+            put(
+                svg,
+                format_args!(
+                    "<text class=\"tick\" x=\"{at:.1}\" y=\"{below:.1}\" text-anchor=\"middle\">{label}</text>"
+                ),
+            );
+        }
+        for tick in self.y.ticks() {
+            let (at, label) = (self.down(tick), shown(tick));
+            let (beside, base) = (LEFT - 6.0, at + 4.0);
+            put(
+                svg,
+                format_args!(
+                    "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{right}\" y2=\"{at:.1}\"/>"
+                ),
+            );
+            put(
+                svg,
+                format_args!(
+                    "<text class=\"tick\" x=\"{beside:.1}\" y=\"{base:.1}\" text-anchor=\"end\">{label}</text>"
+                ),
+            );
+        }
+    }
+
+    /// A line across the plot. Labels of neighbours are on different rows.
+    fn put_mark(&self, x: f64, number: usize, label: &str, svg: &mut String) {
+        const ROWS: usize = 4;
+        let (at, row) = (self.across(x), TOP + 12.0 + 13.0 * (number % ROWS) as f64);
+        let (beside, bottom) = (at + 3.0, Self::BOTTOM);
+        put(
+            svg,
+            format_args!(
+                "<line class=\"mark\" x1=\"{at:.1}\" y1=\"{TOP}\" x2=\"{at:.1}\" y2=\"{bottom}\"/>"
+            ),
+        );
+        put(
+            svg,
+            format_args!(
+                "<text class=\"tick\" x=\"{beside:.1}\" y=\"{row:.1}\">{}</text>",
+                escaped(label)
+            ),
+        );
+    }
+}
+
 /// The next larger of 1, 2 or 5 times a power of ten.
 fn round_step(step: f64) -> f64 {
     let power = 10_f64.powf(step.log10().floor());
@@ -108,69 +183,22 @@ impl Plot {
     pub(super) fn svg(&self) -> String {
         let points = || self.series.iter().flat_map(|series| series.points.iter());
         let marks = self.marks.iter().map(|(x, _)| *x);
-        let x = Axis::over(self.x.1, points().map(|point| point.0).chain(marks));
-        let y = Axis::over(self.y.1, points().map(|point| point.1));
-        let across = |value: f64| LEFT + x.place(value) * (WIDTH - LEFT - RIGHT);
-        let down = |value: f64| HEIGHT - BOTTOM - y.place(value) * (HEIGHT - TOP - BOTTOM);
+        let frame = Frame {
+            x: Axis::over(self.x.1, points().map(|point| point.0).chain(marks)),
+            y: Axis::over(self.y.1, points().map(|point| point.1)),
+        };
         let mut svg = format!(
             "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{0}\">\n\
              <text class=\"title\" x=\"{LEFT}\" y=\"18\">{0}</text>\n",
             escaped(&self.title)
         );
-        let bottom = HEIGHT - BOTTOM;
-        for tick in x.ticks() {
-            let (at, label) = (across(tick), shown(tick));
-            put(
-                &mut svg,
-                format_args!(
-                    "<line class=\"grid\" x1=\"{at:.1}\" y1=\"{TOP}\" x2=\"{at:.1}\" y2=\"{bottom}\"/>"
-                ),
-            );
-            put(
-                &mut svg,
-                format_args!(
-                    "<text class=\"tick\" x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{label}</text>",
-                    bottom + 16.0
-                ),
-            );
-        }
-        for tick in y.ticks() {
-            let (at, label, right) = (down(tick), shown(tick), WIDTH - RIGHT);
-            put(
-                &mut svg,
-                format_args!(
-                    "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{right}\" y2=\"{at:.1}\"/>"
-                ),
-            );
-            put(
-                &mut svg,
-                format_args!(
-                    "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
-                    LEFT - 6.0,
-                    at + 4.0
-                ),
-            );
-        }
+        frame.put_grid(&mut svg);
         self.put_labels(&mut svg);
-        for (number, (at, label)) in self.marks.iter().enumerate() {
-            let (at, row) = (across(*at), TOP + 12.0 + 13.0 * (number % 4) as f64);
-            put(
-                &mut svg,
-                format_args!(
-                    "<line class=\"mark\" x1=\"{at:.1}\" y1=\"{TOP}\" x2=\"{at:.1}\" y2=\"{bottom}\"/>"
-                ),
-            );
-            put(
-                &mut svg,
-                format_args!(
-                    "<text class=\"tick\" x=\"{:.1}\" y=\"{row:.1}\">{}</text>",
-                    at + 3.0,
-                    escaped(label)
-                ),
-            );
+        for (number, (x, label)) in self.marks.iter().enumerate() {
+            frame.put_mark(*x, number, label, &mut svg);
         }
         for (number, series) in self.series.iter().enumerate() {
-            let points = series.points.iter().map(|(x, y)| (across(*x), down(*y)));
+            let points = series.points.iter().map(|(x, y)| (frame.across(*x), frame.down(*y)));
             put_line(&mut svg, &style(number), points, series.has_dots);
         }
         svg + "</svg>\n" + &self.legend()

@@ -22,8 +22,8 @@ fn latency(run: &RunReport) -> &Latency {
     &run.latency
 }
 
-/// One row for each load and system: the median of each value over all rounds, the range of the rates, and
-/// the ratio of the first system to it.
+/// One row for each load and system: the median of each value over all rounds, the range of the
+/// rates, and the ratio of the first system to it.
 pub(crate) fn rounds(runs: &[RunReport]) -> String {
     let mut head = vec!["load".to_owned(), "rounds".into()];
     for (name, ..) in COLUMNS {

@@ -10,7 +10,8 @@ use crate::load::{BUCKET, Recorder, Sample};
 use crate::statistics::Spread;
 use crate::timeline::{Change, Happening, Phase, Script, longest_gap, phases};
 
-/// A run in buckets of 10 ms, with the events in it. Times are in seconds since the load was measured.
+/// A run in buckets of 10 ms, with the events in it. Times are in seconds since the load was
+/// measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Timeline {
@@ -42,8 +43,8 @@ pub(crate) struct EventReport {
 }
 
 impl Timeline {
-    /// Of a run whose completions were remembered; its measured part began at `start`, and `script` was played
-    /// in it.
+    /// Of a run whose completions were remembered; its measured part began at `start`, and `script`
+    /// was played in it.
     pub(crate) fn of(
         recorder: &Recorder,
         start: Duration,

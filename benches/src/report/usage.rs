@@ -104,7 +104,8 @@ impl Resources {
         self.processes.iter().filter_map(|process| process.cpu_us_per_command).sum()
     }
 
-    /// The fewest commands per fdatasync of any process: that of the one which votes on all of them.
+    /// The fewest commands per fdatasync of any process: that of the one which votes on all of
+    /// them.
     pub(crate) fn commands_per_fdatasync(&self) -> Option<f64> {
         let all = self.processes.iter().filter_map(|process| process.commands_per_fdatasync);
         all.min_by(f64::total_cmp)

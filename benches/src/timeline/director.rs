@@ -35,8 +35,8 @@ pub(crate) struct Happening {
     pub(crate) changes: Vec<Change>,
 }
 
-/// One replacement of acceptors or matchmakers. Times are in milliseconds from the command, by the clock
-/// of the node that was asked.
+/// One replacement of acceptors or matchmakers. Times are in milliseconds from the command, by the
+/// clock of the node that was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Change {
     /// When the new ones were in use.
@@ -234,7 +234,8 @@ impl<'a> Director<'a> {
         })
     }
 
-    /// As many acceptors as vote now, of nodes that run: one of each node as long as there are enough.
+    /// As many acceptors as vote now, of nodes that run: one of each node as long as there are
+    /// enough.
     fn other_acceptors(&mut self, status: &Status) -> Outcome<Vec<String>> {
         let cluster = &*self.cluster;
         let nodes = cluster.file().nodes.iter().filter(|node| cluster.runs(&node.name));

@@ -110,8 +110,8 @@ pub(crate) struct Event {
     pub(crate) action: Action,
 }
 
-/// Events in the order of their times, each over before the next one begins; and all of them again in each
-/// further round.
+/// Events in the order of their times, each over before the next one begins; and all of them again
+/// in each further round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Script {
     events: Vec<Event>,
@@ -121,8 +121,8 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// What shall happen within `length`. What is repeated without saying for how long goes on until the
-    /// next event or the end.
+    /// What shall happen within `length`. What is repeated without saying for how long goes on
+    /// until the next event or the end.
     ///
     /// *Errors*: an event after the end, or one that begins while another one is repeated.
     pub(crate) fn new(mut events: Vec<Event>, length: Duration) -> Outcome<Self> {

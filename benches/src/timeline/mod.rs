@@ -1,7 +1,7 @@
 //! A load on a cluster of one's own while things happen to it: reconfigurations, failures, repairs.
 //!
-//! What happens is done as an operator does it, by the commands that `kvs` sends, and by ending processes
-//! that this program has started.
+//! What happens is done as an operator does it, by the commands that `kvs` sends, and by ending
+//! processes that this program has started.
 
 mod clock;
 mod director;

@@ -26,7 +26,8 @@ pub(crate) struct Phase {
     pub(crate) rounds: usize,
     /// Commands that were answered in it.
     pub(crate) commands: u64,
-    /// Of these, in milliseconds: 50, 95, 99 and 99.9 of a hundred took at most so long, and the longest.
+    /// Of these, in milliseconds: 50, 95, 99 and 99.9 of a hundred took at most so long, and the
+    /// longest.
     pub(crate) p50_ms: f64,
     pub(crate) p95_ms: f64,
     pub(crate) p99_ms: f64,
@@ -43,8 +44,9 @@ pub(crate) struct Phase {
 /// A part of a run has a name, and how many of that name were before it in the round.
 type Part = (String, usize);
 
-/// Each event, and what is between: `samples` are sorted by their completion; `bounds` say when each round
-/// begins, and when the last one ends. All times count from the beginning of the measured part.
+/// Each event, and what is between: `samples` are sorted by their completion; `bounds` say when
+/// each round begins, and when the last one ends. All times count from the beginning of the
+/// measured part.
 pub(crate) fn phases(
     samples: &[Sample],
     happenings: &[Happening],
@@ -134,7 +136,8 @@ fn rates(samples: &[Sample], time: &Range<Duration>) -> Vec<f64> {
     counts.into_iter().map(|count| count as f64 / WINDOW.as_secs_f64()).collect()
 }
 
-/// The longest time without a completion, and when it began. A run without any completion is one gap.
+/// The longest time without a completion, and when it began. A run without any completion is one
+/// gap.
 pub(crate) fn longest_gap(samples: &[Sample], time: &Range<Duration>) -> (Duration, Duration) {
     let mut last = time.start;
     let mut longest = (Duration::ZERO, time.start);

@@ -17,8 +17,8 @@ pub(crate) struct Workload {
     pub(crate) clients: usize,
     /// Commands of one client that may be under way at once.
     pub(crate) pipeline: usize,
-    /// Commands per second of all clients together, sent whether or not earlier ones were answered (an
-    /// open loop); if there is none, each client sends when it has a reply (a closed loop).
+    /// Commands per second of all clients together, sent whether or not earlier ones were answered
+    /// (an open loop); if there is none, each client sends when it has a reply (a closed loop).
     pub(crate) rate: Option<f64>,
     /// Bytes of each value.
     pub(crate) value_bytes: usize,

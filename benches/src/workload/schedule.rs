@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// Sends evenly spaced commands of all clients together: the command number k, from zero, belongs to
-/// client k modulo their number and is meant to be sent k intervals after the start. Whether earlier
-/// commands were answered does not matter: that is what makes the loop an open one.
+/// Sends evenly spaced commands of all clients together: the command number k, from zero, belongs
+/// to client k modulo their number and is meant to be sent k intervals after the start. Whether
+/// earlier commands were answered does not matter: that is what makes the loop an open one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Schedule {
     /// Commands per second of all clients together.
