@@ -68,6 +68,11 @@ pub(super) struct LoadOptions {
     /// End each load after so many commands, if that is earlier.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     commands: Option<u64>,
+    /// A client that has waited for so long gives up what it has sent, and connects again, to the
+    /// next server; the commands count as lost. Without it a client waits for as long as the server
+    /// lets it. Not used with --target in-process.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
     /// Threads of the load; with --target in-process, of the cluster too.
     #[arg(long, value_name = "COUNT", default_value_t = 1,
           value_parser = clap::value_parser!(u8).range(1..=64))]
@@ -122,6 +127,7 @@ impl LoadOptions {
             warm_up,
             duration: self.duration,
             commands_max: self.commands,
+            timeout: self.timeout,
             threads: self.threads.into(),
             keeps_samples: false,
         })

@@ -109,6 +109,7 @@ impl PaperCommand {
             warm_up: WARM_UP,
             duration: self.experiment.duration(self.pace),
             commands_max: None,
+            timeout: None,
             threads: 1,
             keeps_samples: true,
         }

@@ -28,7 +28,7 @@ use crate::timeline::{Action, Clock, Director, EVENTS, Event, Happening, Script,
 ///   bench timeline --duration 30s --layout apart --at 10s kill:acceptor --at 20s replace:acceptor
 ///   bench timeline --spares 1 --at 2s handover:every=500ms --html timeline.html
 ///   bench timeline --rounds 10 --duration 2s --at 1s reconfigure:every=100ms
-///   bench timeline --target etcd --duration 10s --at 3s kill:leader
+///   bench timeline --target etcd --timeout 1s --at 1s kill:leader
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment, after_help = format!("Events:\n{EVENTS}"))]
 pub(super) struct TimelineCommand {

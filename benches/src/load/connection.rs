@@ -9,6 +9,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::codec::{Codec, Protocol, Reply};
 use super::flow::Flow;
@@ -39,6 +40,16 @@ pub(super) struct Connection {
     input: BytesMut,
     /// Told when a command is due.
     due: Arc<Notify>,
+    /// How long a command may stay without an answer.
+    timeout: Option<Duration>,
+}
+
+/// Waits until `deadline`, or for ever.
+async fn patience(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Opens the connection of one client.
@@ -66,6 +77,7 @@ impl Connection {
         operations: Operations,
         (protocol, servers, stream): (Protocol, Vec<SocketAddr>, TcpStream),
         due: Arc<Notify>,
+        timeout: Option<Duration>,
     ) -> Self {
         let (mut output, written, input) = (Vec::new(), 0, BytesMut::new());
         let codec = Codec::open(protocol, servers[0], &mut output);
@@ -82,6 +94,7 @@ impl Connection {
             written,
             input,
             due,
+            timeout,
         }
     }
 
@@ -124,8 +137,15 @@ impl Connection {
         let ready = tokio::select! {
             ready = self.stream.ready(interest) => ready?,
             () = self.due.notified(), if self.flow.waits_for_time() => return Ok(()),
+            () = patience(self.deadline()) => return Err(io::ErrorKind::TimedOut.into()),
         };
         if ready.is_readable() { self.read() } else { Ok(()) }
+    }
+
+    /// When the client gives up what is under way, if it ever does.
+    fn deadline(&self) -> Option<Instant> {
+        let sent = self.flow.oldest()?;
+        Some(Instant::from_std(self.run.origin() + sent + self.timeout?))
     }
 
     fn write(&mut self) -> io::Result<()> {

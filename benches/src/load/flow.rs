@@ -58,6 +58,11 @@ impl Flow {
         self.in_flight.pop_front()
     }
 
+    /// When the oldest command under way was sent.
+    pub(crate) fn oldest(&self) -> Option<Duration> {
+        self.in_flight.front().map(|pending| pending.sent)
+    }
+
     /// Forgets what is under way, because nobody will answer it. Returns how many commands that
     /// were.
     pub(crate) fn lose(&mut self) -> u64 {
@@ -163,6 +168,7 @@ mod tests {
         send_due(&mut flow, 15 * MS);
         assert_eq!(flow.under_way().collect::<Vec<_>>(), [10 * MS]);
         assert_eq!(flow.unsent().collect::<Vec<_>>(), [30 * MS, 50 * MS, 70 * MS, 90 * MS]);
+        assert_eq!(flow.oldest(), Some(15 * MS));
         assert_eq!(flow.lose(), 1);
         assert!(flow.is_idle());
     }

@@ -146,7 +146,8 @@ fn start(
                 let at = (protocol, rotated(servers, client), stream);
                 let operations = values.of_client(client);
                 let due = Arc::clone(due);
-                let connection = Connection::new(who, flow(client), operations, at, due);
+                let connection =
+                    Connection::new(who, flow(client), operations, at, due, plan.timeout);
                 clients.spawn(connection.serve());
             }
             run
@@ -201,5 +202,68 @@ fn pace(schedule: Schedule, run: &Run, due: &[Arc<Notify>]) {
             std::thread::sleep(wait);
         }
         due[schedule.client(index)].notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::{KeyChoice, Workload};
+
+    /// Two commands of one client.
+    fn plan(timeout: Option<Duration>) -> Plan {
+        let workload = Workload {
+            clients: 1,
+            pipeline: 1,
+            rate: None,
+            value_bytes: 10,
+            read_percent: 0.0,
+            keys: KeyChoice::Uniform,
+            key_count: 1,
+            seed: 1,
+        };
+        Plan {
+            workload,
+            warm_up: Duration::ZERO,
+            duration: Duration::from_secs(60),
+            commands_max: Some(2),
+            timeout,
+            threads: 1,
+            keeps_samples: false,
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_silent_is_given_up_with_a_timeout() {
+        // The system takes the connections, and nobody reads from them.
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let servers = [listener.local_addr().expect("it listens")];
+        let runtime = runtime(1).expect("a thread");
+        let interrupt = Interrupt::watch().expect("signals can be caught");
+        let mut moments = Vec::new();
+        let subject = Subject::Servers(Protocol::Redis, &servers);
+        let plan = plan(Some(Duration::from_millis(10)));
+        let recorder = drive(&runtime, subject, &plan, &interrupt, |moment, _| {
+            moments.push(moment);
+            Ok(())
+        });
+        let recorder = recorder.expect("it connects");
+        assert_eq!((recorder.lost, recorder.latency.len()), (2, 0));
+        assert_eq!((moments.first(), moments.last()), (Some(&Moment::Begin), Some(&Moment::End)));
+    }
+
+    #[test]
+    fn nobody_there_is_an_error_with_a_hint() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let servers = [listener.local_addr().expect("it listens")];
+        drop(listener);
+        let (runtime, interrupt) = (runtime(1).expect("a thread"), Interrupt::watch());
+        let interrupt = interrupt.expect("signals can be caught");
+        for servers in [&servers[..], &[]] {
+            let subject = Subject::Servers(Protocol::Redis, servers);
+            let outcome = drive(&runtime, subject, &plan(None), &interrupt, |_, _| Ok(()));
+            let text = outcome.expect_err("nobody listens").to_string();
+            assert!(text.contains("is the server running") || text.contains("no server"), "{text}");
+        }
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Plan {
     pub(crate) duration: Duration,
     /// The load ends earlier when so many commands were sent.
     pub(crate) commands_max: Option<u64>,
+    /// A client gives up a command that has waited for so long, with its connection.
+    pub(crate) timeout: Option<Duration>,
     /// Threads of the load, or of the cluster in this process.
     pub(crate) threads: usize,
     /// Whether every completion is remembered.

@@ -39,6 +39,7 @@ pub(crate) fn run(system: &str, clients: usize) -> RunReport {
         warm_up: Duration::ZERO,
         duration: Duration::from_secs(1),
         commands_max: None,
+        timeout: None,
         threads: 1,
         keeps_samples: false,
     };
