@@ -20,7 +20,7 @@ pre { overflow-x: auto; border: 1px solid var(--faint); border-radius: 6px; padd
 svg { width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 12px; }
 svg .title { font-size: 14px; font-weight: 600; } svg .tick, svg .label { fill: var(--soft); }
 svg .grid { stroke: var(--faint); } svg .mark { stroke: var(--mark); stroke-dasharray: 3 3; }
-svg .line { fill: none; stroke-width: 2; } svg .dashed { stroke-dasharray: 6 4; }
+svg .span { fill: var(--mark); opacity: .1; } svg .line { fill: none; stroke-width: 2; } svg .thin { stroke-width: 1; } svg .dashed { stroke-dasharray: 6 4; }
 svg.key { width: 24px; height: 8px; margin-right: 6px; flex: none; }
 .legend span { display: inline-flex; align-items: center; margin-right: 1.2rem; font-size: 13px; color: var(--soft); }
 .c0 { stroke: var(--c0); } .c1 { stroke: var(--c1); } .c2 { stroke: var(--c2); }

@@ -12,6 +12,9 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 52.0;
 
+/// With more points than this a line is drawn thinner.
+const POINTS_DENSE: usize = 300;
+
 /// Colours that the page knows; further lines begin again with dashes.
 const COLOURS: usize = 6;
 
@@ -35,6 +38,14 @@ pub(super) struct Series {
     pub(super) has_dots: bool,
 }
 
+/// A part of the x axis with something to say.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Mark {
+    pub(super) from: f64,
+    pub(super) to: f64,
+    pub(super) label: String,
+}
+
 /// A plot of lines.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Plot {
@@ -42,8 +53,7 @@ pub(super) struct Plot {
     pub(super) x: (String, Scale),
     pub(super) y: (String, Scale),
     pub(super) series: Vec<Series>,
-    /// Places on the x axis with something to say.
-    pub(super) marks: Vec<(f64, String)>,
+    pub(super) marks: Vec<Mark>,
 }
 
 /// An axis with the numbers at its ends.
@@ -151,11 +161,20 @@ impl Frame {
         }
     }
 
-    /// A line across the plot. Labels of neighbours are on different rows.
-    fn put_mark(&self, x: f64, number: usize, label: &str, svg: &mut String) {
+    /// A line across the plot, and a shade as far as it goes. Labels of neighbours are on different
+    /// rows.
+    fn put_mark(&self, mark: &Mark, number: usize, svg: &mut String) {
         const ROWS: usize = 4;
-        let (at, row) = (self.across(x), TOP + 12.0 + 13.0 * (number % ROWS) as f64);
+        let Mark { from, to, label } = mark;
+        let (width, height) = (self.across(*to) - self.across(*from), Self::BOTTOM - TOP);
+        let (at, row) = (self.across(*from), TOP + 12.0 + 13.0 * (number % ROWS) as f64);
         let (beside, bottom) = (at + 3.0, Self::BOTTOM);
+        put(
+            svg,
+            format_args!(
+                "<rect class=\"span\" x=\"{at:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>"
+            ),
+        );
         put(
             svg,
             format_args!(
@@ -182,7 +201,7 @@ impl Plot {
     /// The plot as an SVG element.
     pub(super) fn svg(&self) -> String {
         let points = || self.series.iter().flat_map(|series| series.points.iter());
-        let marks = self.marks.iter().map(|(x, _)| *x);
+        let marks = self.marks.iter().map(|mark| mark.from);
         let frame = Frame {
             x: Axis::over(self.x.1, points().map(|point| point.0).chain(marks)),
             y: Axis::over(self.y.1, points().map(|point| point.1)),
@@ -194,12 +213,14 @@ impl Plot {
         );
         frame.put_grid(&mut svg);
         self.put_labels(&mut svg);
-        for (number, (x, label)) in self.marks.iter().enumerate() {
-            frame.put_mark(*x, number, label, &mut svg);
+        for (number, mark) in self.marks.iter().enumerate() {
+            frame.put_mark(mark, number, &mut svg);
         }
         for (number, series) in self.series.iter().enumerate() {
             let points = series.points.iter().map(|(x, y)| (frame.across(*x), frame.down(*y)));
-            put_line(&mut svg, &style(number), points, series.has_dots);
+            let density = if series.points.len() > POINTS_DENSE { " thin" } else { "" };
+            let style = style(number) + density;
+            put_line(&mut svg, &style, points, series.has_dots);
         }
         svg + "</svg>\n" + &self.legend()
     }
@@ -288,7 +309,7 @@ mod tests {
             x: ("x".into(), x),
             y: ("y".into(), y),
             series: vec![series],
-            marks: vec![(1.0, "kill".into())],
+            marks: vec![Mark { from: 1.0, to: 1.5, label: "kill".into() }],
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::plot::{Plot, Scale, Series};
+use super::plot::{Mark, Plot, Scale, Series};
 use super::table::{aligned, ms, whole};
 use crate::load::{BUCKET, Recorder, Sample};
 use crate::statistics::Spread;
@@ -181,8 +181,13 @@ impl Timeline {
         ]
     }
 
-    fn marks(&self) -> Vec<(f64, String)> {
-        self.events.iter().map(|event| (event.began, event.name.clone())).collect()
+    fn marks(&self) -> Vec<Mark> {
+        let mark = |event: &EventReport| Mark {
+            from: event.began,
+            to: event.ended,
+            label: event.name.clone(),
+        };
+        self.events.iter().map(mark).collect()
     }
 }
 
