@@ -157,6 +157,9 @@ impl Graph {
     }
 
     /// Takes `executed` for executed: a snapshot covers it. Returns what can be executed now.
+    ///
+    /// Before that the ranks of these vertices must be settled, by [`forget_ranks`](Self::forget_ranks),
+    /// unless they hold nothing.
     pub fn absorb(&mut self, executed: &VertexSet) -> Vec<Component> {
         self.executed.union(executed);
         let is_covered = |vertex: &Vertex| executed.contains(*vertex);
@@ -170,6 +173,17 @@ impl Graph {
             self.execute_from(waiters, &mut components);
         }
         components
+    }
+
+    /// Forgets the ranks of `executed`, which is all that comes before some vertex that conflicts with
+    /// everything, and the component of that, which has the rank `rank`.
+    pub fn forget_ranks(&mut self, executed: &VertexSet, rank: u64) {
+        self.ranks.forget(executed, rank);
+    }
+
+    /// Executed vertices of which it still knows something by themselves.
+    pub fn rank_count(&self) -> usize {
+        self.ranks.count()
     }
 
     /// Searches from each of `starts`, and from what waited for vertices that are executed thereby.

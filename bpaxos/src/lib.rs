@@ -6,6 +6,7 @@
 //! order it is executed ([`graph`]) and how often ([`sessions`], [`replica`]). Consensus is that of
 //! [`matchmaker`], one log for each [`mod@column`].
 
+pub mod archive;
 pub mod column;
 pub mod command;
 pub mod conflict;
@@ -19,4 +20,5 @@ pub mod rank;
 pub mod replica;
 pub mod session;
 pub mod sessions;
+pub mod snapshot;
 pub mod vertex;

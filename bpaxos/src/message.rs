@@ -37,18 +37,21 @@
 //! Only two kinds of value are ever proposed: a command with a complete set of dependencies, f + 1
 //! replies of one epoch; or nothing, which depends on nothing. All that recovery does is to repeat.
 //!
-//! How dependency nodes are replaced is in `message/handover.rs`.
+//! How dependency nodes are replaced is in `message/handover.rs`, and how snapshots travel in
+//! `message/snapshots.rs`.
 
 mod conversions;
 mod handover;
+mod snapshots;
 
 pub use handover::{
     BeginA, BeginB, DecreeA, DecreeB, FreezeA, FreezeB, Frozen, ReachA, ReachB, ServiceA, ServiceB,
     Succeeded, Successor,
 };
+pub use snapshots::{ContentsA, ContentsB, Covered, SnapshotWanted, TakeSnapshot};
 
 use paxos::command::SessionId;
-use paxos::message::{Invoke, Return};
+use paxos::message::{Invoke, Keep, Kept, RestoreA, Return, SnapshotA, SnapshotB};
 use paxos::state_machine::Footprint;
 use paxos::wire::{Decode, Encode, Frame, Payload};
 
@@ -140,6 +143,7 @@ pub enum ToProposer {
     Recover(Recover),
     ServiceA(ServiceA),
     Service(FromDependencyNode),
+    TakeSnapshot(TakeSnapshot),
 }
 
 /// All that a dependency node says about who serves.
@@ -153,6 +157,29 @@ pub enum FromDependencyNode {
     BeginB(BeginB),
     Succeeded(Succeeded),
     Frozen(Frozen),
+}
+
+/// All that a replica receives, beside what the logs of columns tell it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
+#[allow(missing_docs)]
+pub enum ToReplica {
+    ContentsB(ContentsB),
+    Covered(Covered),
+    SnapshotWanted(SnapshotWanted),
+    Kept(Kept),
+    SnapshotA(SnapshotA),
+    SnapshotB(SnapshotB),
+}
+
+/// All that an archive receives, beside what the logs of columns tell it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
+#[allow(missing_docs)]
+pub enum ToArchive {
+    ContentsA(ContentsA),
+    Keep(Keep),
+    RestoreA(RestoreA),
 }
 
 /// All that a session receives.
@@ -183,4 +210,6 @@ pub enum Message {
     Proposer(ToProposer),
     Session(ToSession),
     Application(ToApplication),
+    Replica(ToReplica),
+    Archive(ToArchive),
 }

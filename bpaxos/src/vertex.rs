@@ -258,12 +258,18 @@ impl fmt::Debug for VertexSet {
     }
 }
 
+impl Extend<Vertex> for VertexSet {
+    fn extend<I: IntoIterator<Item = Vertex>>(&mut self, vertices: I) {
+        for vertex in vertices {
+            self.insert(vertex);
+        }
+    }
+}
+
 impl FromIterator<Vertex> for VertexSet {
     fn from_iter<I: IntoIterator<Item = Vertex>>(vertices: I) -> Self {
         let mut set = Self::new();
-        for vertex in vertices {
-            set.insert(vertex);
-        }
+        set.extend(vertices);
         set
     }
 }

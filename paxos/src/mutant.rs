@@ -244,6 +244,12 @@ pub enum Mutant {
     RepliesSurviveEpoch,
     /// R98: A replica tells the state machine the slot of a command's column, not its rank.
     SlotAsPosition,
+    /// R58: A replica takes a snapshot within a component, and says that it covers all of it.
+    SnapshotWithinComponent,
+    /// R58b: A snapshot is said to cover all below the last executed vertex of each column.
+    SnapshotFillsHoles,
+    /// R49d: A dependency node that forgets old conflicts does not name what is below instead.
+    IndexForgetsPrefix,
 }
 
 impl Mutant {
@@ -362,6 +368,9 @@ impl Mutant {
         (Self::FrozenStillAnswers, "R49b"),
         (Self::RepliesSurviveEpoch, "R49c"),
         (Self::SlotAsPosition, "R98"),
+        (Self::SnapshotWithinComponent, "R58"),
+        (Self::SnapshotFillsHoles, "R58b"),
+        (Self::IndexForgetsPrefix, "R49d"),
     ];
 
     /// Every fault.

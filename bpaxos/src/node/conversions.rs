@@ -4,10 +4,11 @@ use std::convert::Infallible;
 
 use matchmaker::matchmaker::MatchmakerRecord;
 use paxos::acceptor::AcceptorRecord;
-use paxos::archive::{ArchiveRecord, ArchiveTimer};
+use paxos::archive::ArchiveTimer;
 use paxos::session::SessionRecord;
 
 use super::{NodeRecord, NodeTimer};
+use crate::archive::ArchiveRecord;
 use crate::column::InColumn;
 use crate::dependency_node::DependencyRecord;
 use crate::proposer::{ProposerRecord, ProposerTimer};
@@ -62,9 +63,12 @@ impl From<InColumn<MatchmakerRecord>> for NodeRecord {
     }
 }
 
-impl From<InColumn<ArchiveRecord>> for NodeRecord {
-    fn from(record: InColumn<ArchiveRecord>) -> Self {
-        Self::Archive(record)
+impl From<ArchiveRecord> for NodeRecord {
+    fn from(record: ArchiveRecord) -> Self {
+        match record {
+            ArchiveRecord::Column(record) => Self::Archive(record),
+            ArchiveRecord::Chunk(chunk) => Self::Snapshot(chunk),
+        }
     }
 }
 

@@ -39,7 +39,7 @@ use paxos::synod::SynodTimer;
 use paxos::wire::{Decode, Encode, Frame};
 
 use crate::column::InColumn;
-use crate::message::{Message, ToProposer};
+use crate::message::{Message, TakeSnapshot, ToProposer};
 use crate::vertex::Column;
 use columns::Held;
 use dependencies::Collection;
@@ -220,6 +220,7 @@ impl<S: Conflicts> Proposer<S> {
             ToProposer::Recover(m) => self.on_recover(m, fx),
             ToProposer::ServiceA(m) => self.on_service_a(from, m, fx),
             ToProposer::Service(m) => self.on_service(from, m, fx),
+            ToProposer::TakeSnapshot(TakeSnapshot) => self.collection.want_snapshot(),
         }
         self.settle(fx);
     }

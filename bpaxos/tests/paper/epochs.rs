@@ -6,7 +6,8 @@ use bpaxos::message::{Message, ToDependencyNode};
 use matchmaker::message::Epoch;
 use paxos::actor::NodeId;
 
-use crate::world::{DEPENDENCY_NODES, PROPOSERS, SESSIONS, SPARE_DEPENDENCY_NODES, World};
+use crate::cluster::{DEPENDENCY_NODES, PROPOSERS, SESSIONS, SPARE_DEPENDENCY_NODES};
+use crate::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 

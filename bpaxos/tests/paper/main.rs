@@ -1,5 +1,7 @@
 //! The claims of Bipartisan Paxos and of its reconfiguration, one test each.
 
+mod cluster;
+mod disk;
 mod epochs;
 mod execution;
 mod ghost;
@@ -9,4 +11,5 @@ mod mutants;
 mod random;
 mod reconfiguration;
 mod recovery;
+mod snapshots;
 mod world;

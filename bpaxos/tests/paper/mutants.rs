@@ -99,3 +99,38 @@ fn replies_that_survive_their_epoch_are_caught() {
 fn positions_that_are_slots_are_caught() {
     assert!(is_caught(Mutant::SlotAsPosition, SEEDS));
 }
+
+#[test]
+fn snapshots_within_a_component_are_caught() {
+    assert!(is_caught(Mutant::SnapshotWithinComponent, SEEDS));
+}
+
+#[test]
+fn snapshots_that_fill_holes_are_caught() {
+    assert!(is_caught(Mutant::SnapshotFillsHoles, SEEDS));
+}
+
+#[test]
+fn snapshots_without_sessions_are_caught() {
+    assert!(is_caught(Mutant::SessionsOutsideSnapshot, SEEDS));
+}
+
+#[test]
+fn installing_older_snapshots_is_caught() {
+    assert!(is_caught(Mutant::InstallOlderSnapshot, SEEDS));
+}
+
+#[test]
+fn forgetting_values_before_the_snapshot_ends_is_caught() {
+    assert!(is_caught(Mutant::ForgetBeforeSnapshotEnds, SEEDS));
+}
+
+#[test]
+fn taking_any_chunk_is_caught() {
+    assert!(is_caught(Mutant::TakeAnyChunk, SEEDS));
+}
+
+#[test]
+fn telling_acceptors_what_one_archive_has_is_caught() {
+    assert!(is_caught(Mutant::TellBeforeArchived, SEEDS));
+}

@@ -9,10 +9,11 @@ use matchmaker::message::{ReconfigureA, ToProposer};
 use paxos::actor::NodeId;
 use paxos::quorum::QuorumSystem;
 
-use crate::world::{
-    A, B, DEPENDENCY_NODES, MATCHMAKERS, Options, PROPOSERS, REPLICAS, SESSIONS,
-    SPARE_DEPENDENCY_NODES, Weather, World,
+use crate::cluster::{
+    A, ARCHIVES, B, DEPENDENCY_NODES, MATCHMAKERS, Options, PROPOSERS, REPLICAS, SESSIONS,
+    SPARE_DEPENDENCY_NODES,
 };
+use crate::world::{Weather, World};
 
 /// Nodes of which one may be down at any time without harm to liveness, group by group.
 const GROUPS: [[NodeId; 3]; 7] =
@@ -31,13 +32,19 @@ pub(crate) struct Coverage {
     pub(crate) active_count: usize,
     /// Moves of the dependency service that were reported.
     pub(crate) epoch_count: usize,
+    /// Logs that were made short.
+    pub(crate) compaction_count: u64,
+    /// Snapshots that were written down.
+    pub(crate) kept_count: usize,
+    /// Snapshots that went from one replica to another.
+    pub(crate) transfer_count: usize,
     /// Calls that returned.
     pub(crate) return_count: usize,
 }
 
 /// One fault or call.
 fn disturb(world: &mut World, step: u64) {
-    match world.draw(40) {
+    match world.draw(44) {
         0 => {
             let group = GROUPS[world.draw(7) as usize];
             let victim = group[world.draw(3) as usize];
@@ -77,6 +84,15 @@ fn disturb(world: &mut World, step: u64) {
                 world.tell(*proposer, column, ToProposer::ReconfigureA(message.clone()));
             });
         }
+        12 | 13 => {
+            let archive = ARCHIVES[world.draw(3) as usize];
+            world.compact(archive);
+        }
+        14 => {
+            let group = GROUPS[world.draw(7) as usize];
+            let node = group[world.draw(3) as usize];
+            world.compact(node);
+        }
         kind => {
             let key = KEYS[world.draw(2) as usize];
             let command = match kind {
@@ -96,11 +112,14 @@ pub(crate) fn run(seed: u64, coverage: &mut Coverage) {
         latest_max: 1 + (seed % 3) as usize,
         block: 1 + seed % 7,
         batch_max: 1 + (seed % 2) as usize,
+        tail_bytes: [0, 200][(seed % 2) as usize],
+        is_forgetful: false,
     };
     let mut world = World::new(seed, options);
     let slowest = [200, 2_000, 20_000][world.draw(3) as usize];
     let (loss, repeat) = (10 + world.draw(30), 5 + world.draw(30));
-    world.weather = Weather { delay: 50..slowest, loss, repeat };
+    let sync = [0, 300, 5_000][world.draw(3) as usize];
+    world.weather = Weather { delay: 50..slowest, loss, repeat, sync };
     let pause = 500 + world.draw(5_000);
     for step in 0..200 {
         disturb(&mut world, step);
@@ -124,6 +143,9 @@ pub(crate) fn run(seed: u64, coverage: &mut Coverage) {
     coverage.noop_count += noop_count;
     coverage.command_count += world.ghost.chosen.len() - noop_count;
     coverage.epoch_count += world.services.len();
+    coverage.compaction_count += world.compactions;
+    coverage.kept_count += world.ghost.kept.len();
+    coverage.transfer_count += world.ghost.transfers.len();
     coverage.return_count += world.returns.len();
     let progress = world.told.iter().filter_map(|message| match message {
         matchmaker::message::ToApplication::ReconfigureB(m) => Some(&m.progress),

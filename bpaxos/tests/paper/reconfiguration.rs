@@ -9,7 +9,8 @@ use paxos::actor::NodeId;
 use paxos::message::ToAcceptor;
 use paxos::quorum::QuorumSystem;
 
-use crate::world::{A, B, PROPOSERS, SESSIONS, World};
+use crate::cluster::{A, B, PROPOSERS, SESSIONS};
+use crate::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 

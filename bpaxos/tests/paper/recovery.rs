@@ -7,7 +7,8 @@ use matchmaker::message::{FromMatchmaker, ToProposer};
 use paxos::actor::NodeId;
 use paxos::message::{FromAcceptor, ToAcceptor};
 
-use crate::world::{PROPOSERS, SESSIONS, World, vertex};
+use crate::cluster::{PROPOSERS, SESSIONS, vertex};
+use crate::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -67,7 +68,7 @@ fn a_vertex_with_votes_is_completed() {
     let other = world.call(SESSIONS[2], "a+other");
     assert!(world.run_until_returned(5 * SECOND));
     let chosen = world.ghost.chosen.get(&vertex(PROPOSERS[0], 0)).expect("chosen");
-    let commands = &chosen.as_ref().expect("no noop").commands;
+    let commands = chosen.as_ref().expect("no noop").commands();
     assert_eq!(&commands[0].payload.0[..], b"a+lost");
     assert!(world.answer(lost).is_some() && world.answer(other).is_some());
     world.ghost.check();

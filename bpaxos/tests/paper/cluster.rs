@@ -1,0 +1,127 @@
+//! Who is there in the clusters of these tests, and how each begins.
+
+use bpaxos::archive::Archive;
+use bpaxos::column::Columns;
+use bpaxos::dependency_node::{DependencyNode, DependencyOptions};
+use bpaxos::node::Node;
+use bpaxos::proposer::{Proposer, ProposerOptions};
+use bpaxos::replica::{Replica, Surroundings};
+use bpaxos::session::{Session, SessionOptions};
+use bpaxos::vertex::{Column, Vertex};
+use matchmaker::leader::Deployment;
+use matchmaker::matchmaker::Matchmaker;
+use matchmaker::message::{Epoch, Generation};
+use paxos::acceptor::Acceptor;
+use paxos::actor::{Incarnation, NodeId, Seat};
+use paxos::configuration::Configuration;
+use paxos::membership::Membership;
+use paxos::quorum::QuorumSystem;
+use paxos::slot::Slot;
+use paxos::snapshot::SnapshotOptions;
+
+use crate::machine::Lists;
+
+pub(crate) const PROPOSERS: [NodeId; 3] = [node(1), node(2), node(3)];
+pub(crate) const MATCHMAKERS: [NodeId; 3] = [node(11), node(12), node(13)];
+/// The acceptors of a new cluster.
+pub(crate) const A: [NodeId; 3] = [node(21), node(22), node(23)];
+pub(crate) const B: [NodeId; 3] = [node(31), node(32), node(33)];
+pub(crate) const REPLICAS: [NodeId; 3] = [node(51), node(52), node(53)];
+pub(crate) const ARCHIVES: [NodeId; 3] = [node(61), node(62), node(63)];
+pub(crate) const SESSIONS: [NodeId; 3] = [node(71), node(72), node(73)];
+pub(crate) const DEPENDENCY_NODES: [NodeId; 3] = [node(81), node(82), node(83)];
+/// Dependency nodes that may serve later.
+pub(crate) const SPARE_DEPENDENCY_NODES: [NodeId; 3] = [node(84), node(85), node(86)];
+/// Applications and operators: no actors, but somewhere to send to.
+pub(crate) const OUTSIDE: NodeId = node(91);
+
+pub(crate) const fn node(seat: u32) -> NodeId {
+    NodeId::new(Seat(seat), Incarnation(1))
+}
+
+pub(crate) const fn vertex(proposer: NodeId, slot: u64) -> Vertex {
+    Vertex { column: Column(proposer), slot: Slot(slot) }
+}
+
+/// What differs from test to test.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    pub(crate) latest_max: usize,
+    pub(crate) block: u64,
+    pub(crate) batch_max: usize,
+    /// Bytes of values that archives keep in memory below their snapshots.
+    pub(crate) tail_bytes: usize,
+    /// Whether nothing is remembered of the commands, so that nothing grows but what should not.
+    pub(crate) is_forgetful: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { latest_max: 2, block: 4, batch_max: 1, tail_bytes: 0, is_forgetful: false }
+    }
+}
+
+/// Actors that stop and start together, by the seat of one of them.
+pub(crate) fn process(node: NodeId) -> u32 {
+    match node.seat.0 {
+        seat @ 51..=79 => 50 + seat % 10,
+        seat => seat,
+    }
+}
+
+/// The actor at `node` as it is when it has never run.
+pub(crate) fn fresh(node: NodeId, options: &Options) -> Node<Lists> {
+    let members = |nodes: [NodeId; 3]| Generation { epoch: Epoch(0), members: nodes.into() };
+    let Options { latest_max, block, batch_max, tail_bytes, is_forgetful } = *options;
+    let snapshots =
+        SnapshotOptions { chunk_bytes: 16, window: 2, tail_bytes, ..SnapshotOptions::default() };
+    match node.seat.0 / 10 {
+        0 => {
+            let options = ProposerOptions { block, batch_max, ..ProposerOptions::default() };
+            let service = members(DEPENDENCY_NODES);
+            Node::Proposer(Box::new(Proposer::new(node, deployment(), service, options)))
+        }
+        1 => Node::Matchmaker(Box::new(Columns::new(Matchmaker::new(members(MATCHMAKERS))))),
+        2 | 3 => Node::Acceptor(Columns::new(Acceptor::new())),
+        5 => {
+            let (archive, session) = (beside(node, 60), beside(node, 70));
+            let surroundings = Surroundings { archive, session, proposers: PROPOSERS.into() };
+            let machine = if is_forgetful { Lists::forgetful() } else { Lists::default() };
+            Node::Replica(Box::new(Replica::new(surroundings, machine, snapshots)))
+        }
+        6 => Node::Archive(Box::new(Archive::new(beside(node, 50), snapshots))),
+        7 => {
+            let options = SessionOptions::default();
+            Node::Session(Session::new(node, OUTSIDE, PROPOSERS.into(), options))
+        }
+        _ => {
+            let latest_max = latest_max.try_into().expect("at least one");
+            let options = DependencyOptions { latest_max, block };
+            let service = members(DEPENDENCY_NODES);
+            let node = DependencyNode::new(node, service, options);
+            Node::DependencyNode(Box::new(node))
+        }
+    }
+}
+
+/// The actor of the same process whose seats begin at `first`.
+fn beside(other: NodeId, first: u32) -> NodeId {
+    node(first + other.seat.0 % 10)
+}
+
+/// What every column begins with.
+fn deployment() -> Deployment {
+    let membership = Membership {
+        proposers: PROPOSERS.into(),
+        replicas: REPLICAS.into(),
+        archives: ARCHIVES.into(),
+        ..Membership::default()
+    };
+    let initial = Configuration::new(1, QuorumSystem::Majority, A).expect("three members");
+    Deployment {
+        epoch: Epoch(0),
+        matchmakers: MATCHMAKERS.into(),
+        initial: initial.with_membership(membership),
+        first: Slot::ZERO,
+    }
+}
