@@ -52,6 +52,7 @@ pub use snapshots::{ContentsA, ContentsB, Covered, SnapshotWanted, TakeSnapshot}
 
 use paxos::command::SessionId;
 use paxos::message::{Invoke, Keep, Kept, RestoreA, Return, SnapshotA, SnapshotB};
+use paxos::slot::Slot;
 use paxos::state_machine::Footprint;
 use paxos::wire::{Decode, Encode, Frame, Payload};
 
@@ -80,6 +81,8 @@ pub struct DependencyA {
     pub epoch: Epoch,
     /// The vertex; its column is that of the sender.
     pub vertex: Vertex,
+    /// Exclusive: all slots of the column below are chosen. No vertex depends on one of them in vain.
+    pub chosen: Slot,
     /// What its commands read and write, the same in every retry.
     pub footprint: Footprint,
 }

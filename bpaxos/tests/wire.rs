@@ -135,7 +135,7 @@ impl<V: Encode + Decode<Frame> + Debug + PartialEq> Golden<V> {
 
 fn to_dependency_node() -> Golden<ToDependencyNode> {
     let footprint = Footprint::Keys { reads: [payload()].into(), writes: [].into() };
-    let m = DependencyA { epoch: EPOCH, vertex: vertex(), footprint };
+    let m = DependencyA { epoch: EPOCH, vertex: vertex(), chosen: Slot(4), footprint };
     let decree = ToAcceptor::Phase1A(Phase1A { round: round(), first: Slot::ZERO });
     let values = vec![
         ("DependencyA", ToDependencyNode::DependencyA(m)),

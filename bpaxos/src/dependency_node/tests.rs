@@ -22,7 +22,7 @@ fn fresh() -> DependencyNode {
 fn ask(service: &mut DependencyNode, vertex: Vertex) -> Fx {
     let writes = [Payload::new(&b"key"[..])].into();
     let footprint = Footprint::Keys { reads: [].into(), writes };
-    let m = DependencyA { epoch: Epoch(0), vertex, footprint };
+    let m = DependencyA { epoch: Epoch(0), vertex, chosen: Slot::ZERO, footprint };
     let mut fx = Fx::new();
     service.on_message(vertex.column.0, ToDependencyNode::DependencyA(m), &mut fx);
     fx
@@ -73,7 +73,12 @@ fn another_epoch_is_not_answered_nor_one_who_asks_for_another_column() {
     let mut service = fresh();
     let m = |epoch| {
         let footprint = Footprint::empty();
-        let m = DependencyA { epoch: Epoch(epoch), vertex: vertex(1, 0), footprint };
+        let m = DependencyA {
+            epoch: Epoch(epoch),
+            vertex: vertex(1, 0),
+            chosen: Slot::ZERO,
+            footprint,
+        };
         ToDependencyNode::DependencyA(m)
     };
     let mut fx = Fx::new();
@@ -133,8 +138,8 @@ fn in_a_new_epoch_everything_in_its_base_conflicts() {
     assert_eq!(fx.records, [DependencyRecord::Begun(successor)]);
     assert!(step(&mut service, begin).records.is_empty(), "a repeat changes nothing");
     for mut service in [restarted(&service), service] {
-        let m =
-            DependencyA { epoch: Epoch(1), vertex: vertex(2, 1), footprint: Footprint::empty() };
+        let (chosen, footprint) = (Slot::ZERO, Footprint::empty());
+        let m = DependencyA { epoch: Epoch(1), vertex: vertex(2, 1), chosen, footprint };
         let mut fx = Fx::new();
         service.on_message(node(2), ToDependencyNode::DependencyA(m), &mut fx);
         let expected =
@@ -151,4 +156,14 @@ fn a_node_that_serves_no_more_sends_proposers_on() {
     step(&mut service, ToDependencyNode::BeginA(BeginA { successor }));
     let fx = ask(&mut service, vertex(1, 0));
     assert_eq!(fx.sends, [(node(1), Succeeded { generation }.into())]);
+}
+
+#[test]
+fn a_vertex_that_is_asked_for_cannot_be_chosen() {
+    let mut service = fresh();
+    let (chosen, footprint) = (Slot(3), Footprint::empty());
+    let m = DependencyA { epoch: Epoch(0), vertex: vertex(1, 2), chosen, footprint };
+    let mut fx = Fx::new();
+    service.on_message(node(1), ToDependencyNode::DependencyA(m), &mut fx);
+    assert!(fx.sends.is_empty() && fx.violations.len() == 1);
 }

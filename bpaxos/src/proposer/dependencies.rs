@@ -172,10 +172,17 @@ impl<S: Conflicts> Proposer<S> {
                 dependencies,
             });
             let vertex = Vertex { column: self.column(), slot };
-            let m = DependencyA { epoch: self.service.epoch, vertex, footprint };
+            let (epoch, chosen) = (self.service.epoch, self.chosen());
+            let m = DependencyA { epoch, vertex, chosen, footprint };
             fx.broadcast(&self.service.members, ToDependencyNode::DependencyA(m));
             fx.set_timer(ProposerTimer::Resend, self.options.resend.clone());
         }
+    }
+
+    /// All slots of its own column below are chosen.
+    fn chosen(&self) -> Slot {
+        let leader = self.leader(self.column());
+        leader.map_or(Slot::ZERO, |leader| leader.chosen_watermark())
     }
 
     /// Notes that `slot` is used, durably before anybody hears of it.
@@ -259,7 +266,7 @@ impl<S: Conflicts> Proposer<S> {
     /// Asks those again that have not answered.
     pub(super) fn on_resend(&mut self, fx: &mut Fx) {
         let Some(front) = self.collection.front else { return };
-        let (column, epoch) = (self.column(), self.service.epoch);
+        let (column, epoch, chosen) = (self.column(), self.service.epoch, self.chosen());
         let slots = (front.0..).map(Slot).zip(&self.collection.allocations);
         let mut is_any = false;
         let mut left = RESEND_MAX;
@@ -274,7 +281,7 @@ impl<S: Conflicts> Proposer<S> {
             }
             left -= 1;
             let vertex = Vertex { column, slot };
-            let m = DependencyA { epoch, vertex, footprint: footprint.clone() };
+            let m = DependencyA { epoch, vertex, chosen, footprint: footprint.clone() };
             let silent = self.service.members.difference(replied);
             fx.broadcast(silent, ToDependencyNode::DependencyA(m));
         }

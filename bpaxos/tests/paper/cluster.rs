@@ -51,13 +51,22 @@ pub(crate) struct Options {
     pub(crate) batch_max: usize,
     /// Bytes of values that archives keep in memory below their snapshots.
     pub(crate) tail_bytes: usize,
+    /// Uses of keys that dependency nodes remember.
+    pub(crate) uses_max: usize,
     /// Whether nothing is remembered of the commands, so that nothing grows but what should not.
     pub(crate) is_forgetful: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { latest_max: 2, block: 4, batch_max: 1, tail_bytes: 0, is_forgetful: false }
+        Self {
+            latest_max: 2,
+            block: 4,
+            batch_max: 1,
+            tail_bytes: 0,
+            uses_max: 16,
+            is_forgetful: false,
+        }
     }
 }
 
@@ -72,7 +81,7 @@ pub(crate) fn process(node: NodeId) -> u32 {
 /// The actor at `node` as it is when it has never run.
 pub(crate) fn fresh(node: NodeId, options: &Options) -> Node<Lists> {
     let members = |nodes: [NodeId; 3]| Generation { epoch: Epoch(0), members: nodes.into() };
-    let Options { latest_max, block, batch_max, tail_bytes, is_forgetful } = *options;
+    let Options { latest_max, block, batch_max, tail_bytes, uses_max, is_forgetful } = *options;
     let snapshots =
         SnapshotOptions { chunk_bytes: 16, window: 2, tail_bytes, ..SnapshotOptions::default() };
     match node.seat.0 / 10 {
@@ -96,7 +105,7 @@ pub(crate) fn fresh(node: NodeId, options: &Options) -> Node<Lists> {
         }
         _ => {
             let latest_max = latest_max.try_into().expect("at least one");
-            let options = DependencyOptions { latest_max, block };
+            let options = DependencyOptions { latest_max, block, uses_max };
             let service = members(DEPENDENCY_NODES);
             let node = DependencyNode::new(node, service, options);
             Node::DependencyNode(Box::new(node))

@@ -134,3 +134,8 @@ fn taking_any_chunk_is_caught() {
 fn telling_acceptors_what_one_archive_has_is_caught() {
     assert!(is_caught(Mutant::TellBeforeArchived, SEEDS));
 }
+
+#[test]
+fn letting_go_of_conflicts_without_their_prefix_is_caught() {
+    assert!(is_caught(Mutant::IndexForgetsPrefix, SEEDS));
+}

@@ -113,6 +113,7 @@ pub(crate) fn run(seed: u64, coverage: &mut Coverage) {
         block: 1 + seed % 7,
         batch_max: 1 + (seed % 2) as usize,
         tail_bytes: [0, 200][(seed % 2) as usize],
+        uses_max: (seed % 5) as usize,
         is_forgetful: false,
     };
     let mut world = World::new(seed, options);
