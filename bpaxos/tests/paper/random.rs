@@ -166,7 +166,8 @@ fn all_claims_hold_in_random_worlds() {
     }
     println!("{coverage:?}");
     let is_varied = coverage.noop_count > 0 && coverage.active_count > 0;
-    assert!(is_varied && coverage.epoch_count > 0, "{coverage:?}");
+    let is_cut = coverage.compaction_count > 0 && coverage.transfer_count > 0;
+    assert!(is_varied && is_cut && coverage.epoch_count > 0, "{coverage:?}");
 }
 
 /// How many worlds are tried: a few, or as many as `BPAXOS_SEEDS` says.

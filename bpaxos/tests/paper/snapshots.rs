@@ -1,8 +1,11 @@
 //! Logs are made short, and whoever lags behind what is gone gets a snapshot.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cluster::{ARCHIVES, PROPOSERS, REPLICAS, SESSIONS, vertex};
+use paxos::actor::NodeId;
+
+use crate::cluster::{ARCHIVES, Options, PROPOSERS, REPLICAS, SESSIONS, vertex};
 use crate::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -67,4 +70,58 @@ fn a_replica_that_was_away_for_long_gets_a_snapshot() {
     assert!(world.run_until_equal(SECOND), "what was taken is durable");
     load(&mut world, 20..25);
     world.ghost.check();
+}
+
+/// Commands of each session in one go.
+const BURST: u64 = 100;
+
+/// Has `count` commands executed, and all logs made short under way. The largest size of each node, when
+/// nothing is in flight: how long its state is when it is written out, and how many records it has.
+fn largest_sizes(world: &mut World, count: u64) -> BTreeMap<NodeId, (usize, usize)> {
+    let mut largest = BTreeMap::new();
+    for burst in 0..count / BURST / 3 {
+        for (number, session) in (0..BURST).flat_map(|number| SESSIONS.map(|other| (number, other)))
+        {
+            let key = (burst * 7 + number * 31) % 500;
+            world.call(session, &format!("k{key}+{burst}.{number}.{}", session.seat.0));
+        }
+        assert!(world.run_until_returned(10 * SECOND));
+        if burst % 5 == 4 {
+            world.compact_all();
+            world.run_for(SECOND);
+            for (node, (state, records)) in world.sizes() {
+                let known = largest.entry(node).or_insert((0, 0));
+                *known = (known.0.max(state), known.1.max(records));
+            }
+        }
+    }
+    largest
+}
+
+/// After so many commands no role has more than it had after a third of them, but for what chance makes of
+/// the moment.
+fn memory_stays_flat_over(count: u64) {
+    let options =
+        Options { batch_max: 64, uses_max: 200, is_forgetful: true, ..Options::default() };
+    let mut world = World::new(1, options);
+    world.run_for(SECOND / 10);
+    let early = largest_sizes(&mut world, count / 3);
+    let late = largest_sizes(&mut world, count - count / 3);
+    println!("{early:?}\n{late:?}");
+    for (node, (state, records)) in late {
+        let (early_state, early_records) = early[&node];
+        assert!(state <= early_state * 3 / 2 + 500, "{node}: {early_state}, then {state}");
+        assert!(records <= early_records * 3 / 2 + 10, "{node}: {early_records}, then {records}");
+    }
+}
+
+#[test]
+fn memory_stays_flat() {
+    memory_stays_flat_over(9_000);
+}
+
+#[test]
+#[ignore = "takes a while; the same, over more commands"]
+fn memory_stays_flat_for_long() {
+    memory_stays_flat_over(200_000);
 }

@@ -404,6 +404,21 @@ impl World {
         }
     }
 
+    /// How long the state of each node is when it is written out, and how many records are on its disk.
+    pub(crate) fn sizes(&self) -> BTreeMap<NodeId, (usize, usize)> {
+        let size = |node: &NodeId, actor: &Node<Lists>| {
+            let record_count = self.disks.get(node).map_or(0, |disk| disk.end());
+            (*node, (format!("{actor:?}").len(), record_count))
+        };
+        self.nodes.iter().map(|(node, actor)| size(node, actor)).collect()
+    }
+
+    /// Begins to make the log of every node short.
+    pub(crate) fn compact_all(&mut self) {
+        let nodes: Vec<NodeId> = self.nodes.keys().copied().collect();
+        nodes.into_iter().for_each(|node| self.compact(node));
+    }
+
     /// The replica at `node`.
     pub(crate) fn replica(&self, node: NodeId) -> &Replica<Lists> {
         match &self.nodes[&node] {
