@@ -36,8 +36,8 @@ use paxos::wire::{Decode, Encode, Frame};
 use crate::column::COLUMNS_MAX;
 use crate::conflict::ConflictIndex;
 use crate::message::{
-    BeginA, BeginB, DecreeA, DecreeB, DependencyA, DependencyB, FreezeA, FreezeB, Frozen, Message,
-    ReachB, Succeeded, Successor, ToDependencyNode,
+    BeginA, BeginB, Behind, DecreeA, DecreeB, DependencyA, DependencyB, FreezeA, FreezeB, Frozen,
+    Message, ReachB, Succeeded, Successor, ToDependencyNode,
 };
 use crate::vertex::{Column, VertexSet};
 
@@ -135,12 +135,17 @@ impl DependencyNode {
                 let reserved = self.reserved.entry(column).or_default();
                 *reserved = (*reserved).max(watermark);
             }
+            DependencyRecord::Frozen(_) if matches!(self.mode, Mode::Stopped(_)) => {}
             DependencyRecord::Frozen(_) => self.mode = Mode::Stopped(Acceptor::new()),
             DependencyRecord::Decree(record) => {
                 if let Mode::Stopped(acceptor) = &mut self.mode {
                     acceptor.restore(record);
                 }
             }
+            // Repeated by a checkpoint, of which a crash may have kept no more than this.
+            DependencyRecord::Begun(successor)
+                if successor.generation.epoch <= self.origin.generation.epoch
+                    && !mutant::is_on(Mutant::EpochBeginsAnew) => {}
             DependencyRecord::Begun(successor) => {
                 let is_member = successor.generation.members.contains(&self.node);
                 self.mode = if is_member { Mode::Serving } else { Mode::Outside };
@@ -201,13 +206,17 @@ impl DependencyNode {
         }
     }
 
-    /// Whether `epoch` is the present one. Who asks in an earlier one is sent on.
+    /// Whether `epoch` is the present one. Who asks in an earlier one is sent on, and who asks in a later
+    /// one has to tell how that has begun.
     fn is_present(&self, from: NodeId, epoch: Epoch, fx: &mut Fx) -> bool {
-        let generation = &self.origin.generation;
-        if epoch < generation.epoch {
-            fx.send(from, Succeeded { generation: generation.clone() });
+        let present = self.origin.generation.epoch;
+        if epoch < present {
+            fx.send(from, Succeeded { successor: self.origin.clone() });
         }
-        epoch == generation.epoch
+        if epoch > present {
+            fx.send(from, Behind { epoch });
+        }
+        epoch == present
     }
 
     fn on_dependency_a(&mut self, from: NodeId, m: DependencyA, fx: &mut Fx) {

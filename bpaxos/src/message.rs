@@ -45,8 +45,8 @@ mod handover;
 mod snapshots;
 
 pub use handover::{
-    BeginA, BeginB, DecreeA, DecreeB, FreezeA, FreezeB, Frozen, ReachA, ReachB, ServiceA, ServiceB,
-    Succeeded, Successor,
+    BeginA, BeginB, Behind, DecreeA, DecreeB, FreezeA, FreezeB, Frozen, ReachA, ReachB, ServiceA,
+    ServiceB, Succeeded, Successor,
 };
 pub use snapshots::{ContentsA, ContentsB, Covered, SnapshotWanted, TakeSnapshot};
 
@@ -160,6 +160,7 @@ pub enum FromDependencyNode {
     BeginB(BeginB),
     Succeeded(Succeeded),
     Frozen(Frozen),
+    Behind(Behind),
 }
 
 /// All that a replica receives, beside what the logs of columns tell it.

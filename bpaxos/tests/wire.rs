@@ -169,8 +169,9 @@ fn from_dependency_node() -> Golden<FromDependencyNode> {
         ("FreezeB", FromDependencyNode::FreezeB(frozen)),
         ("DecreeB", FromDependencyNode::DecreeB(DecreeB { epoch, message: decree })),
         ("BeginB", FromDependencyNode::BeginB(BeginB { epoch })),
-        ("Succeeded", FromDependencyNode::Succeeded(Succeeded { generation: generation() })),
+        ("Succeeded", FromDependencyNode::Succeeded(Succeeded { successor: successor() })),
         ("Frozen", FromDependencyNode::Frozen(Frozen { epoch })),
+        ("Behind", FromDependencyNode::Behind(Behind { epoch })),
     ];
     Golden { prefix: "FromDependencyNode", values }
 }
@@ -269,7 +270,7 @@ fn proposer_record() -> Golden<ProposerRecord> {
         ("Reserved", ProposerRecord::Reserved(Slot(5))),
         ("Leader", ProposerRecord::Leader(in_column(LeaderRecord::Used(round())))),
         ("Decreed", ProposerRecord::Decreed(round())),
-        ("Service", ProposerRecord::Service(generation())),
+        ("Service", ProposerRecord::Service(successor())),
     ];
     Golden { prefix: "ProposerRecord", values }
 }

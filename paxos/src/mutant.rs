@@ -250,6 +250,8 @@ pub enum Mutant {
     SnapshotFillsHoles,
     /// R49d: A dependency node that forgets old conflicts does not name what is below instead.
     IndexForgetsPrefix,
+    /// R48b: A dependency node takes the beginning of its epoch in a checkpoint for a new beginning.
+    EpochBeginsAnew,
 }
 
 impl Mutant {
@@ -371,6 +373,7 @@ impl Mutant {
         (Self::SnapshotWithinComponent, "R58"),
         (Self::SnapshotFillsHoles, "R58b"),
         (Self::IndexForgetsPrefix, "R49d"),
+        (Self::EpochBeginsAnew, "R48b"),
     ];
 
     /// Every fault.

@@ -3,9 +3,9 @@
 use paxos::message::{Keep, Kept, RestoreA, Return, SnapshotA, SnapshotB};
 
 use super::{
-    BeginA, BeginB, ContentsA, ContentsB, Covered, DecreeA, DecreeB, DependencyA, DependencyB,
-    Executed, FreezeA, FreezeB, FromDependencyNode, Frozen, Message, ReachA, ReachB, Recover,
-    Request, ServiceB, SnapshotWanted, Succeeded, TakeSnapshot, ToApplication, ToArchive,
+    BeginA, BeginB, Behind, ContentsA, ContentsB, Covered, DecreeA, DecreeB, DependencyA,
+    DependencyB, Executed, FreezeA, FreezeB, FromDependencyNode, Frozen, Message, ReachA, ReachB,
+    Recover, Request, ServiceB, SnapshotWanted, Succeeded, TakeSnapshot, ToApplication, ToArchive,
     ToDependencyNode, ToProposer, ToReplica, ToSession,
 };
 use crate::column::InColumn;
@@ -139,6 +139,12 @@ impl From<Succeeded> for Message {
 impl From<Frozen> for Message {
     fn from(payload: Frozen) -> Self {
         FromDependencyNode::Frozen(payload).into()
+    }
+}
+
+impl From<Behind> for Message {
+    fn from(payload: Behind) -> Self {
+        FromDependencyNode::Behind(payload).into()
     }
 }
 

@@ -39,7 +39,7 @@ use paxos::synod::SynodTimer;
 use paxos::wire::{Decode, Encode, Frame};
 
 use crate::column::InColumn;
-use crate::message::{Message, TakeSnapshot, ToProposer};
+use crate::message::{Message, Successor, TakeSnapshot, ToProposer};
 use crate::vertex::Column;
 use columns::Held;
 use dependencies::Collection;
@@ -117,8 +117,8 @@ pub enum ProposerRecord {
     Leader(InColumn<LeaderRecord>),
     /// The highest round of a decree that this proposer has used.
     Decreed(Round),
-    /// The newest dependency service that it knows of.
-    Service(Generation),
+    /// The newest dependency service that it knows of, and how that began.
+    Service(Successor),
 }
 
 /// The state of a proposer, for the commands of a state machine of type `S`.
@@ -131,6 +131,8 @@ pub struct Proposer<S> {
     options: ProposerOptions,
     /// The dependency service. Durable if it is not that of the founding.
     service: Generation,
+    /// How that began. Durable; none if it is that of the founding.
+    origin: Option<Successor>,
     /// On the way to the next one.
     handover: Handover,
     /// Its own column, and those that it has been asked to see to.
@@ -158,6 +160,7 @@ impl<S: Conflicts> Proposer<S> {
             deployment,
             options,
             service,
+            origin: None,
             handover: Handover::default(),
             held: BTreeMap::new(),
             collection: Collection::default(),
@@ -188,7 +191,10 @@ impl<S: Conflicts> Proposer<S> {
                 }
             }
             ProposerRecord::Decreed(used) => self.handover.used = self.handover.used.max(used),
-            ProposerRecord::Service(generation) => self.service = generation,
+            ProposerRecord::Service(successor) => {
+                self.service = successor.generation.clone();
+                self.origin = Some(successor);
+            }
         }
     }
 
@@ -202,8 +208,7 @@ impl<S: Conflicts> Proposer<S> {
         });
         let used = self.handover.used;
         let decreed = (used > Round::ZERO).then_some(ProposerRecord::Decreed(used));
-        let service =
-            (self.service.epoch > Epoch(0)).then(|| ProposerRecord::Service(self.service.clone()));
+        let service = self.origin.clone().map(ProposerRecord::Service);
         reserved.into_iter().chain(leaders).chain(decreed).chain(service).collect()
     }
 

@@ -139,3 +139,8 @@ fn telling_acceptors_what_one_archive_has_is_caught() {
 fn letting_go_of_conflicts_without_their_prefix_is_caught() {
     assert!(is_caught(Mutant::IndexForgetsPrefix, SEEDS));
 }
+
+#[test]
+fn epochs_that_begin_anew_in_a_checkpoint_are_caught() {
+    assert!(is_caught(Mutant::EpochBeginsAnew, SEEDS));
+}
