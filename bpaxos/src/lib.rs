@@ -17,6 +17,7 @@ pub mod message;
 pub mod node;
 pub mod proposer;
 pub mod rank;
+pub mod registry;
 pub mod replica;
 pub mod session;
 pub mod sessions;

@@ -37,13 +37,15 @@
 //! Only two kinds of value are ever proposed: a command with a complete set of dependencies, f + 1
 //! replies of one epoch; or nothing, which depends on nothing. All that recovery does is to repeat.
 //!
-//! How dependency nodes are replaced is in `message/handover.rs`, and how snapshots travel in
-//! `message/snapshots.rs`.
+//! How dependency nodes are replaced is in `message/handover.rs`, how matchmakers are in
+//! `message/columns.rs`, and how snapshots travel in `message/snapshots.rs`.
 
+mod columns;
 mod conversions;
 mod handover;
 mod snapshots;
 
+pub use columns::{ColumnsA, ColumnsB, MatchmakersA, MatchmakersB, MatchmakersOutcome, OpenA};
 pub use handover::{
     BeginA, BeginB, Behind, DecreeA, DecreeB, FreezeA, FreezeB, Frozen, ReachA, ReachB, ServiceA,
     ServiceB, Succeeded, Successor,
@@ -147,6 +149,8 @@ pub enum ToProposer {
     ServiceA(ServiceA),
     Service(FromDependencyNode),
     TakeSnapshot(TakeSnapshot),
+    MatchmakersA(MatchmakersA),
+    ColumnsB(ColumnsB),
 }
 
 /// All that a dependency node says about who serves.
@@ -202,6 +206,16 @@ pub enum ToSession {
 pub enum ToApplication {
     Return(Return),
     ServiceB(ServiceB),
+    MatchmakersB(MatchmakersB),
+}
+
+/// All that a registry receives, beside what the logs of columns tell it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
+#[allow(missing_docs)]
+pub enum ToRegistry {
+    OpenA(OpenA),
+    ColumnsA(ColumnsA),
 }
 
 /// Everything that travels, by its receiver; or, first of all, what belongs to the log of one column.
@@ -216,4 +230,5 @@ pub enum Message {
     Application(ToApplication),
     Replica(ToReplica),
     Archive(ToArchive),
+    Registry(ToRegistry),
 }

@@ -5,12 +5,12 @@ mod conversions;
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use matchmaker::matchmaker::{Matchmaker, MatchmakerRecord};
-use matchmaker::message::Message as ColumnMessage;
+use matchmaker::matchmaker::MatchmakerRecord;
+use matchmaker::message::{Generation, Message as ColumnMessage, ToApplication as ToOperator};
 use paxos::acceptor::{Acceptor, AcceptorRecord};
 use paxos::actor::{Actor, Effects, EffectsOf, NodeId, RestoreError};
 use paxos::archive::{ArchiveRecord as ColumnRecord, ArchiveTimer};
-use paxos::message::ToArchive as ToColumnArchive;
+use paxos::message::{ToArchive as ToColumnArchive, ToSession as ToColumnSession};
 use paxos::session::SessionRecord;
 use paxos::snapshot::Chunk;
 use paxos::state_machine::{Conflicts, StateMachine};
@@ -21,6 +21,7 @@ use crate::column::{Columns, InColumn, nest_in};
 use crate::dependency_node::{DependencyNode, DependencyRecord};
 use crate::message::Message;
 use crate::proposer::{Proposer, ProposerRecord, ProposerTimer};
+use crate::registry::{Registry, RegistryRecord};
 use crate::replica::{Replica, ReplicaTimer};
 use crate::session::{Session, SessionTimer};
 use crate::vertex::Column;
@@ -30,7 +31,7 @@ use crate::vertex::Column;
 #[allow(missing_docs)]
 pub enum Node<S> {
     Acceptor(Columns<Acceptor>),
-    Matchmaker(Box<Columns<Matchmaker>>),
+    Matchmaker(Box<Registry>),
     DependencyNode(Box<DependencyNode>),
     Proposer(Box<Proposer<S>>),
     Replica(Box<Replica<S>>),
@@ -60,6 +61,7 @@ pub enum NodeRecord {
     Archive(InColumn<ColumnRecord>),
     Session(SessionRecord),
     Snapshot(Chunk),
+    Opened(InColumn<Generation>),
 }
 
 type Fx = Effects<Message, NodeTimer, NodeRecord>;
@@ -77,16 +79,20 @@ impl<S: StateMachine + Conflicts> Node<S> {
                     nest_in(column, fx, |fx| acceptor.on_message(from, m, fx));
                 }
             }
-            (Self::Matchmaker(matchmakers), ColumnMessage::Matchmaker(m)) => {
-                if let Some(matchmaker) = matchmakers.of(column) {
-                    nest_in(column, fx, |fx| matchmaker.on_message(from, m, fx));
-                }
+            (Self::Matchmaker(registry), ColumnMessage::Matchmaker(m)) => {
+                fx.nest(|fx| registry.on_column(column, from, m, fx));
             }
             (Self::Archive(archive), ColumnMessage::Archive(m)) => {
                 fx.nest(|fx| archive.on_column(column, from, m, fx));
             }
             (Self::Proposer(proposer), ColumnMessage::Proposer(m)) => {
                 fx.nest(|fx| proposer.on_column(column, from, m, fx));
+            }
+            (Self::Proposer(proposer), ColumnMessage::Application(ToOperator::HandoverB(m))) => {
+                fx.nest(|fx| proposer.on_progress(column, from, m, fx));
+            }
+            (Self::Session(session), ColumnMessage::Session(ToColumnSession::Leading(_))) => {
+                session.on_leading(from);
             }
             // A leader serves missing values as an archive does.
             (Self::Proposer(proposer), ColumnMessage::Archive(ToColumnArchive::FetchA(m))) => {
@@ -114,10 +120,11 @@ impl<S: StateMachine + Conflicts + Clone + Debug + Eq + Hash> Actor for Node<S> 
                     acceptor.restore(record.inner);
                 }
             }
-            (Self::Matchmaker(matchmakers), NodeRecord::Matchmaker(record)) => {
-                if let Some(matchmaker) = matchmakers.of(record.column) {
-                    matchmaker.restore(record.inner);
-                }
+            (Self::Matchmaker(registry), NodeRecord::Matchmaker(record)) => {
+                registry.restore(RegistryRecord::Column(record));
+            }
+            (Self::Matchmaker(registry), NodeRecord::Opened(record)) => {
+                registry.restore(RegistryRecord::Opened(record));
             }
             (Self::Archive(archive), NodeRecord::Archive(record)) => {
                 archive.restore(ArchiveRecord::Column(record));
@@ -167,6 +174,9 @@ impl<S: StateMachine + Conflicts + Clone + Debug + Eq + Hash> Actor for Node<S> 
             }
             (Self::Proposer(proposer), Message::Proposer(m)) => {
                 fx.nest(|fx| proposer.on_message(from, m, fx));
+            }
+            (Self::Matchmaker(registry), Message::Registry(m)) => {
+                fx.nest(|fx| registry.on_message(from, m, fx));
             }
             (Self::Replica(replica), Message::Replica(m)) => {
                 fx.nest(|fx| replica.on_message(from, m, fx));
@@ -232,7 +242,7 @@ impl<S: StateMachine + Conflicts + Clone + Debug + Eq + Hash> Actor for Node<S> 
     fn checkpoint(&self) -> Vec<NodeRecord> {
         match self {
             Self::Acceptor(roles) => in_columns(roles, Acceptor::checkpoint),
-            Self::Matchmaker(roles) => in_columns(roles, Matchmaker::checkpoint),
+            Self::Matchmaker(registry) => wrap(registry.checkpoint()),
             Self::DependencyNode(node) => wrap(node.checkpoint()),
             Self::Proposer(proposer) => wrap(proposer.checkpoint()),
             Self::Session(session) => wrap(session.checkpoint()),

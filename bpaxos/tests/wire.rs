@@ -18,6 +18,7 @@ use bytes::Bytes;
 use matchmaker::leader::LeaderRecord;
 use matchmaker::matchmaker::MatchmakerRecord;
 use matchmaker::message::{Epoch, Generation};
+use matchmaker::reconfigurer::ReconfigurerRecord;
 use paxos::acceptor::AcceptorRecord;
 use paxos::actor::{Incarnation, NodeId, Seat};
 use paxos::archive::ArchiveRecord;
@@ -147,7 +148,25 @@ fn to_dependency_node() -> Golden<ToDependencyNode> {
     Golden { prefix: "ToDependencyNode", values }
 }
 
+fn to_registry() -> Golden<ToRegistry> {
+    let values = vec![
+        ("OpenA", ToRegistry::OpenA(OpenA { generation: generation() })),
+        ("ColumnsA", ToRegistry::ColumnsA(ColumnsA)),
+    ];
+    Golden { prefix: "ToRegistry", values }
+}
+
+fn outcome() -> Golden<MatchmakersOutcome> {
+    let values = vec![
+        ("Moved", MatchmakersOutcome::Moved { unaware: [node(1)].into() }),
+        ("Unreachable", MatchmakersOutcome::Unreachable { silent: [node(2)].into() }),
+        ("Stuck", MatchmakersOutcome::Stuck { column: column() }),
+    ];
+    Golden { prefix: "MatchmakersOutcome", values }
+}
+
 fn to_proposer() -> Golden<ToProposer> {
+    let moved = MatchmakersA { token: 7, members: generation().members };
     let m = DependencyB { epoch: EPOCH, vertex: vertex(), dependencies: dependencies() };
     let values = vec![
         ("Request", ToProposer::Request(Request { command: command() })),
@@ -156,6 +175,8 @@ fn to_proposer() -> Golden<ToProposer> {
         ("ServiceA", ToProposer::ServiceA(ServiceA { token: 7, members: generation().members })),
         ("Service", ToProposer::Service(from_dependency_node().values.remove(0).1)),
         ("TakeSnapshot", ToProposer::TakeSnapshot(TakeSnapshot)),
+        ("MatchmakersA", ToProposer::MatchmakersA(moved)),
+        ("ColumnsB", ToProposer::ColumnsB(ColumnsB { columns: [(column(), generation())].into() })),
     ];
     Golden { prefix: "ToProposer", values }
 }
@@ -187,8 +208,12 @@ fn to_session() -> Golden<ToSession> {
 fn to_application() -> Golden<ToApplication> {
     let m = Return { token: 7, outcome: Outcome::NeedsLog };
     let service = ServiceB { token: 7, generation: generation() };
-    let values =
-        vec![("Return", ToApplication::Return(m)), ("ServiceB", ToApplication::ServiceB(service))];
+    let moved = MatchmakersB { token: 7, outcome: outcome().values.remove(0).1 };
+    let values = vec![
+        ("Return", ToApplication::Return(m)),
+        ("ServiceB", ToApplication::ServiceB(service)),
+        ("MatchmakersB", ToApplication::MatchmakersB(moved)),
+    ];
     Golden { prefix: "ToApplication", values }
 }
 
@@ -248,6 +273,7 @@ fn message() -> Golden<Message> {
         ("Application", to_application().values.remove(0).1.into()),
         ("Replica", to_replica().values.remove(0).1.into()),
         ("Archive", to_archive().values.remove(0).1.into()),
+        ("Registry", to_registry().values.remove(0).1.into()),
     ];
     Golden { prefix: "Message", values }
 }
@@ -271,6 +297,8 @@ fn proposer_record() -> Golden<ProposerRecord> {
         ("Leader", ProposerRecord::Leader(in_column(LeaderRecord::Used(round())))),
         ("Decreed", ProposerRecord::Decreed(round())),
         ("Service", ProposerRecord::Service(successor())),
+        ("Opened", ProposerRecord::Opened(generation())),
+        ("Driver", ProposerRecord::Driver(in_column(ReconfigurerRecord { used: round() }))),
     ];
     Golden { prefix: "ProposerRecord", values }
 }
@@ -297,6 +325,7 @@ fn node_record() -> Golden<NodeRecord> {
         ("Archive", NodeRecord::Archive(in_column(archived))),
         ("Session", NodeRecord::Session(SessionRecord { life: 4 })),
         ("Snapshot", NodeRecord::Snapshot(chunk())),
+        ("Opened", NodeRecord::Opened(in_column(generation()))),
     ];
     Golden { prefix: "NodeRecord", values }
 }
@@ -310,6 +339,8 @@ fn messages_have_their_golden_bytes() {
     to_application().check();
     to_replica().check();
     to_archive().check();
+    to_registry().check();
+    outcome().check();
     part().check();
     message().check();
     footprint().check();
@@ -332,6 +363,8 @@ fn tags_are_the_positions_of_the_variants_and_all_variants_are_golden() {
     to_application().check_tags();
     to_replica().check_tags();
     to_archive().check_tags();
+    to_registry().check_tags();
+    outcome().check_tags();
     part().check_tags();
     proposal().check_tags();
     message().check_tags();

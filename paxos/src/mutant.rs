@@ -250,8 +250,10 @@ pub enum Mutant {
     SnapshotFillsHoles,
     /// R49d: A dependency node that forgets old conflicts does not name what is below instead.
     IndexForgetsPrefix,
-    /// R48b: A dependency node takes the beginning of its epoch in a checkpoint for a new beginning.
+    /// R48c: A dependency node takes the beginning of its epoch in a checkpoint for a new beginning.
     EpochBeginsAnew,
+    /// R106: A matchmaker opens a column for whoever asks for it.
+    AnybodyOpensColumns,
 }
 
 impl Mutant {
@@ -373,7 +375,8 @@ impl Mutant {
         (Self::SnapshotWithinComponent, "R58"),
         (Self::SnapshotFillsHoles, "R58b"),
         (Self::IndexForgetsPrefix, "R49d"),
-        (Self::EpochBeginsAnew, "R48b"),
+        (Self::EpochBeginsAnew, "R48c"),
+        (Self::AnybodyOpensColumns, "R106"),
     ];
 
     /// Every fault.

@@ -3,10 +3,10 @@
 use paxos::message::{Keep, Kept, RestoreA, Return, SnapshotA, SnapshotB};
 
 use super::{
-    BeginA, BeginB, Behind, ContentsA, ContentsB, Covered, DecreeA, DecreeB, DependencyA,
+    BeginA, BeginB, Behind, ColumnsB, ContentsA, ContentsB, Covered, DecreeA, DecreeB, DependencyA,
     DependencyB, Executed, FreezeA, FreezeB, FromDependencyNode, Frozen, Message, ReachA, ReachB,
     Recover, Request, ServiceB, SnapshotWanted, Succeeded, TakeSnapshot, ToApplication, ToArchive,
-    ToDependencyNode, ToProposer, ToReplica, ToSession,
+    ToDependencyNode, ToProposer, ToRegistry, ToReplica, ToSession,
 };
 use crate::column::InColumn;
 
@@ -223,5 +223,17 @@ impl From<SnapshotA> for Message {
 impl From<SnapshotB> for Message {
     fn from(payload: SnapshotB) -> Self {
         ToReplica::SnapshotB(payload).into()
+    }
+}
+
+impl From<ToRegistry> for Message {
+    fn from(message: ToRegistry) -> Self {
+        Self::Registry(message)
+    }
+}
+
+impl From<ColumnsB> for Message {
+    fn from(payload: ColumnsB) -> Self {
+        ToProposer::ColumnsB(payload).into()
     }
 }

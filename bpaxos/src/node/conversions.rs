@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 
-use matchmaker::matchmaker::MatchmakerRecord;
 use paxos::acceptor::AcceptorRecord;
 use paxos::archive::ArchiveTimer;
 use paxos::session::SessionRecord;
@@ -12,6 +11,7 @@ use crate::archive::ArchiveRecord;
 use crate::column::InColumn;
 use crate::dependency_node::DependencyRecord;
 use crate::proposer::{ProposerRecord, ProposerTimer};
+use crate::registry::RegistryRecord;
 use crate::replica::ReplicaTimer;
 use crate::session::SessionTimer;
 
@@ -57,9 +57,12 @@ impl From<InColumn<AcceptorRecord>> for NodeRecord {
     }
 }
 
-impl From<InColumn<MatchmakerRecord>> for NodeRecord {
-    fn from(record: InColumn<MatchmakerRecord>) -> Self {
-        Self::Matchmaker(record)
+impl From<RegistryRecord> for NodeRecord {
+    fn from(record: RegistryRecord) -> Self {
+        match record {
+            RegistryRecord::Column(record) => Self::Matchmaker(record),
+            RegistryRecord::Opened(record) => Self::Opened(record),
+        }
     }
 }
 

@@ -5,11 +5,11 @@ use bpaxos::column::Columns;
 use bpaxos::dependency_node::{DependencyNode, DependencyOptions};
 use bpaxos::node::Node;
 use bpaxos::proposer::{Proposer, ProposerOptions};
+use bpaxos::registry::Registry;
 use bpaxos::replica::{Replica, Surroundings};
 use bpaxos::session::{Session, SessionOptions};
 use bpaxos::vertex::{Column, Vertex};
 use matchmaker::leader::Deployment;
-use matchmaker::matchmaker::Matchmaker;
 use matchmaker::message::{Epoch, Generation};
 use paxos::acceptor::Acceptor;
 use paxos::actor::{Incarnation, NodeId, Seat};
@@ -22,12 +22,17 @@ use paxos::snapshot::SnapshotOptions;
 use crate::machine::Lists;
 
 pub(crate) const PROPOSERS: [NodeId; 3] = [node(1), node(2), node(3)];
+/// One that joins later, with a column that begins at other matchmakers.
+pub(crate) const NEWCOMER: NodeId = node(4);
 pub(crate) const MATCHMAKERS: [NodeId; 3] = [node(11), node(12), node(13)];
+pub(crate) const SPARE_MATCHMAKERS: [NodeId; 3] = [node(14), node(15), node(16)];
 /// The acceptors of a new cluster.
 pub(crate) const A: [NodeId; 3] = [node(21), node(22), node(23)];
 pub(crate) const B: [NodeId; 3] = [node(31), node(32), node(33)];
 pub(crate) const REPLICAS: [NodeId; 3] = [node(51), node(52), node(53)];
 pub(crate) const ARCHIVES: [NodeId; 3] = [node(61), node(62), node(63)];
+/// A replica that joins later, and its archive.
+pub(crate) const NEW_REPLICA: [NodeId; 2] = [node(54), node(64)];
 pub(crate) const SESSIONS: [NodeId; 3] = [node(71), node(72), node(73)];
 pub(crate) const DEPENDENCY_NODES: [NodeId; 3] = [node(81), node(82), node(83)];
 /// Dependency nodes that may serve later.
@@ -88,9 +93,9 @@ pub(crate) fn fresh(node: NodeId, options: &Options) -> Node<Lists> {
         0 => {
             let options = ProposerOptions { block, batch_max, ..ProposerOptions::default() };
             let service = members(DEPENDENCY_NODES);
-            Node::Proposer(Box::new(Proposer::new(node, deployment(), service, options)))
+            Node::Proposer(Box::new(Proposer::new(node, deployment(node), service, options)))
         }
-        1 => Node::Matchmaker(Box::new(Columns::new(Matchmaker::new(members(MATCHMAKERS))))),
+        1 => Node::Matchmaker(Box::new(Registry::new())),
         2 | 3 => Node::Acceptor(Columns::new(Acceptor::new())),
         5 => {
             let (archive, session) = (beside(node, 60), beside(node, 70));
@@ -118,18 +123,20 @@ fn beside(other: NodeId, first: u32) -> NodeId {
     node(first + other.seat.0 % 10)
 }
 
-/// What every column begins with.
-fn deployment() -> Deployment {
+/// What every column begins with, as `proposer` knows. One that joins names the matchmakers of its time.
+fn deployment(proposer: NodeId) -> Deployment {
+    let is_new = proposer == NEWCOMER;
     let membership = Membership {
-        proposers: PROPOSERS.into(),
+        proposers: PROPOSERS.into_iter().chain([NEWCOMER].into_iter().filter(|_| is_new)).collect(),
+        sessions: SESSIONS.into(),
         replicas: REPLICAS.into(),
         archives: ARCHIVES.into(),
         ..Membership::default()
     };
     let initial = Configuration::new(1, QuorumSystem::Majority, A).expect("three members");
     Deployment {
-        epoch: Epoch(0),
-        matchmakers: MATCHMAKERS.into(),
+        epoch: Epoch(u64::from(is_new)),
+        matchmakers: if is_new { SPARE_MATCHMAKERS } else { MATCHMAKERS }.into(),
         initial: initial.with_membership(membership),
         first: Slot::ZERO,
     }

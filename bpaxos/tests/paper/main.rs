@@ -6,6 +6,7 @@ mod epochs;
 mod execution;
 mod ghost;
 mod machine;
+mod matchmakers;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod random;

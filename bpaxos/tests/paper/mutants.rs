@@ -144,3 +144,18 @@ fn letting_go_of_conflicts_without_their_prefix_is_caught() {
 fn epochs_that_begin_anew_in_a_checkpoint_are_caught() {
     assert!(is_caught(Mutant::EpochBeginsAnew, SEEDS));
 }
+
+#[test]
+fn matchmakers_that_open_columns_for_anybody_are_caught() {
+    assert!(is_caught(Mutant::AnybodyOpensColumns, SEEDS));
+}
+
+#[test]
+fn matchmakers_that_lose_what_was_handed_over_are_caught() {
+    assert!(is_caught(Mutant::InheritedLogLost, SEEDS));
+}
+
+#[test]
+fn stopped_matchmakers_that_answer_are_caught() {
+    assert!(is_caught(Mutant::StoppedStillAnswers, SEEDS));
+}

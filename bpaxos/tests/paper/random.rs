@@ -4,20 +4,29 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bpaxos::message::MatchmakersOutcome;
 use bpaxos::vertex::Column;
 use matchmaker::message::{ReconfigureA, ToProposer};
 use paxos::actor::NodeId;
 use paxos::quorum::QuorumSystem;
 
 use crate::cluster::{
-    A, ARCHIVES, B, DEPENDENCY_NODES, MATCHMAKERS, Options, PROPOSERS, REPLICAS, SESSIONS,
-    SPARE_DEPENDENCY_NODES,
+    A, ARCHIVES, B, DEPENDENCY_NODES, MATCHMAKERS, NEWCOMER, Options, PROPOSERS, REPLICAS,
+    SESSIONS, SPARE_DEPENDENCY_NODES, SPARE_MATCHMAKERS,
 };
 use crate::world::{Weather, World};
 
 /// Nodes of which one may be down at any time without harm to liveness, group by group.
-const GROUPS: [[NodeId; 3]; 7] =
-    [PROPOSERS, MATCHMAKERS, A, B, REPLICAS, DEPENDENCY_NODES, SPARE_DEPENDENCY_NODES];
+const GROUPS: [[NodeId; 3]; 8] = [
+    PROPOSERS,
+    MATCHMAKERS,
+    A,
+    B,
+    REPLICAS,
+    DEPENDENCY_NODES,
+    SPARE_DEPENDENCY_NODES,
+    SPARE_MATCHMAKERS,
+];
 
 const KEYS: [&str; 2] = ["a", "b"];
 
@@ -32,6 +41,8 @@ pub(crate) struct Coverage {
     pub(crate) active_count: usize,
     /// Moves of the dependency service that were reported.
     pub(crate) epoch_count: usize,
+    /// Replacements of the matchmakers of all columns.
+    pub(crate) move_count: usize,
     /// Logs that were made short.
     pub(crate) compaction_count: u64,
     /// Snapshots that were written down.
@@ -44,16 +55,16 @@ pub(crate) struct Coverage {
 
 /// One fault or call.
 fn disturb(world: &mut World, step: u64) {
-    match world.draw(44) {
+    match world.draw(47) {
         0 => {
-            let group = GROUPS[world.draw(7) as usize];
+            let group = GROUPS[world.draw(8) as usize];
             let victim = group[world.draw(3) as usize];
             if group.iter().all(|node| world.is_up(*node)) {
                 world.crash(victim);
             }
         }
         1..=3 => {
-            let group = GROUPS[world.draw(7) as usize];
+            let group = GROUPS[world.draw(8) as usize];
             group.iter().for_each(|node| {
                 if !world.is_up(*node) {
                     world.restart(*node);
@@ -62,7 +73,7 @@ fn disturb(world: &mut World, step: u64) {
         }
         4..=5 => {
             // More than one in two is a proposer: it has the most to forget.
-            let group = GROUPS[(world.draw(13) as usize).saturating_sub(6)];
+            let group = GROUPS[(world.draw(15) as usize).saturating_sub(7)];
             let node = group[world.draw(3) as usize];
             if world.is_up(node) {
                 world.crash(node);
@@ -84,12 +95,19 @@ fn disturb(world: &mut World, step: u64) {
                 world.tell(*proposer, column, ToProposer::ReconfigureA(message.clone()));
             });
         }
+        16 if world.is_up(NEWCOMER) => world.crash(NEWCOMER),
+        16 => world.restart(NEWCOMER),
+        15 => {
+            let members = if world.draw(2) == 0 { MATCHMAKERS } else { SPARE_MATCHMAKERS };
+            let proposer = PROPOSERS[world.draw(3) as usize];
+            world.move_matchmakers(proposer, members);
+        }
         12 | 13 => {
             let archive = ARCHIVES[world.draw(3) as usize];
             world.compact(archive);
         }
         14 => {
-            let group = GROUPS[world.draw(7) as usize];
+            let group = GROUPS[world.draw(8) as usize];
             let node = group[world.draw(3) as usize];
             world.compact(node);
             // Of the checkpoint there may be the beginning only.
@@ -136,6 +154,7 @@ pub(crate) fn run(seed: u64, coverage: &mut Coverage) {
     {
         world.restart(node);
     }
+    world.restart(NEWCOMER);
     world.ghost.check();
     assert!(world.run_until_returned(Duration::from_secs(30)), "a call never returns");
     assert!(world.run_until_equal(Duration::from_secs(30)), "a vertex is never executed");
@@ -149,6 +168,8 @@ pub(crate) fn run(seed: u64, coverage: &mut Coverage) {
     coverage.noop_count += noop_count;
     coverage.command_count += world.ghost.chosen.len() - noop_count;
     coverage.epoch_count += world.services.len();
+    let is_moved = |outcome: &&_| matches!(outcome, MatchmakersOutcome::Moved { .. });
+    coverage.move_count += world.moves.iter().filter(is_moved).count();
     coverage.compaction_count += world.compactions;
     coverage.kept_count += world.ghost.kept.len();
     coverage.transfer_count += world.ghost.transfers.len();
@@ -171,6 +192,7 @@ fn all_claims_hold_in_random_worlds() {
     }
     println!("{coverage:?}");
     let is_varied = coverage.noop_count > 0 && coverage.active_count > 0;
+    assert!(coverage.move_count > 0, "{coverage:?}");
     let is_cut = coverage.compaction_count > 0 && coverage.transfer_count > 0;
     assert!(is_varied && is_cut && coverage.epoch_count > 0, "{coverage:?}");
 }

@@ -99,10 +99,12 @@ fn an_owner_that_comes_back_uses_no_vertex_twice() {
     let next = next.and_then(|leader| leader.next_slot()).expect("it leads");
     assert!(next.0 >= 4, "a block of four was reserved: {next}");
     let before = world.ghost.chosen.len();
-    for number in 0..3 {
+    // Each session turns to one proposer after the other.
+    for number in 0..6 {
         SESSIONS.iter().for_each(|session| {
             world.call(*session, &format!("a+{number}.{}", session.seat.0));
         });
+        world.run_for(SECOND / 3);
     }
     assert!(world.run_until_returned(SECOND));
     assert!(world.ghost.chosen.len() > before);

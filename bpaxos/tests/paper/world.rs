@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bpaxos::archive::Archive;
-use bpaxos::message::{Message, ServiceA, ServiceB, ToApplication, ToProposer, ToSession};
+use bpaxos::message::{
+    MatchmakersA, MatchmakersOutcome, Message, ServiceA, ServiceB, ToApplication, ToProposer,
+    ToSession,
+};
 use bpaxos::node::{Node, NodeRecord, NodeTimer};
 use bpaxos::proposer::Proposer;
+use bpaxos::registry::Registry;
 use bpaxos::replica::Replica;
 use bpaxos::vertex::Column;
 use paxos::actor::{Actor, Effects, NodeId, TimerChange};
@@ -16,7 +20,7 @@ use paxos::wire::Payload;
 
 use crate::cluster::{
     A, ARCHIVES, B, DEPENDENCY_NODES, MATCHMAKERS, OUTSIDE, Options, PROPOSERS, REPLICAS, SESSIONS,
-    SPARE_DEPENDENCY_NODES, fresh, process,
+    SPARE_DEPENDENCY_NODES, SPARE_MATCHMAKERS, fresh, process,
 };
 use crate::disk::Disk;
 use crate::ghost::Ghost;
@@ -77,6 +81,8 @@ pub(crate) struct World {
     pub(crate) told: Vec<matchmaker::message::ToApplication>,
     /// What operators were told of dependency services, in order.
     pub(crate) services: Vec<ServiceB>,
+    /// What came of replacements of the matchmakers, in order.
+    pub(crate) moves: Vec<MatchmakersOutcome>,
     /// Logs that were made short.
     pub(crate) compactions: u64,
     calls: u64,
@@ -105,12 +111,14 @@ impl World {
             returns: BTreeMap::new(),
             told: Vec::new(),
             services: Vec::new(),
+            moves: Vec::new(),
             compactions: 0,
             calls: 0,
             pending: BTreeMap::new(),
         };
         let all = [PROPOSERS, MATCHMAKERS, A, B, ARCHIVES, REPLICAS, SESSIONS, DEPENDENCY_NODES];
-        for node in all.into_iter().flatten().chain(SPARE_DEPENDENCY_NODES) {
+        let spares = SPARE_DEPENDENCY_NODES.into_iter().chain(SPARE_MATCHMAKERS);
+        for node in all.into_iter().flatten().chain(spares) {
             world.start(node);
         }
         world
@@ -202,6 +210,12 @@ impl World {
     pub(crate) fn move_service(&mut self, proposer: NodeId, members: [NodeId; 3]) {
         let m = ServiceA { token: 1, members: members.into() };
         self.deliver(OUTSIDE, proposer, Message::Proposer(ToProposer::ServiceA(m)));
+    }
+
+    /// An operator asks `proposer` for other matchmakers of all columns.
+    pub(crate) fn move_matchmakers(&mut self, proposer: NodeId, members: [NodeId; 3]) {
+        let m = MatchmakersA { token: 1, members: members.into() };
+        self.deliver(OUTSIDE, proposer, Message::Proposer(ToProposer::MatchmakersA(m)));
     }
 
     /// Lets `duration` pass.
@@ -388,6 +402,9 @@ impl World {
                 return;
             }
             Message::Application(ToApplication::ServiceB(m)) => return self.services.push(m),
+            Message::Application(ToApplication::MatchmakersB(m)) => {
+                return self.moves.push(m.outcome);
+            }
             _ if self.barriers.iter().any(|is_kept| is_kept(from, to, &message)) => return,
             _ => {}
         }
@@ -432,6 +449,14 @@ impl World {
         match &self.nodes[&node] {
             Node::Archive(archive) => archive,
             other => panic!("not an archive: {other:?}"),
+        }
+    }
+
+    /// The registry at `node`.
+    pub(crate) fn registry(&self, node: NodeId) -> &Registry {
+        match &self.nodes[&node] {
+            Node::Matchmaker(registry) => registry,
+            other => panic!("not a registry: {other:?}"),
         }
     }
 
