@@ -207,7 +207,7 @@ impl Session {
 
     /// Whom commands are handed to at present.
     fn present(&self) -> Vec<&NodeId> {
-        let is_trial = self.heard.is_empty() || self.turn % TRIAL == 0;
+        let is_trial = self.heard.is_empty() || self.turn.is_multiple_of(TRIAL);
         let silent = self.proposers.iter().filter(|node| !self.heard.contains_key(node));
         self.heard.keys().chain(silent.filter(|_| is_trial)).collect()
     }

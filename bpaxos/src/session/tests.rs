@@ -110,7 +110,7 @@ fn who_shows_itself_is_asked_until_it_falls_silent() {
     session.on_leading(node(5));
     for period in 0..SILENCE_MAX {
         let to = step(&mut session, invoke(u64::from(period), "a")).sends[0].0;
-        assert!(to == node(5) || session.turn % TRIAL == 0, "{to}");
+        assert!(to == node(5) || session.turn.is_multiple_of(TRIAL), "{to}");
         session.on_timer(SessionTimer::Retry, &mut Fx::new());
     }
     session.on_timer(SessionTimer::Retry, &mut Fx::new());

@@ -116,17 +116,20 @@ fn disturb(world: &mut World, step: u64) {
                 world.restart(node);
             }
         }
-        kind => {
-            let key = KEYS[world.draw(2) as usize];
-            let command = match kind {
-                8..=10 => format!("{key}?{step}"),
-                11 => format!("*{step}"),
-                _ => format!("{key}+{step}"),
-            };
-            let session = SESSIONS[world.draw(3) as usize];
-            world.call(session, &command);
-        }
+        kind => call(world, kind, step),
     }
+}
+
+/// One call, of some kind.
+fn call(world: &mut World, kind: u64, step: u64) {
+    let key = KEYS[world.draw(2) as usize];
+    let command = match kind {
+        8..=10 => format!("{key}?{step}"),
+        11 => format!("*{step}"),
+        _ => format!("{key}+{step}"),
+    };
+    let session = SESSIONS[world.draw(3) as usize];
+    world.call(session, &command);
 }
 
 /// Runs the world of `seed`.
