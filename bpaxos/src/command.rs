@@ -1,6 +1,7 @@
 //! Commands, and what a vertex holds.
 
 use paxos::command::{SessionId, Value};
+use paxos::state_machine::{Conflicts, Footprint};
 use paxos::wire::{self, Decode, Encode, Frame, Payload, WireError};
 
 use crate::vertex::VertexSet;
@@ -27,17 +28,51 @@ impl Command {
     }
 }
 
+/// What a vertex holds beside what it depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
+pub enum Content {
+    /// The commands of one turn of the proposer.
+    Commands(Vec<Command>),
+    /// A place where every replica can take the same snapshot: it conflicts with everything.
+    Snapshot,
+}
+
+impl Content {
+    /// What it reads and writes, if the commands are for `S`.
+    pub fn footprint<S: Conflicts>(&self) -> Footprint {
+        match self {
+            Self::Commands(commands) => {
+                let mut footprint = Footprint::empty();
+                commands.iter().for_each(|command| {
+                    footprint.join(S::footprint(&command.payload.0));
+                });
+                footprint
+            }
+            Self::Snapshot => Footprint::Everything,
+        }
+    }
+}
+
 /// What a vertex holds if it holds anything.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 #[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
 pub struct Proposal {
-    /// The commands of one turn of the proposer.
-    pub commands: Vec<Command>,
+    /// What is executed there.
+    pub content: Content,
     /// What the dependency service has computed: vertices that may have to be executed before.
     pub dependencies: VertexSet,
 }
 
 impl Proposal {
+    /// Its commands.
+    pub fn commands(&self) -> &[Command] {
+        match &self.content {
+            Content::Commands(commands) => commands,
+            Content::Snapshot => &[],
+        }
+    }
+
     /// The value of the log of a column that holds this. Encoded here, once.
     pub fn to_value(&self) -> Value {
         Value::Batch(Payload(wire::encode(self)))

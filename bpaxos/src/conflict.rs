@@ -1,8 +1,14 @@
 //! Which earlier vertices conflict with a command.
 //!
 //! For each key the index knows who reads and who writes it: the latest vertices of each column one by
-//! one, and all that is older as "everything below". So it needs no garbage collection, and what it says
-//! is small: at worst too much, never too little.
+//! one, and all that is older as "everything below". So what it says is small: at worst too much, never
+//! too little.
+//!
+//! Keys come and go, and are forgotten in the same way: when it knows of too many, the index takes all
+//! vertices that are chosen for such that conflict with everything, and lets go of them. That is a
+//! prefix of each column, as its proposer tells. Whatever conflicts with a vertex that was let go of is
+//! told to depend on it as before, and others are told so in vain: they need not wait for it, since it is
+//! chosen.
 //!
 //! *Paper*: Bipartisan Paxos, the compaction of dependencies. Naming only the latest conflicting vertex
 //! of a column, and trusting that it depends on the older ones, is the shortcut of EPaxos. It is unsafe:
@@ -41,6 +47,12 @@ impl Users {
             }
         }
     }
+
+    /// Lets go of what is below `watermark`. Returns whether anything is left.
+    fn forget_below(&mut self, watermark: Slot) -> bool {
+        self.latest = self.latest.split_off(&watermark);
+        !self.latest.is_empty() || self.filled > watermark
+    }
 }
 
 /// Vertices that do the same to the same key, by column.
@@ -55,7 +67,8 @@ struct Key {
 
 /// The index of a dependency node.
 ///
-/// *Limits*: memory grows with the keys that were ever used, times the columns that used them.
+/// *Limits*: memory grows with the uses of keys by columns that it remembers: the most there may be
+/// before it lets go of some, or twice as many as were not chosen the last time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConflictIndex {
     /// How many vertices of a key and column are kept one by one.
@@ -67,18 +80,68 @@ pub struct ConflictIndex {
     ends: BTreeMap<Column, Slot>,
     /// All of these count as conflicting with everything.
     base: VertexSet,
+    /// By column: slots below are chosen.
+    chosen: BTreeMap<Column, Slot>,
+    /// How often a column is noted for a key, as one that reads or as one that writes it.
+    use_count: usize,
+    /// How many of those there are at least before some are let go of.
+    uses_max: usize,
+    /// From so many on they are.
+    limit: usize,
 }
 
 impl ConflictIndex {
-    /// An empty index that keeps `latest_max` vertices of each key and column one by one.
-    pub fn new(latest_max: NonZeroUsize) -> Self {
+    /// An empty index that keeps `latest_max` vertices of each key and column one by one, and `uses_max`
+    /// uses of keys by columns before it lets go of what is chosen.
+    pub fn new(latest_max: NonZeroUsize, uses_max: usize) -> Self {
         Self {
             latest_max,
             keys: BTreeMap::new(),
             everything: BTreeMap::new(),
             ends: BTreeMap::new(),
             base: VertexSet::new(),
+            chosen: BTreeMap::new(),
+            use_count: 0,
+            uses_max,
+            limit: uses_max,
         }
+    }
+
+    /// Uses of keys by columns that it remembers.
+    pub fn use_count(&self) -> usize {
+        self.use_count
+    }
+
+    /// Notes that all slots of `column` below `watermark` are chosen.
+    pub fn learn_chosen(&mut self, column: Column, watermark: Slot) {
+        let known = self.chosen.entry(column).or_default();
+        *known = (*known).max(watermark);
+    }
+
+    /// Lets all that is chosen conflict with everything, and lets go of it.
+    ///
+    /// *Cost*: O(n), n = uses that it remembers; once for as many new ones.
+    fn collect(&mut self) {
+        for (column, watermark) in &self.chosen {
+            if !mutant::is_on(Mutant::IndexForgetsPrefix) {
+                self.base.fill(*column, *watermark);
+            }
+        }
+        let (chosen, mut left) = (&self.chosen, 0);
+        let mut forget = |users: &mut UsersByColumn| {
+            users.retain(|column, users| {
+                users.forget_below(chosen.get(column).copied().unwrap_or_default())
+            });
+            left += users.len();
+            !users.is_empty()
+        };
+        self.keys.retain(|_, key| {
+            let is_read = forget(&mut key.readers);
+            forget(&mut key.writers) || is_read
+        });
+        forget(&mut self.everything);
+        self.use_count = left;
+        self.limit = self.uses_max.max(2 * left);
     }
 
     /// Takes every vertex of `column` below `watermark` for one that conflicts with everything.
@@ -112,6 +175,9 @@ impl ConflictIndex {
         let mut conflicts = self.conflicts(footprint);
         conflicts.remove(vertex);
         self.insert(vertex, footprint);
+        if self.use_count > self.limit {
+            self.collect();
+        }
         let end = self.ends.entry(vertex.column).or_default();
         *end = (*end).max(vertex.slot.next());
         conflicts
@@ -142,7 +208,9 @@ impl ConflictIndex {
     fn insert(&mut self, vertex: Vertex, footprint: &Footprint) {
         let Vertex { column, slot } = vertex;
         let latest_max = self.latest_max;
-        let add = |users: &mut UsersByColumn| {
+        let mut new_count = 0;
+        let mut add = |users: &mut UsersByColumn| {
+            new_count += usize::from(!users.contains_key(&column));
             users.entry(column).or_default().add(slot, latest_max);
         };
         match footprint {
@@ -156,6 +224,7 @@ impl ConflictIndex {
             }
             Footprint::Everything => add(&mut self.everything),
         }
+        self.use_count += new_count;
     }
 }
 
@@ -175,7 +244,7 @@ mod tests {
     }
 
     fn index(latest_max: usize) -> ConflictIndex {
-        ConflictIndex::new(NonZeroUsize::new(latest_max).expect("at least one"))
+        ConflictIndex::new(NonZeroUsize::new(latest_max).expect("at least one"), 1000)
     }
 
     fn set<const N: usize>(vertices: [Vertex; N]) -> VertexSet {
@@ -228,6 +297,49 @@ mod tests {
         let conflicts = index.add(vertex(2, 1), &keys(&["a"], &[]));
         let slots = conflicts.column(vertex(1, 0).column).expect("some");
         assert_eq!((slots.watermark(), slots.rest_count()), (Slot(11), 2));
+    }
+
+    #[test]
+    fn what_is_chosen_is_let_go_of_and_conflicts_with_everything() {
+        let mut index = ConflictIndex::new(NonZeroUsize::MIN, 3);
+        for (slot, key) in (0..).zip(["a", "b", "c"]) {
+            index.add(vertex(1, slot), &keys(&[], &[key]));
+        }
+        index.learn_chosen(column(), Slot(2));
+        assert_eq!(index.use_count(), 3);
+        assert_eq!(index.add(vertex(2, 0), &keys(&["x"], &[])), set([]));
+        assert_eq!(index.use_count(), 2, "c and x");
+        let chosen = [vertex(1, 0), vertex(1, 1)];
+        assert_eq!(index.add(vertex(2, 1), &keys(&["y"], &[])), set(chosen));
+        let all = [vertex(1, 0), vertex(1, 1), vertex(1, 2)];
+        assert_eq!(index.add(vertex(2, 2), &keys(&["a", "c"], &[])), set(all));
+        let ends: Vec<_> = [vertex(1, 2), vertex(2, 2)].map(|last| index.end(last.column)).into();
+        assert_eq!(ends, [Slot(3), Slot(3)]);
+    }
+
+    const fn column() -> Column {
+        vertex(1, 0).column
+    }
+
+    #[test]
+    fn what_is_not_chosen_is_kept_however_much_it_is() {
+        let mut index = ConflictIndex::new(NonZeroUsize::MIN, 0);
+        let names: Vec<String> = (0..400).map(|number| number.to_string()).collect();
+        let footprint = |name: &String| Footprint::Keys {
+            reads: [].into(),
+            writes: [Payload::new(name.clone().into_bytes())].into(),
+        };
+        for (slot, name) in (0..).zip(&names[..100]) {
+            index.add(vertex(1, slot), &footprint(name));
+        }
+        assert_eq!(index.use_count(), 100);
+        assert_eq!(index.add(vertex(2, 0), &footprint(&names[7])), set([vertex(1, 7)]));
+        index.learn_chosen(column(), Slot(90));
+        for (slot, name) in (100..).zip(&names[100..]) {
+            index.learn_chosen(column(), Slot(slot));
+            index.add(vertex(1, slot), &footprint(name));
+        }
+        assert!(index.use_count() < 10, "{}", index.use_count());
     }
 
     /// All sequences of four small commands: whichever comes second of two that conflict names the first.

@@ -36,8 +36,8 @@ use paxos::wire::{Decode, Encode, Frame};
 use crate::column::COLUMNS_MAX;
 use crate::conflict::ConflictIndex;
 use crate::message::{
-    BeginA, BeginB, DecreeA, DecreeB, DependencyA, DependencyB, FreezeA, FreezeB, Frozen, Message,
-    ReachB, Succeeded, Successor, ToDependencyNode,
+    BeginA, BeginB, Behind, DecreeA, DecreeB, DependencyA, DependencyB, FreezeA, FreezeB, Frozen,
+    Message, ReachB, Succeeded, Successor, ToDependencyNode,
 };
 use crate::vertex::{Column, VertexSet};
 
@@ -53,11 +53,15 @@ pub struct DependencyOptions {
     /// Slots of a column that one record reserves. After a restart commands may depend on as many vertices
     /// of each column that do not exist yet.
     pub block: u64,
+    /// Uses of keys by columns that are remembered, at least; from twice as many on, those that were
+    /// chosen are let go of.
+    pub uses_max: usize,
 }
 
 impl Default for DependencyOptions {
     fn default() -> Self {
-        Self { latest_max: NonZeroUsize::MIN.saturating_add(7), block: 128 }
+        let latest_max = NonZeroUsize::MIN.saturating_add(7);
+        Self { latest_max, block: 128, uses_max: 1 << 16 }
     }
 }
 
@@ -109,7 +113,7 @@ impl DependencyNode {
     pub fn new(node: NodeId, generation: Generation, options: DependencyOptions) -> Self {
         let is_member = generation.members.contains(&node);
         let mode = if is_member { Mode::Serving } else { Mode::Outside };
-        let index = ConflictIndex::new(options.latest_max);
+        let index = ConflictIndex::new(options.latest_max, options.uses_max);
         let origin = Successor { generation, previous: [].into(), base: VertexSet::new() };
         Self { node, options, origin, mode, index, reserved: BTreeMap::new() }
     }
@@ -119,6 +123,11 @@ impl DependencyNode {
         &self.origin.generation
     }
 
+    /// Uses of keys by columns that it remembers.
+    pub fn use_count(&self) -> usize {
+        self.index.use_count()
+    }
+
     /// Folds one durable record.
     pub fn restore(&mut self, record: DependencyRecord) {
         match record {
@@ -126,16 +135,21 @@ impl DependencyNode {
                 let reserved = self.reserved.entry(column).or_default();
                 *reserved = (*reserved).max(watermark);
             }
+            DependencyRecord::Frozen(_) if matches!(self.mode, Mode::Stopped(_)) => {}
             DependencyRecord::Frozen(_) => self.mode = Mode::Stopped(Acceptor::new()),
             DependencyRecord::Decree(record) => {
                 if let Mode::Stopped(acceptor) = &mut self.mode {
                     acceptor.restore(record);
                 }
             }
+            // Repeated by a checkpoint, of which a crash may have kept no more than this.
+            DependencyRecord::Begun(successor)
+                if successor.generation.epoch <= self.origin.generation.epoch
+                    && !mutant::is_on(Mutant::EpochBeginsAnew) => {}
             DependencyRecord::Begun(successor) => {
                 let is_member = successor.generation.members.contains(&self.node);
                 self.mode = if is_member { Mode::Serving } else { Mode::Outside };
-                self.index = ConflictIndex::new(self.options.latest_max);
+                self.index = ConflictIndex::new(self.options.latest_max, self.options.uses_max);
                 let is_lost = mutant::is_on(Mutant::EpochBeginsEmpty);
                 for (column, slots) in successor.base.columns().filter(|_| !is_lost) {
                     self.index.fill(column, slots.end());
@@ -192,13 +206,17 @@ impl DependencyNode {
         }
     }
 
-    /// Whether `epoch` is the present one. Who asks in an earlier one is sent on.
+    /// Whether `epoch` is the present one. Who asks in an earlier one is sent on, and who asks in a later
+    /// one has to tell how that has begun.
     fn is_present(&self, from: NodeId, epoch: Epoch, fx: &mut Fx) -> bool {
-        let generation = &self.origin.generation;
-        if epoch < generation.epoch {
-            fx.send(from, Succeeded { generation: generation.clone() });
+        let present = self.origin.generation.epoch;
+        if epoch < present {
+            fx.send(from, Succeeded { successor: self.origin.clone() });
         }
-        epoch == generation.epoch
+        if epoch > present {
+            fx.send(from, Behind { epoch });
+        }
+        epoch == present
     }
 
     fn on_dependency_a(&mut self, from: NodeId, m: DependencyA, fx: &mut Fx) {
@@ -212,6 +230,9 @@ impl DependencyNode {
         if owner != from {
             return fx.violation("B1 one owner", format!("{from} allocates {}", m.vertex));
         }
+        if m.chosen > m.vertex.slot {
+            return fx.violation("B4 values", format!("{} is chosen before it is asked", m.vertex));
+        }
         // A question that was forgotten long ago: the slot holds something by now.
         if m.vertex.slot.until(self.index.end(m.vertex.column)) > LATE_MAX {
             return;
@@ -224,6 +245,7 @@ impl DependencyNode {
             let watermark = m.vertex.slot.plus(self.options.block.max(1));
             self.write(DependencyRecord::Received(m.vertex.column, watermark), fx);
         }
+        self.index.learn_chosen(m.vertex.column, m.chosen);
         let dependencies = self.index.add(m.vertex, &m.footprint);
         assert!(!dependencies.contains(m.vertex), "{} depends on itself", m.vertex);
         fx.send(from, DependencyB { epoch: m.epoch, vertex: m.vertex, dependencies });

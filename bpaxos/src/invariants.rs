@@ -13,12 +13,6 @@ use crate::vertex::{Vertex, VertexSet};
 /// What is known to be chosen, nothing being a noop.
 pub type ChosenVertices = BTreeMap<Vertex, Option<Proposal>>;
 
-fn footprint<S: Conflicts>(proposal: &Proposal) -> Footprint {
-    let mut footprint = Footprint::empty();
-    proposal.commands.iter().for_each(|command| footprint.join(S::footprint(&command.payload.0)));
-    footprint
-}
-
 /// *B2*: of two chosen vertices whose commands conflict, one depends on the other; and *B10*: none depends
 /// on itself. Two that break it, if there are any.
 ///
@@ -28,7 +22,7 @@ fn footprint<S: Conflicts>(proposal: &Proposal) -> Footprint {
 pub fn dependency_defect<S: Conflicts>(chosen: &ChosenVertices) -> Option<(Vertex, Vertex)> {
     let commands = chosen.iter().filter_map(|(vertex, proposal)| {
         let proposal = proposal.as_ref()?;
-        Some((*vertex, &proposal.dependencies, footprint::<S>(proposal)))
+        Some((*vertex, &proposal.dependencies, proposal.content.footprint::<S>()))
     });
     let commands: Vec<(Vertex, &VertexSet, Footprint)> = commands.collect();
     for (place, (one, one_needs, one_touches)) in commands.iter().enumerate() {

@@ -6,6 +6,7 @@
 //! order it is executed ([`graph`]) and how often ([`sessions`], [`replica`]). Consensus is that of
 //! [`matchmaker`], one log for each [`mod@column`].
 
+pub mod archive;
 pub mod column;
 pub mod command;
 pub mod conflict;
@@ -15,7 +16,10 @@ pub mod invariants;
 pub mod message;
 pub mod node;
 pub mod proposer;
+pub mod rank;
+pub mod registry;
 pub mod replica;
 pub mod session;
 pub mod sessions;
+pub mod snapshot;
 pub mod vertex;

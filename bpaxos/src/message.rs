@@ -37,18 +37,24 @@
 //! Only two kinds of value are ever proposed: a command with a complete set of dependencies, f + 1
 //! replies of one epoch; or nothing, which depends on nothing. All that recovery does is to repeat.
 //!
-//! How dependency nodes are replaced is in `message/handover.rs`.
+//! How dependency nodes are replaced is in `message/handover.rs`, how matchmakers are in
+//! `message/columns.rs`, and how snapshots travel in `message/snapshots.rs`.
 
+mod columns;
 mod conversions;
 mod handover;
+mod snapshots;
 
+pub use columns::{ColumnsA, ColumnsB, MatchmakersA, MatchmakersB, MatchmakersOutcome, OpenA};
 pub use handover::{
-    BeginA, BeginB, DecreeA, DecreeB, FreezeA, FreezeB, Frozen, ReachA, ReachB, ServiceA, ServiceB,
-    Succeeded, Successor,
+    BeginA, BeginB, Behind, DecreeA, DecreeB, FreezeA, FreezeB, Frozen, ReachA, ReachB, ServiceA,
+    ServiceB, Succeeded, Successor,
 };
+pub use snapshots::{ContentsA, ContentsB, Covered, SnapshotWanted, TakeSnapshot};
 
 use paxos::command::SessionId;
-use paxos::message::{Invoke, Return};
+use paxos::message::{Invoke, Keep, Kept, RestoreA, Return, SnapshotA, SnapshotB};
+use paxos::slot::Slot;
 use paxos::state_machine::Footprint;
 use paxos::wire::{Decode, Encode, Frame, Payload};
 
@@ -77,6 +83,8 @@ pub struct DependencyA {
     pub epoch: Epoch,
     /// The vertex; its column is that of the sender.
     pub vertex: Vertex,
+    /// Exclusive: all slots of the column below are chosen. No vertex depends on one of them in vain.
+    pub chosen: Slot,
     /// What its commands read and write, the same in every retry.
     pub footprint: Footprint,
 }
@@ -140,6 +148,9 @@ pub enum ToProposer {
     Recover(Recover),
     ServiceA(ServiceA),
     Service(FromDependencyNode),
+    TakeSnapshot(TakeSnapshot),
+    MatchmakersA(MatchmakersA),
+    ColumnsB(ColumnsB),
 }
 
 /// All that a dependency node says about who serves.
@@ -153,6 +164,30 @@ pub enum FromDependencyNode {
     BeginB(BeginB),
     Succeeded(Succeeded),
     Frozen(Frozen),
+    Behind(Behind),
+}
+
+/// All that a replica receives, beside what the logs of columns tell it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
+#[allow(missing_docs)]
+pub enum ToReplica {
+    ContentsB(ContentsB),
+    Covered(Covered),
+    SnapshotWanted(SnapshotWanted),
+    Kept(Kept),
+    SnapshotA(SnapshotA),
+    SnapshotB(SnapshotB),
+}
+
+/// All that an archive receives, beside what the logs of columns tell it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
+#[allow(missing_docs)]
+pub enum ToArchive {
+    ContentsA(ContentsA),
+    Keep(Keep),
+    RestoreA(RestoreA),
 }
 
 /// All that a session receives.
@@ -171,6 +206,16 @@ pub enum ToSession {
 pub enum ToApplication {
     Return(Return),
     ServiceB(ServiceB),
+    MatchmakersB(MatchmakersB),
+}
+
+/// All that a registry receives, beside what the logs of columns tell it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
+#[allow(missing_docs)]
+pub enum ToRegistry {
+    OpenA(OpenA),
+    ColumnsA(ColumnsA),
 }
 
 /// Everything that travels, by its receiver; or, first of all, what belongs to the log of one column.
@@ -183,4 +228,7 @@ pub enum Message {
     Proposer(ToProposer),
     Session(ToSession),
     Application(ToApplication),
+    Replica(ToReplica),
+    Archive(ToArchive),
+    Registry(ToRegistry),
 }

@@ -5,21 +5,23 @@ mod conversions;
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use matchmaker::matchmaker::{Matchmaker, MatchmakerRecord};
-use matchmaker::message::Message as ColumnMessage;
+use matchmaker::matchmaker::MatchmakerRecord;
+use matchmaker::message::{Generation, Message as ColumnMessage, ToApplication as ToOperator};
 use paxos::acceptor::{Acceptor, AcceptorRecord};
 use paxos::actor::{Actor, Effects, EffectsOf, NodeId, RestoreError};
-use paxos::archive::{Archive, ArchiveRecord, ArchiveTimer};
-use paxos::message::ToArchive;
+use paxos::archive::{ArchiveRecord as ColumnRecord, ArchiveTimer};
+use paxos::message::{ToArchive as ToColumnArchive, ToSession as ToColumnSession};
 use paxos::session::SessionRecord;
-use paxos::slot::Slot;
+use paxos::snapshot::Chunk;
 use paxos::state_machine::{Conflicts, StateMachine};
 use paxos::wire::{Decode, Encode, Frame};
 
+use crate::archive::{Archive, ArchiveRecord};
 use crate::column::{Columns, InColumn, nest_in};
 use crate::dependency_node::{DependencyNode, DependencyRecord};
 use crate::message::Message;
 use crate::proposer::{Proposer, ProposerRecord, ProposerTimer};
+use crate::registry::{Registry, RegistryRecord};
 use crate::replica::{Replica, ReplicaTimer};
 use crate::session::{Session, SessionTimer};
 use crate::vertex::Column;
@@ -29,11 +31,11 @@ use crate::vertex::Column;
 #[allow(missing_docs)]
 pub enum Node<S> {
     Acceptor(Columns<Acceptor>),
-    Matchmaker(Box<Columns<Matchmaker>>),
+    Matchmaker(Box<Registry>),
     DependencyNode(Box<DependencyNode>),
     Proposer(Box<Proposer<S>>),
     Replica(Box<Replica<S>>),
-    Archive(Box<Columns<Archive>>),
+    Archive(Box<Archive>),
     Session(Session),
 }
 
@@ -56,8 +58,10 @@ pub enum NodeRecord {
     Matchmaker(InColumn<MatchmakerRecord>),
     DependencyNode(DependencyRecord),
     Proposer(ProposerRecord),
-    Archive(InColumn<ArchiveRecord>),
+    Archive(InColumn<ColumnRecord>),
     Session(SessionRecord),
+    Snapshot(Chunk),
+    Opened(InColumn<Generation>),
 }
 
 type Fx = Effects<Message, NodeTimer, NodeRecord>;
@@ -75,21 +79,23 @@ impl<S: StateMachine + Conflicts> Node<S> {
                     nest_in(column, fx, |fx| acceptor.on_message(from, m, fx));
                 }
             }
-            (Self::Matchmaker(matchmakers), ColumnMessage::Matchmaker(m)) => {
-                if let Some(matchmaker) = matchmakers.of(column) {
-                    nest_in(column, fx, |fx| matchmaker.on_message(from, m, fx));
-                }
+            (Self::Matchmaker(registry), ColumnMessage::Matchmaker(m)) => {
+                fx.nest(|fx| registry.on_column(column, from, m, fx));
             }
-            (Self::Archive(archives), ColumnMessage::Archive(m)) => {
-                if let Some(archive) = archives.of(column) {
-                    nest_in(column, fx, |fx| archive.on_message(from, m, fx));
-                }
+            (Self::Archive(archive), ColumnMessage::Archive(m)) => {
+                fx.nest(|fx| archive.on_column(column, from, m, fx));
             }
             (Self::Proposer(proposer), ColumnMessage::Proposer(m)) => {
                 fx.nest(|fx| proposer.on_column(column, from, m, fx));
             }
+            (Self::Proposer(proposer), ColumnMessage::Application(ToOperator::HandoverB(m))) => {
+                fx.nest(|fx| proposer.on_progress(column, from, m, fx));
+            }
+            (Self::Session(session), ColumnMessage::Session(ToColumnSession::Leading(_))) => {
+                session.on_leading(from);
+            }
             // A leader serves missing values as an archive does.
-            (Self::Proposer(proposer), ColumnMessage::Archive(ToArchive::FetchA(m))) => {
+            (Self::Proposer(proposer), ColumnMessage::Archive(ToColumnArchive::FetchA(m))) => {
                 fx.nest(|fx| proposer.on_column(column, from, m.into(), fx));
             }
             (Self::Replica(replica), ColumnMessage::Replica(m)) => {
@@ -114,15 +120,17 @@ impl<S: StateMachine + Conflicts + Clone + Debug + Eq + Hash> Actor for Node<S> 
                     acceptor.restore(record.inner);
                 }
             }
-            (Self::Matchmaker(matchmakers), NodeRecord::Matchmaker(record)) => {
-                if let Some(matchmaker) = matchmakers.of(record.column) {
-                    matchmaker.restore(record.inner);
-                }
+            (Self::Matchmaker(registry), NodeRecord::Matchmaker(record)) => {
+                registry.restore(RegistryRecord::Column(record));
             }
-            (Self::Archive(archives), NodeRecord::Archive(record)) => {
-                if let Some(archive) = archives.of(record.column) {
-                    archive.restore(record.inner);
-                }
+            (Self::Matchmaker(registry), NodeRecord::Opened(record)) => {
+                registry.restore(RegistryRecord::Opened(record));
+            }
+            (Self::Archive(archive), NodeRecord::Archive(record)) => {
+                archive.restore(ArchiveRecord::Column(record));
+            }
+            (Self::Archive(archive), NodeRecord::Snapshot(chunk)) => {
+                archive.restore(ArchiveRecord::Chunk(chunk));
             }
             (Self::DependencyNode(node), NodeRecord::DependencyNode(record)) => {
                 node.restore(record);
@@ -135,9 +143,7 @@ impl<S: StateMachine + Conflicts + Clone + Debug + Eq + Hash> Actor for Node<S> 
 
     fn check_restored(&self) -> Result<(), RestoreError> {
         match self {
-            Self::Archive(archives) => {
-                archives.iter().try_for_each(|(_, archive)| archive.check_restored())
-            }
+            Self::Archive(archive) => archive.check_restored(),
             Self::Acceptor(_)
             | Self::Matchmaker(_)
             | Self::DependencyNode(_)
@@ -151,9 +157,7 @@ impl<S: StateMachine + Conflicts + Clone + Debug + Eq + Hash> Actor for Node<S> 
         match self {
             Self::Acceptor(_) | Self::Matchmaker(_) => {}
             Self::DependencyNode(node) => node.on_start(),
-            Self::Archive(archives) => {
-                archives.iter_mut().for_each(|(_, archive)| archive.on_start());
-            }
+            Self::Archive(archive) => archive.on_start(),
             Self::Proposer(proposer) => fx.nest(|fx| proposer.on_start(fx)),
             Self::Replica(replica) => fx.nest(|fx| replica.on_start(fx)),
             Self::Session(session) => fx.nest(|fx| session.on_start(fx)),
@@ -171,6 +175,15 @@ impl<S: StateMachine + Conflicts + Clone + Debug + Eq + Hash> Actor for Node<S> 
             (Self::Proposer(proposer), Message::Proposer(m)) => {
                 fx.nest(|fx| proposer.on_message(from, m, fx));
             }
+            (Self::Matchmaker(registry), Message::Registry(m)) => {
+                fx.nest(|fx| registry.on_message(from, m, fx));
+            }
+            (Self::Replica(replica), Message::Replica(m)) => {
+                fx.nest(|fx| replica.on_message(from, m, fx));
+            }
+            (Self::Archive(archive), Message::Archive(m)) => {
+                fx.nest(|fx| archive.on_message(from, m, fx));
+            }
             (Self::Session(session), Message::Session(m)) => {
                 fx.nest(|fx| session.on_message(m, fx));
             }
@@ -186,10 +199,8 @@ impl<S: StateMachine + Conflicts + Clone + Debug + Eq + Hash> Actor for Node<S> 
             (Self::Replica(replica), NodeTimer::Replica(timer)) => {
                 fx.nest(|fx| replica.on_timer(timer, fx));
             }
-            (Self::Archive(archives), NodeTimer::Archive(column, timer)) => {
-                if let Some(archive) = archives.of(column) {
-                    nest_in(column, fx, |fx| archive.on_timer(timer, fx));
-                }
+            (Self::Archive(archive), NodeTimer::Archive(column, timer)) => {
+                fx.nest(|fx| archive.on_timer(InColumn { column, inner: timer }, fx));
             }
             (Self::Session(session), NodeTimer::Session(timer)) => {
                 fx.nest(|fx| session.on_timer(timer, fx));
@@ -210,14 +221,33 @@ impl<S: StateMachine + Conflicts + Clone + Debug + Eq + Hash> Actor for Node<S> 
         }
     }
 
+    fn on_compaction(&mut self, fx: &mut EffectsOf<Self>) {
+        if let Self::Archive(archive) = self {
+            fx.nest(|fx| archive.on_compaction(fx));
+        }
+    }
+
+    fn is_compact(&self) -> bool {
+        match self {
+            Self::Archive(archive) => archive.is_compact(),
+            Self::Acceptor(_)
+            | Self::Matchmaker(_)
+            | Self::DependencyNode(_)
+            | Self::Proposer(_)
+            | Self::Replica(_)
+            | Self::Session(_) => true,
+        }
+    }
+
     fn checkpoint(&self) -> Vec<NodeRecord> {
         match self {
             Self::Acceptor(roles) => in_columns(roles, Acceptor::checkpoint),
-            Self::Matchmaker(roles) => in_columns(roles, Matchmaker::checkpoint),
-            Self::Archive(roles) => in_columns(roles, archived),
+            Self::Matchmaker(registry) => wrap(registry.checkpoint()),
             Self::DependencyNode(node) => wrap(node.checkpoint()),
             Self::Proposer(proposer) => wrap(proposer.checkpoint()),
             Self::Session(session) => wrap(session.checkpoint()),
+            // A snapshot follows.
+            Self::Archive(_) => Vec::new(),
             Self::Replica(_) => Vec::new(),
         }
     }
@@ -239,11 +269,4 @@ where
         checkpoint(role).into_iter().map(move |inner| InColumn { column, inner })
     });
     wrap(records.collect())
-}
-
-/// Everything that an archive has recorded. Without snapshots nothing of it is dispensable.
-fn archived(archive: &Archive) -> Vec<ArchiveRecord> {
-    let slots = (0..archive.persisted_watermark().0).map(Slot);
-    let values = slots.map_while(|slot| archive.value(slot).map(|value| (slot, value.clone())));
-    values.map(|(slot, value)| ArchiveRecord::Value { slot, value }).collect()
 }

@@ -2,9 +2,11 @@
 //!
 //! It learns the values of all columns, in whatever order, commits them to the graph (`graph.rs`) and
 //! executes what becomes eligible. Beside that it hands the values of each column to its archive, in the
-//! order of the column: so all that is durable is a log for each column, as in `matchmaker`.
+//! order of the column: so all that is durable is a log for each column, as in `matchmaker`, and a
+//! snapshot of all of them: it makes snapshots for its archive and for other replicas (`scan`), and takes
+//! one where values are gone (`transfer`).
 //!
-//! What is missing is looked for in two ways. Chosen values that were lost are fetched from archives and
+//! What is missing is looked for in two ways (`looking`). Chosen values that were lost are fetched from archives and
 //! leaders, as in `matchmaker`. A vertex that others depend on and that nobody may ever have proposed is
 //! *recovered*: its owner is asked to see to it, then one proposer after the other, after longer and longer
 //! times.
@@ -17,6 +19,10 @@
 //! column; then only what they wait for is taken. What is left out is fetched later, and until then holds up the collection of the acceptors'
 //! votes, and in the end the proposers.
 
+mod looking;
+mod scan;
+mod transfer;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::ops::Range;
@@ -25,18 +31,25 @@ use std::time::Duration;
 use matchmaker::message::Message as ColumnMessage;
 use paxos::actor::{Effects, NodeId};
 use paxos::command::Value;
-use paxos::message::{Chosen, ChosenWatermark, FetchA, FetchB, Store, ToArchive, ToReplica};
+use paxos::message::{
+    Chosen, ChosenWatermark, FetchB, Store, ToArchive as ToColumnArchive,
+    ToReplica as ToColumnReplica,
+};
 use paxos::mutant::{self, Mutant};
 use paxos::slot::Slot;
+use paxos::snapshot::SnapshotOptions;
 use paxos::state_machine::{Position, StateMachine};
 use paxos::wire::Payload;
 
 use crate::column::{COLUMNS_MAX, InColumn};
-use crate::command::{Command, Proposal};
-use crate::graph::Graph;
-use crate::message::{Executed, Message, Recover};
+use crate::command::{Command, Content, Proposal};
+use crate::graph::{Component, Graph};
+use crate::message::{ContentsA, Executed, Message, ToReplica};
 use crate::sessions::ExecutedTable;
 use crate::vertex::{Column, Vertex, VertexSet};
+
+use scan::Scan;
+use transfer::Incoming;
 
 /// Vertices that cannot be executed yet, at most.
 const WAITING_MAX: usize = 1 << 20;
@@ -64,12 +77,16 @@ pub struct Surroundings {
 pub enum ReplicaTimer {
     /// Look for what is missing.
     Look,
+    /// Ask for the next chunk of a snapshot.
+    Chunk,
+    /// The replica that is given a snapshot may be gone.
+    Lease,
 }
 
 /// What a replica knows of one column.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Log {
-    /// Exclusive; values below were handed to the archive.
+    /// Exclusive; values below were handed to the archive, or its snapshot covers them.
     stored: Slot,
     /// Values after a gap.
     ahead: BTreeMap<Slot, Value>,
@@ -85,10 +102,15 @@ struct Log {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replica<S> {
     surroundings: Surroundings,
+    options: SnapshotOptions,
     machine: S,
     graph: Graph,
-    /// The commands of vertices that are committed and not executed.
-    waiting: BTreeMap<Vertex, Vec<Command>>,
+    /// What the machine has executed, and what holds nothing. The graph is ahead of it within a step.
+    executed: VertexSet,
+    /// The number of the last vertex for snapshots that was executed: how many there were.
+    snapshot: Slot,
+    /// What vertices hold that are committed and not executed.
+    waiting: BTreeMap<Vertex, Content>,
     sessions: ExecutedTable,
     logs: BTreeMap<Column, Log>,
     /// What kept others from being executed when it was last looked for, and how often it was.
@@ -96,26 +118,44 @@ pub struct Replica<S> {
     is_look_due: bool,
     /// Counts the times that it looked, to ask one source after the other.
     look_count: usize,
+    /// Counts the times that it asked for a snapshot, to ask one proposer after the other.
+    ask_count: usize,
     /// Commands that were executed, repeats not counted.
     executed_count: u64,
+    /// The archive wants a snapshot that covers this.
+    wanted: Option<VertexSet>,
+    /// Another replica, or the application, wants the next snapshot.
+    asker: Option<NodeId>,
+    /// The snapshot that is being read from the machine.
+    scan: Option<Scan>,
+    /// The snapshot that is being put together.
+    incoming: Option<Incoming<S>>,
 }
 
 type Fx = Effects<Message, ReplicaTimer, Infallible>;
 
 impl<S: StateMachine> Replica<S> {
     /// A replica of `machine` that has executed nothing.
-    pub fn new(surroundings: Surroundings, machine: S) -> Self {
+    pub fn new(surroundings: Surroundings, machine: S, options: SnapshotOptions) -> Self {
         Self {
             surroundings,
+            options,
             machine,
             graph: Graph::default(),
+            executed: VertexSet::new(),
+            snapshot: Slot::ZERO,
             waiting: BTreeMap::new(),
             sessions: ExecutedTable::default(),
             logs: BTreeMap::new(),
             looked_for: (BTreeSet::new(), 0),
             is_look_due: false,
             look_count: 0,
+            ask_count: 0,
             executed_count: 0,
+            wanted: None,
+            asker: None,
+            scan: None,
+            incoming: None,
         }
     }
 
@@ -126,7 +166,12 @@ impl<S: StateMachine> Replica<S> {
 
     /// Vertices that are executed.
     pub fn executed(&self) -> &VertexSet {
-        self.graph.executed()
+        &self.executed
+    }
+
+    /// The number of the last snapshot that it could take; zero before the first one.
+    pub fn snapshot(&self) -> Slot {
+        self.snapshot
     }
 
     /// Commands that were executed, repeats not counted.
@@ -141,29 +186,44 @@ impl<S: StateMachine> Replica<S> {
 
     /// Reads back what the archive beside it kept.
     pub fn on_start(&mut self, fx: &mut Fx) {
-        for column in self.surroundings.proposers.clone().into_iter().map(Column) {
-            if let Some(log) = self.log(column) {
-                let first = log.stored;
-                self.fetch(column, self.surroundings.archive, first, fx);
-            }
+        fx.send(self.surroundings.archive, ContentsA);
+    }
+
+    /// Takes one message.
+    pub fn on_message(&mut self, from: NodeId, message: ToReplica, fx: &mut Fx) {
+        match message {
+            ToReplica::ContentsB(m) => self.on_contents_b(from, &m, fx),
+            ToReplica::Covered(m) => self.on_covered(from, &m, fx),
+            ToReplica::SnapshotWanted(m) => self.on_snapshot_wanted(m, fx),
+            ToReplica::Kept(m) => self.on_kept(m, fx),
+            ToReplica::SnapshotA(m) => self.on_snapshot_a(from, m, fx),
+            ToReplica::SnapshotB(m) => self.on_snapshot_b(from, m, fx),
         }
+        self.arm_look(fx);
+        self.check_invariants();
     }
 
     /// Takes one message about the log of `column`.
-    pub fn on_column(&mut self, column: Column, from: NodeId, message: ToReplica, fx: &mut Fx) {
+    pub fn on_column(
+        &mut self,
+        column: Column,
+        from: NodeId,
+        message: ToColumnReplica,
+        fx: &mut Fx,
+    ) {
         match message {
-            ToReplica::Chosen(m) => self.on_chosen(column, m, fx),
-            ToReplica::ChosenWatermark(m) => self.on_chosen_watermark(column, from, m),
-            ToReplica::FetchB(m) => self.on_fetch_b(column, from, m, fx),
+            ToColumnReplica::Chosen(m) => self.on_chosen(column, m, fx),
+            ToColumnReplica::ChosenWatermark(m) => self.on_chosen_watermark(column, from, m),
+            ToColumnReplica::FetchB(m) => self.on_fetch_b(column, from, m, fx),
             // The state is not a function of one column: reads, snapshots and comparisons of a log mean
             // nothing here.
-            ToReplica::Query(_)
-            | ToReplica::Cut(_)
-            | ToReplica::SnapshotWanted(_)
-            | ToReplica::Kept(_)
-            | ToReplica::SnapshotA(_)
-            | ToReplica::SnapshotB(_)
-            | ToReplica::Quarantine(_) => {}
+            ToColumnReplica::Query(_)
+            | ToColumnReplica::Cut(_)
+            | ToColumnReplica::SnapshotWanted(_)
+            | ToColumnReplica::Kept(_)
+            | ToColumnReplica::SnapshotA(_)
+            | ToColumnReplica::SnapshotB(_)
+            | ToColumnReplica::Quarantine(_) => {}
         }
         self.arm_look(fx);
         self.check_invariants();
@@ -173,7 +233,10 @@ impl<S: StateMachine> Replica<S> {
     pub fn on_timer(&mut self, timer: ReplicaTimer, fx: &mut Fx) {
         match timer {
             ReplicaTimer::Look => self.on_look_timer(fx),
+            ReplicaTimer::Chunk => self.on_chunk_timer(fx),
+            ReplicaTimer::Lease => self.on_lease_timer(),
         }
+        self.arm_look(fx);
     }
 
     fn on_chosen(&mut self, column: Column, m: Chosen, fx: &mut Fx) {
@@ -190,13 +253,12 @@ impl<S: StateMachine> Replica<S> {
     /// Learns a page of values, and asks on for as long as there is more.
     fn on_fetch_b(&mut self, column: Column, from: NodeId, m: FetchB, fx: &mut Fx) {
         let end = m.first.plus(m.values.len() as u64);
-        let Some(log) = self.log(column) else { return };
-        let is_new = end > log.stored;
+        let is_new = end > self.first_missing(column);
         for (slot, value) in (m.first.0..).map(Slot).zip(m.values) {
             self.learn(Vertex { column, slot }, value, fx);
         }
-        let stored = self.log(column).map(|log| log.stored);
-        if let Some(first) = stored.filter(|stored| is_new && *stored >= end) {
+        let first = self.first_missing(column);
+        if is_new && first >= end {
             self.fetch(column, from, first, fx);
         }
     }
@@ -222,9 +284,9 @@ impl<S: StateMachine> Replica<S> {
         log.ahead.insert(vertex.slot, value);
         self.store(vertex.column, fx);
         let is_lost = mutant::is_on(Mutant::NoopNeverExecuted) && proposal.is_none();
-        let (commands, dependencies) = match proposal {
-            Some(proposal) => (proposal.commands, proposal.dependencies),
-            None => (Vec::new(), VertexSet::new()),
+        let (content, dependencies) = match proposal {
+            Some(proposal) => (proposal.content, proposal.dependencies),
+            None => (Content::Commands(Vec::new()), VertexSet::new()),
         };
         if is_lost || self.graph.has(vertex) {
             return;
@@ -234,25 +296,55 @@ impl<S: StateMachine> Replica<S> {
                 log.needed = log.needed.max(slots.end());
             }
         }
-        self.waiting.insert(vertex, commands);
-        for vertex in self.graph.commit(vertex, dependencies).into_iter().flatten() {
-            self.execute(vertex, fx);
+        self.waiting.insert(vertex, content);
+        for component in self.graph.commit(vertex, dependencies) {
+            self.execute(&component, fx);
         }
     }
 
-    /// Executes the commands of `vertex` that were not executed before.
-    fn execute(&mut self, vertex: Vertex, fx: &mut Fx) {
-        let commands = self.waiting.remove(&vertex).unwrap_or_default();
-        for (index, command) in (0..).zip(&commands) {
-            let (machine, count) = (&mut self.machine, &mut self.executed_count);
-            let reply = self.sessions.execute(command, |payload| {
-                *count += 1;
-                Payload(machine.apply(Position { slot: vertex.slot, index }, &payload.0))
-            });
-            let Command { session, number, .. } = *command;
-            if let Some(reply) = reply.filter(|_| session.node == self.surroundings.session) {
-                fx.send(session.node, Executed { session, number, reply });
+    /// Executes a component, and takes a snapshot behind it if one is due there: within it there may be
+    /// vertices that replicas have not executed that are due for the same snapshot.
+    ///
+    /// Positions count all commands of the component, also those that are passed over as repeats: of two
+    /// copies of a command that conflicts with nothing, replicas may meet either first.
+    fn execute(&mut self, component: &Component, fx: &mut Fx) {
+        let mut index = 0;
+        let mut has_snapshot = false;
+        self.executed.extend(component.vertices.iter().copied());
+        for vertex in &component.vertices {
+            match self.waiting.remove(vertex) {
+                Some(Content::Commands(commands)) => {
+                    for command in &commands {
+                        let position = Position { slot: rank(component), index };
+                        self.apply(position, command, fx);
+                        index += 1;
+                    }
+                }
+                Some(Content::Snapshot) => {
+                    self.snapshot = self.snapshot.next();
+                    has_snapshot = true;
+                    if mutant::is_on(Mutant::SnapshotWithinComponent) {
+                        self.pass_snapshot(component.rank, fx);
+                    }
+                }
+                None => {}
             }
+        }
+        if has_snapshot {
+            self.pass_snapshot(component.rank, fx);
+        }
+    }
+
+    /// Applies `command` unless it was before, and answers the session beside.
+    fn apply(&mut self, position: Position, command: &Command, fx: &mut Fx) {
+        let (machine, count) = (&mut self.machine, &mut self.executed_count);
+        let reply = self.sessions.execute(command, |payload| {
+            *count += 1;
+            Payload(machine.apply(position, &payload.0))
+        });
+        let Command { session, number, .. } = *command;
+        if let Some(reply) = reply.filter(|_| session.node == self.surroundings.session) {
+            fx.send(session.node, Executed { session, number, reply });
         }
     }
 
@@ -261,7 +353,7 @@ impl<S: StateMachine> Replica<S> {
         let archive = self.surroundings.archive;
         let Some(log) = self.log(column) else { return };
         while let Some(value) = log.ahead.remove(&log.stored) {
-            let m = ToArchive::Store(Store { slot: log.stored, value });
+            let m = ToColumnArchive::Store(Store { slot: log.stored, value });
             log.stored = log.stored.next();
             fx.send(archive, InColumn { column, inner: ColumnMessage::Archive(m) });
         }
@@ -275,75 +367,15 @@ impl<S: StateMachine> Replica<S> {
         Some(self.logs.entry(column).or_default())
     }
 
-    fn fetch(&self, column: Column, source: NodeId, first: Slot, fx: &mut Fx) {
-        let m = ToArchive::FetchA(FetchA { first });
-        fx.send(source, InColumn { column, inner: ColumnMessage::Archive(m) });
-    }
-
-    fn arm_look(&mut self, fx: &mut Fx) {
-        let has_gap = self.logs.values().any(|log| log.stored < log.chosen_watermark);
-        let is_blocked = self.graph.missing().next().is_some();
-        if (has_gap || is_blocked) && !self.is_look_due {
-            self.is_look_due = true;
-            let factor = 1 << self.looked_for.1.min(DOUBLINGS_MAX);
-            let delay = LOOK_DELAY.start * factor..LOOK_DELAY.end * factor;
-            fx.set_timer(ReplicaTimer::Look, delay);
-        }
-    }
-
-    /// Fetches what is chosen, and has columns recovered of which something was missing the last time as
-    /// well: at once as far as anything depends on them, because whatever is missing there is missed next.
-    fn on_look_timer(&mut self, fx: &mut Fx) {
-        self.is_look_due = false;
-        let missing: BTreeSet<Vertex> = self.graph.missing().collect();
-        let (before, attempt) = std::mem::take(&mut self.looked_for);
-        let stuck: BTreeSet<Column> =
-            missing.intersection(&before).map(|vertex| vertex.column).collect();
-        let attempt = if stuck.is_empty() { 0 } else { attempt.saturating_add(1) };
-        for column in &stuck {
-            let needed = self.log(*column).map_or(Slot::ZERO, |log| log.needed);
-            let slot = Slot(needed.0.saturating_sub(1));
-            let vertex = Vertex { column: *column, slot };
-            fx.send(self.rescuer(*column, attempt), Recover { vertex });
-        }
-        let blocking: BTreeSet<Column> = missing.iter().map(|vertex| vertex.column).collect();
-        self.looked_for = (missing, attempt);
-        self.fetch_gaps(&blocking, fx);
-        self.arm_look(fx);
-    }
-
-    /// Asks for what is known to be chosen, and for what may be in the columns `blocking`.
-    fn fetch_gaps(&mut self, blocking: &BTreeSet<Column>, fx: &mut Fx) {
-        let is_short = |log: &Log| log.stored < log.chosen_watermark;
-        let gaps =
-            self.logs.iter().filter(|(column, log)| is_short(log) || blocking.contains(column));
-        let gaps: Vec<(Column, Slot, NodeId)> =
-            gaps.map(|(column, log)| (*column, log.stored, self.source(log))).collect();
-        self.look_count = self.look_count.wrapping_add(1);
-        for (column, first, source) in gaps {
-            self.fetch(column, source, first, fx);
-        }
-    }
-
-    /// Who has values of `log`: one after the other.
-    fn source(&self, log: &Log) -> NodeId {
-        match log.sources.len() {
-            0 => self.surroundings.archive,
-            count => log.sources[self.look_count % count],
-        }
-    }
-
-    /// Whom to ask to see to a vertex of `column`: its owner at first, then one after the other.
-    fn rescuer(&self, column: Column, attempt: u32) -> NodeId {
-        let proposers = &self.surroundings.proposers;
-        let turn = (attempt as usize).checked_sub(2).filter(|_| !proposers.is_empty());
-        let other = turn.and_then(|turn| proposers.iter().nth(turn % proposers.len()));
-        other.copied().unwrap_or(column.0)
-    }
-
     fn check_invariants(&self) {
         assert_eq!(self.waiting.len(), self.graph.waiting_count(), "commands without a vertex");
     }
+}
+
+/// What the positions of a component's commands begin with.
+fn rank(component: &Component) -> Slot {
+    let first = component.vertices.first().filter(|_| mutant::is_on(Mutant::SlotAsPosition));
+    first.map_or(Slot(component.rank), |vertex| vertex.slot)
 }
 
 #[cfg(test)]

@@ -8,6 +8,9 @@
 //! Two commands of one session that conflict and are in flight together may be executed in either order.
 //! Who needs the one after the other invokes it when the first has returned.
 //!
+//! Proposers come and go: those that show themselves are asked, and those that were known before only for
+//! a trial, or while none does.
+//!
 //! *Paper*: Bipartisan Paxos, clients.
 //!
 //! *Durable*: the count of lives, before the first command of a life leaves. The calls are not: they die
@@ -23,8 +26,15 @@ use paxos::message::{Invoke, Operation, Outcome, RequestError, Return};
 use paxos::session::SessionRecord;
 use paxos::wire::Payload;
 
+use crate::column::COLUMNS_MAX;
 use crate::command::Command;
 use crate::message::{Executed, Message, Request, ToSession};
+
+/// Periods of `retry` without a sign of a proposer after which it is asked no more.
+const SILENCE_MAX: u32 = 8;
+
+/// Once in so many periods those that are silent are asked as well: who leads no column shows no sign.
+const TRIAL: usize = 16;
 
 /// The limits and periods of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -67,7 +77,10 @@ struct Pending {
 pub struct Session {
     node: NodeId,
     application: NodeId,
+    /// Proposers that it knew from the beginning.
     proposers: BTreeSet<NodeId>,
+    /// Proposers that have shown themselves, and for how many periods they have not.
+    heard: BTreeMap<NodeId, u32>,
     options: SessionOptions,
     /// Counts the starts. Durable.
     life: u64,
@@ -89,8 +102,8 @@ impl Session {
         options: SessionOptions,
     ) -> Self {
         let turn = node.seat.0 as usize;
-        let pending = BTreeMap::new();
-        Self { node, application, proposers, options, life: 0, next: 0, pending, turn }
+        let (heard, pending) = (BTreeMap::new(), BTreeMap::new());
+        Self { node, application, proposers, heard, options, life: 0, next: 0, pending, turn }
     }
 
     /// Folds one durable record.
@@ -115,6 +128,14 @@ impl Session {
         match message {
             ToSession::Invoke(m) => self.on_invoke(m, fx),
             ToSession::Executed(m) => self.on_executed(m, fx),
+        }
+    }
+
+    /// A proposer shows that it leads some column: commands can be handed to it, whether or not it was
+    /// there when this session began.
+    pub fn on_leading(&mut self, from: NodeId) {
+        if self.heard.len() < COLUMNS_MAX || self.heard.contains_key(&from) {
+            self.heard.insert(from, 0);
         }
     }
 
@@ -152,6 +173,10 @@ impl Session {
     /// is known, even if the caller was told that it may never be.
     fn on_retry(&mut self, fx: &mut Fx) {
         self.turn = self.turn.wrapping_add(1);
+        self.heard.retain(|_, age| {
+            *age += 1;
+            *age <= SILENCE_MAX
+        });
         let mut late = Vec::new();
         for (number, pending) in &mut self.pending {
             pending.age = pending.age.saturating_add(1);
@@ -174,10 +199,17 @@ impl Session {
         let acknowledged = self.pending.first_key_value().map_or(self.next, |(first, _)| *first);
         let payload = pending.payload.clone();
         let command = Command { session: self.id(), number, acknowledged, payload };
-        let turn = self.turn % self.proposers.len().max(1);
-        if let Some(proposer) = self.proposers.iter().nth(turn) {
-            fx.send(*proposer, Request { command });
+        let proposers = self.present();
+        if let Some(proposer) = proposers.get(self.turn % proposers.len().max(1)) {
+            fx.send(**proposer, Request { command });
         }
+    }
+
+    /// Whom commands are handed to at present.
+    fn present(&self) -> Vec<&NodeId> {
+        let is_trial = self.heard.is_empty() || self.turn.is_multiple_of(TRIAL);
+        let silent = self.proposers.iter().filter(|node| !self.heard.contains_key(node));
+        self.heard.keys().chain(silent.filter(|_| is_trial)).collect()
     }
 
     fn id(&self) -> SessionId {

@@ -13,7 +13,7 @@
 //!
 //! *Paper*: Bipartisan Paxos, exactly-once semantics (client tables).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use paxos::command::SessionId;
 use paxos::mutant::{self, Mutant};
@@ -21,6 +21,7 @@ use paxos::slot::Slot;
 use paxos::wire::Payload;
 
 use crate::command::Command;
+use crate::snapshot::SessionPart;
 use crate::vertex::SlotSet;
 
 /// Replies kept for one session, at most. More than any session has in flight.
@@ -72,11 +73,86 @@ impl ExecutedTable {
         entry.replies.get(&command.number).cloned()
     }
 
+    /// All that is known, in pieces of `bytes_max` at most. Replies are shared, not copied.
+    ///
+    /// *Cost*: O(replies that are kept and lives of sessions).
+    pub fn parts(&self, bytes_max: usize) -> VecDeque<SessionPart> {
+        let mut parts = VecDeque::new();
+        for (session, entry) in &self.entries {
+            let executed = entry.executed.clone();
+            parts.push_back(SessionPart::Session { session: *session, executed });
+            for (number, reply) in &entry.replies {
+                let mut rest = reply.0.clone();
+                let first = rest.split_to(bytes_max.max(1).min(rest.len()));
+                parts.push_back(SessionPart::Reply { number: *number, reply: Payload(first) });
+                while !rest.is_empty() {
+                    let part = rest.split_to(bytes_max.max(1).min(rest.len()));
+                    parts.push_back(SessionPart::ReplyPart(Payload(part)));
+                }
+            }
+        }
+        parts
+    }
+
+    /// How many replies are kept, and for how many lives of sessions it knows what was executed.
+    pub fn counts(&self) -> (usize, usize) {
+        let replies = self.entries.values().map(|entry| entry.replies.len()).sum();
+        (replies, self.entries.len())
+    }
+
     /// Whether commands of a life of a session are passed over because a later life has begun: only by a
     /// fault.
     fn is_ended(&self, session: SessionId) -> bool {
         mutant::is_on(Mutant::LaterLifeEndsEarlier)
             && self.entries.keys().any(|other| other.node == session.node && *other > session)
+    }
+}
+
+/// Puts a table together again from its [`parts`](ExecutedTable::parts).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ExecutedTableBuilder {
+    table: ExecutedTable,
+    /// The life of a session that is being put together.
+    session: Option<SessionId>,
+    /// The reply that is being put together, and its number.
+    begun: Option<(u64, Vec<u8>)>,
+}
+
+impl ExecutedTableBuilder {
+    /// Adds the next part. What cannot follow is passed over: a digest vouches for the order.
+    pub fn add(&mut self, part: SessionPart) {
+        match part {
+            SessionPart::Session { session, executed } => {
+                self.end_reply();
+                let entry = Entry { executed, replies: BTreeMap::new() };
+                self.table.entries.insert(session, entry);
+                self.session = Some(session);
+            }
+            SessionPart::Reply { number, reply } => {
+                self.end_reply();
+                // A copy: the reply must not keep its whole chunk in memory.
+                self.begun = Some((number, reply.0.to_vec()));
+            }
+            SessionPart::ReplyPart(rest) => {
+                if let Some((_, begun)) = &mut self.begun {
+                    begun.extend_from_slice(&rest.0);
+                }
+            }
+        }
+    }
+
+    fn end_reply(&mut self) {
+        let session = self.session.as_ref();
+        let entry = session.and_then(|session| self.table.entries.get_mut(session));
+        if let (Some((number, reply)), Some(entry)) = (self.begun.take(), entry) {
+            entry.replies.insert(number, Payload::new(reply));
+        }
+    }
+
+    /// The table of all parts.
+    pub fn finish(mut self) -> ExecutedTable {
+        self.end_reply();
+        self.table
     }
 }
 
@@ -136,5 +212,20 @@ mod tests {
         assert_eq!(table.execute(&first, |_| unreachable!("executed twice")), reply);
         table.execute(&command(1, 1, 1), Payload::clone);
         assert_eq!(table.execute(&first, |_| unreachable!("executed twice")), None);
+    }
+
+    #[test]
+    fn a_table_is_put_together_from_its_parts() {
+        let mut table = ExecutedTable::default();
+        let mut empty = command(1, 6, 0);
+        empty.payload = Payload::default();
+        for command in [command(1, 0, 0), command(1, 4, 0), empty, command(2, 1, 0)] {
+            table.execute(&command, Payload::clone);
+        }
+        for bytes_max in [0, 1, 2, 1000] {
+            let mut builder = ExecutedTableBuilder::default();
+            table.parts(bytes_max).into_iter().for_each(|part| builder.add(part));
+            assert_eq!(builder.finish(), table);
+        }
     }
 }

@@ -81,6 +81,11 @@ impl SlotSet {
         self.rest.last().map_or(self.watermark, |slot| slot.next())
     }
 
+    /// The slots that are kept one by one: all are above the watermark.
+    pub fn rest(&self) -> impl Iterator<Item = Slot> {
+        self.rest.iter().copied()
+    }
+
     /// Whether it has no slot.
     pub fn is_empty(&self) -> bool {
         self.end() == Slot::ZERO
@@ -253,12 +258,18 @@ impl fmt::Debug for VertexSet {
     }
 }
 
+impl Extend<Vertex> for VertexSet {
+    fn extend<I: IntoIterator<Item = Vertex>>(&mut self, vertices: I) {
+        for vertex in vertices {
+            self.insert(vertex);
+        }
+    }
+}
+
 impl FromIterator<Vertex> for VertexSet {
     fn from_iter<I: IntoIterator<Item = Vertex>>(vertices: I) -> Self {
         let mut set = Self::new();
-        for vertex in vertices {
-            set.insert(vertex);
-        }
+        set.extend(vertices);
         set
     }
 }

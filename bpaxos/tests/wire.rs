@@ -7,26 +7,30 @@
 use std::fmt::Debug;
 
 use bpaxos::column::InColumn;
-use bpaxos::command::{Command, Proposal};
+use bpaxos::command::{Command, Content, Proposal};
 use bpaxos::dependency_node::DependencyRecord;
 use bpaxos::message::*;
 use bpaxos::node::NodeRecord;
 use bpaxos::proposer::ProposerRecord;
-use bpaxos::vertex::{Column, Vertex, VertexSet};
+use bpaxos::snapshot::{Header, Part, SessionPart};
+use bpaxos::vertex::{Column, SlotSet, Vertex, VertexSet};
 use bytes::Bytes;
 use matchmaker::leader::LeaderRecord;
 use matchmaker::matchmaker::MatchmakerRecord;
 use matchmaker::message::{Epoch, Generation};
+use matchmaker::reconfigurer::ReconfigurerRecord;
 use paxos::acceptor::AcceptorRecord;
 use paxos::actor::{Incarnation, NodeId, Seat};
 use paxos::archive::ArchiveRecord;
 use paxos::command::{SessionId, Value};
 use paxos::message::{
-    FromAcceptor, Invoke, Nack, Operation, Outcome, Phase1A, Phase2A, Return, ToAcceptor,
+    FromAcceptor, Invoke, Keep, Kept, Nack, Operation, Outcome, Phase1A, Phase2A, RestoreA, Return,
+    SnapshotA, SnapshotB, ToAcceptor,
 };
 use paxos::round::Round;
 use paxos::session::SessionRecord;
 use paxos::slot::Slot;
+use paxos::snapshot::Chunk;
 use paxos::state_machine::Footprint;
 use paxos::wire::{self, Decode, Encode, Frame, Payload};
 
@@ -132,7 +136,7 @@ impl<V: Encode + Decode<Frame> + Debug + PartialEq> Golden<V> {
 
 fn to_dependency_node() -> Golden<ToDependencyNode> {
     let footprint = Footprint::Keys { reads: [payload()].into(), writes: [].into() };
-    let m = DependencyA { epoch: EPOCH, vertex: vertex(), footprint };
+    let m = DependencyA { epoch: EPOCH, vertex: vertex(), chosen: Slot(4), footprint };
     let decree = ToAcceptor::Phase1A(Phase1A { round: round(), first: Slot::ZERO });
     let values = vec![
         ("DependencyA", ToDependencyNode::DependencyA(m)),
@@ -144,7 +148,25 @@ fn to_dependency_node() -> Golden<ToDependencyNode> {
     Golden { prefix: "ToDependencyNode", values }
 }
 
+fn to_registry() -> Golden<ToRegistry> {
+    let values = vec![
+        ("OpenA", ToRegistry::OpenA(OpenA { generation: generation() })),
+        ("ColumnsA", ToRegistry::ColumnsA(ColumnsA)),
+    ];
+    Golden { prefix: "ToRegistry", values }
+}
+
+fn outcome() -> Golden<MatchmakersOutcome> {
+    let values = vec![
+        ("Moved", MatchmakersOutcome::Moved { unaware: [node(1)].into() }),
+        ("Unreachable", MatchmakersOutcome::Unreachable { silent: [node(2)].into() }),
+        ("Stuck", MatchmakersOutcome::Stuck { column: column() }),
+    ];
+    Golden { prefix: "MatchmakersOutcome", values }
+}
+
 fn to_proposer() -> Golden<ToProposer> {
+    let moved = MatchmakersA { token: 7, members: generation().members };
     let m = DependencyB { epoch: EPOCH, vertex: vertex(), dependencies: dependencies() };
     let values = vec![
         ("Request", ToProposer::Request(Request { command: command() })),
@@ -152,6 +174,9 @@ fn to_proposer() -> Golden<ToProposer> {
         ("Recover", ToProposer::Recover(Recover { vertex: vertex() })),
         ("ServiceA", ToProposer::ServiceA(ServiceA { token: 7, members: generation().members })),
         ("Service", ToProposer::Service(from_dependency_node().values.remove(0).1)),
+        ("TakeSnapshot", ToProposer::TakeSnapshot(TakeSnapshot)),
+        ("MatchmakersA", ToProposer::MatchmakersA(moved)),
+        ("ColumnsB", ToProposer::ColumnsB(ColumnsB { columns: [(column(), generation())].into() })),
     ];
     Golden { prefix: "ToProposer", values }
 }
@@ -165,8 +190,9 @@ fn from_dependency_node() -> Golden<FromDependencyNode> {
         ("FreezeB", FromDependencyNode::FreezeB(frozen)),
         ("DecreeB", FromDependencyNode::DecreeB(DecreeB { epoch, message: decree })),
         ("BeginB", FromDependencyNode::BeginB(BeginB { epoch })),
-        ("Succeeded", FromDependencyNode::Succeeded(Succeeded { generation: generation() })),
+        ("Succeeded", FromDependencyNode::Succeeded(Succeeded { successor: successor() })),
         ("Frozen", FromDependencyNode::Frozen(Frozen { epoch })),
+        ("Behind", FromDependencyNode::Behind(Behind { epoch })),
     ];
     Golden { prefix: "FromDependencyNode", values }
 }
@@ -182,9 +208,58 @@ fn to_session() -> Golden<ToSession> {
 fn to_application() -> Golden<ToApplication> {
     let m = Return { token: 7, outcome: Outcome::NeedsLog };
     let service = ServiceB { token: 7, generation: generation() };
-    let values =
-        vec![("Return", ToApplication::Return(m)), ("ServiceB", ToApplication::ServiceB(service))];
+    let moved = MatchmakersB { token: 7, outcome: outcome().values.remove(0).1 };
+    let values = vec![
+        ("Return", ToApplication::Return(m)),
+        ("ServiceB", ToApplication::ServiceB(service)),
+        ("MatchmakersB", ToApplication::MatchmakersB(moved)),
+    ];
     Golden { prefix: "ToApplication", values }
+}
+
+fn chunk() -> Chunk {
+    Chunk { slot: Slot(2), number: 1, digest: 9, is_last: false, bytes: payload() }
+}
+
+fn to_replica() -> Golden<ToReplica> {
+    let contents = ContentsB { snapshot: Slot(2), vertices: dependencies() };
+    let covered = Covered { first: vertex(), base: Slot(6), snapshot: Slot(2), replica: node(5) };
+    let ask = SnapshotA { executed_watermark: Slot(1), slot: Some(Slot(2)), next: 1 };
+    let wanted = SnapshotWanted { vertices: dependencies() };
+    let values = vec![
+        ("ContentsB", ToReplica::ContentsB(contents)),
+        ("Covered", ToReplica::Covered(covered)),
+        ("SnapshotWanted", ToReplica::SnapshotWanted(wanted)),
+        ("Kept", ToReplica::Kept(Kept { slot: Slot(2), number: 1 })),
+        ("SnapshotA", ToReplica::SnapshotA(ask)),
+        ("SnapshotB", ToReplica::SnapshotB(SnapshotB { chunk: chunk() })),
+    ];
+    Golden { prefix: "ToReplica", values }
+}
+
+fn to_archive() -> Golden<ToArchive> {
+    let values = vec![
+        ("ContentsA", ToArchive::ContentsA(ContentsA)),
+        ("Keep", ToArchive::Keep(Keep { chunk: chunk() })),
+        ("RestoreA", ToArchive::RestoreA(RestoreA { number: 1 })),
+    ];
+    Golden { prefix: "ToArchive", values }
+}
+
+fn part() -> Golden<Part> {
+    let header = Header { executed: dependencies(), rank: 8 };
+    let executed = SlotSet::below(Slot(4));
+    let sessions = vec![
+        SessionPart::Session { session: session(), executed },
+        SessionPart::Reply { number: 6, reply: payload() },
+        SessionPart::ReplyPart(payload()),
+    ];
+    let values = vec![
+        ("Header", Part::Header(header)),
+        ("Sessions", Part::Sessions(sessions)),
+        ("Machine", Part::Machine(payload())),
+    ];
+    Golden { prefix: "Part", values }
 }
 
 fn message() -> Golden<Message> {
@@ -196,6 +271,9 @@ fn message() -> Golden<Message> {
         ("Proposer", to_proposer().values.remove(0).1.into()),
         ("Session", to_session().values.remove(0).1.into()),
         ("Application", to_application().values.remove(0).1.into()),
+        ("Replica", to_replica().values.remove(0).1.into()),
+        ("Archive", to_archive().values.remove(0).1.into()),
+        ("Registry", to_registry().values.remove(0).1.into()),
     ];
     Golden { prefix: "Message", values }
 }
@@ -207,8 +285,10 @@ fn footprint() -> Golden<Footprint> {
 }
 
 fn proposal() -> Golden<Proposal> {
-    let proposal = Proposal { commands: vec![command()], dependencies: dependencies() };
-    Golden { prefix: "Proposal", values: vec![("Proposal", proposal)] }
+    let content = Content::Commands(vec![command()]);
+    let proposal = Proposal { content, dependencies: dependencies() };
+    let snapshot = Proposal { content: Content::Snapshot, dependencies: dependencies() };
+    Golden { prefix: "Proposal", values: vec![("Commands", proposal), ("Snapshot", snapshot)] }
 }
 
 fn proposer_record() -> Golden<ProposerRecord> {
@@ -216,7 +296,9 @@ fn proposer_record() -> Golden<ProposerRecord> {
         ("Reserved", ProposerRecord::Reserved(Slot(5))),
         ("Leader", ProposerRecord::Leader(in_column(LeaderRecord::Used(round())))),
         ("Decreed", ProposerRecord::Decreed(round())),
-        ("Service", ProposerRecord::Service(generation())),
+        ("Service", ProposerRecord::Service(successor())),
+        ("Opened", ProposerRecord::Opened(generation())),
+        ("Driver", ProposerRecord::Driver(in_column(ReconfigurerRecord { used: round() }))),
     ];
     Golden { prefix: "ProposerRecord", values }
 }
@@ -242,6 +324,8 @@ fn node_record() -> Golden<NodeRecord> {
         ("Proposer", NodeRecord::Proposer(ProposerRecord::Reserved(Slot(5)))),
         ("Archive", NodeRecord::Archive(in_column(archived))),
         ("Session", NodeRecord::Session(SessionRecord { life: 4 })),
+        ("Snapshot", NodeRecord::Snapshot(chunk())),
+        ("Opened", NodeRecord::Opened(in_column(generation()))),
     ];
     Golden { prefix: "NodeRecord", values }
 }
@@ -253,6 +337,11 @@ fn messages_have_their_golden_bytes() {
     from_dependency_node().check();
     to_session().check();
     to_application().check();
+    to_replica().check();
+    to_archive().check();
+    to_registry().check();
+    outcome().check();
+    part().check();
     message().check();
     footprint().check();
     proposal().check();
@@ -272,6 +361,12 @@ fn tags_are_the_positions_of_the_variants_and_all_variants_are_golden() {
     from_dependency_node().check_tags();
     to_session().check_tags();
     to_application().check_tags();
+    to_replica().check_tags();
+    to_archive().check_tags();
+    to_registry().check_tags();
+    outcome().check_tags();
+    part().check_tags();
+    proposal().check_tags();
     message().check_tags();
     footprint().check_tags();
     proposer_record().check_tags();
@@ -283,5 +378,5 @@ fn tags_are_the_positions_of_the_variants_and_all_variants_are_golden() {
 fn the_bytes_of_a_command_are_not_copied_out_of_their_frame() {
     let frame = wire::encode(&proposal().values[0].1);
     let proposal = wire::decode::<Proposal>(&frame).expect("just encoded");
-    assert!(frame.as_ptr_range().contains(&proposal.commands[0].payload.0.as_ptr()));
+    assert!(frame.as_ptr_range().contains(&proposal.commands()[0].payload.0.as_ptr()));
 }

@@ -268,6 +268,15 @@ impl Archive {
         Vec::new()
     }
 
+    /// Takes all values below `slot` for covered: by a snapshot that is durable, or will be before anything
+    /// is sent, and that its owner keeps elsewhere. Values may be missing below.
+    ///
+    /// *Repeat*: nothing happens.
+    pub fn cover(&mut self, slot: Slot) {
+        self.raise_base(slot);
+        self.trim();
+    }
+
     /// Takes one message.
     pub fn on_message(&mut self, from: NodeId, message: ToArchive, fx: &mut Fx) {
         match message {

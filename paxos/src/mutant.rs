@@ -246,6 +246,18 @@ pub enum Mutant {
     FrozenStillAnswers,
     /// R49c: Replies of dependency nodes in two epochs count together.
     RepliesSurviveEpoch,
+    /// R98: A replica tells the state machine the slot of a command's column, not its rank.
+    SlotAsPosition,
+    /// R58: A replica takes a snapshot within a component, and says that it covers all of it.
+    SnapshotWithinComponent,
+    /// R58b: A snapshot is said to cover all below the last executed vertex of each column.
+    SnapshotFillsHoles,
+    /// R49d: A dependency node that forgets old conflicts does not name what is below instead.
+    IndexForgetsPrefix,
+    /// R48c: A dependency node takes the beginning of its epoch in a checkpoint for a new beginning.
+    EpochBeginsAnew,
+    /// R106: A matchmaker opens a column for whoever asks for it.
+    AnybodyOpensColumns,
 }
 
 impl Mutant {
@@ -365,6 +377,12 @@ impl Mutant {
         (Self::EpochBeginsEmpty, "R49"),
         (Self::FrozenStillAnswers, "R49b"),
         (Self::RepliesSurviveEpoch, "R49c"),
+        (Self::SlotAsPosition, "R98"),
+        (Self::SnapshotWithinComponent, "R58"),
+        (Self::SnapshotFillsHoles, "R58b"),
+        (Self::IndexForgetsPrefix, "R49d"),
+        (Self::EpochBeginsAnew, "R48c"),
+        (Self::AnybodyOpensColumns, "R106"),
     ];
 
     /// Every fault.

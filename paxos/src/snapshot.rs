@@ -11,6 +11,10 @@
 //! place, and that of the last one is the digest of the whole. Snapshots of one slot are the same
 //! at every replica that cuts them to the same size.
 
+mod under_way;
+
+pub use under_way::{Inbound, Outbound};
+
 use crate::digest::digest;
 use crate::history::History;
 use crate::slot::Slot;

@@ -2,6 +2,8 @@ use paxos::actor::{Incarnation, Seat};
 use paxos::state_machine::Footprint;
 use paxos::wire::Payload;
 
+use paxos::round::Round;
+
 use super::*;
 use crate::vertex::Vertex;
 
@@ -22,7 +24,7 @@ fn fresh() -> DependencyNode {
 fn ask(service: &mut DependencyNode, vertex: Vertex) -> Fx {
     let writes = [Payload::new(&b"key"[..])].into();
     let footprint = Footprint::Keys { reads: [].into(), writes };
-    let m = DependencyA { epoch: Epoch(0), vertex, footprint };
+    let m = DependencyA { epoch: Epoch(0), vertex, chosen: Slot::ZERO, footprint };
     let mut fx = Fx::new();
     service.on_message(vertex.column.0, ToDependencyNode::DependencyA(m), &mut fx);
     fx
@@ -73,12 +75,18 @@ fn another_epoch_is_not_answered_nor_one_who_asks_for_another_column() {
     let mut service = fresh();
     let m = |epoch| {
         let footprint = Footprint::empty();
-        let m = DependencyA { epoch: Epoch(epoch), vertex: vertex(1, 0), footprint };
+        let m = DependencyA {
+            epoch: Epoch(epoch),
+            vertex: vertex(1, 0),
+            chosen: Slot::ZERO,
+            footprint,
+        };
         ToDependencyNode::DependencyA(m)
     };
     let mut fx = Fx::new();
     service.on_message(node(1), m(1), &mut fx);
-    assert!(fx.is_empty());
+    assert_eq!(fx.sends, [(node(1), Behind { epoch: Epoch(1) }.into())]);
+    let mut fx = Fx::new();
     service.on_message(node(2), m(0), &mut fx);
     assert!(fx.sends.is_empty() && !fx.violations.is_empty());
 }
@@ -133,8 +141,8 @@ fn in_a_new_epoch_everything_in_its_base_conflicts() {
     assert_eq!(fx.records, [DependencyRecord::Begun(successor)]);
     assert!(step(&mut service, begin).records.is_empty(), "a repeat changes nothing");
     for mut service in [restarted(&service), service] {
-        let m =
-            DependencyA { epoch: Epoch(1), vertex: vertex(2, 1), footprint: Footprint::empty() };
+        let (chosen, footprint) = (Slot::ZERO, Footprint::empty());
+        let m = DependencyA { epoch: Epoch(1), vertex: vertex(2, 1), chosen, footprint };
         let mut fx = Fx::new();
         service.on_message(node(2), ToDependencyNode::DependencyA(m), &mut fx);
         let expected =
@@ -146,9 +154,46 @@ fn in_a_new_epoch_everything_in_its_base_conflicts() {
 #[test]
 fn a_node_that_serves_no_more_sends_proposers_on() {
     let successor = successor(&[node(8)], VertexSet::new());
-    let generation = successor.generation.clone();
     let mut service = fresh();
-    step(&mut service, ToDependencyNode::BeginA(BeginA { successor }));
+    step(&mut service, ToDependencyNode::BeginA(BeginA { successor: successor.clone() }));
     let fx = ask(&mut service, vertex(1, 0));
-    assert_eq!(fx.sends, [(node(1), Succeeded { generation }.into())]);
+    assert_eq!(fx.sends, [(node(1), Succeeded { successor }.into())]);
+}
+
+#[test]
+fn a_vertex_that_is_asked_for_cannot_be_chosen() {
+    let mut service = fresh();
+    let (chosen, footprint) = (Slot(3), Footprint::empty());
+    let m = DependencyA { epoch: Epoch(0), vertex: vertex(1, 2), chosen, footprint };
+    let mut fx = Fx::new();
+    service.on_message(node(1), ToDependencyNode::DependencyA(m), &mut fx);
+    assert!(fx.sends.is_empty() && fx.violations.len() == 1);
+}
+
+/// Of a checkpoint that a crash has cut off, the beginning may be left: it must not begin the epoch again.
+#[test]
+fn each_beginning_of_a_checkpoint_changes_nothing() {
+    let mut service = fresh();
+    ask(&mut service, vertex(1, 0));
+    let begin = BeginA { successor: successor(&[node(9)], VertexSet::new()) };
+    step(&mut service, ToDependencyNode::BeginA(begin));
+    let m = DependencyA {
+        epoch: Epoch(1),
+        vertex: vertex(1, 1),
+        chosen: Slot::ZERO,
+        footprint: Footprint::empty(),
+    };
+    step(&mut service, ToDependencyNode::DependencyA(m));
+    for _ in 0..2 {
+        let checkpoint = service.checkpoint();
+        for count in 0..=checkpoint.len() {
+            let mut restored = service.clone();
+            checkpoint[..count].iter().for_each(|record| restored.restore(record.clone()));
+            assert_eq!(restored.checkpoint(), checkpoint);
+        }
+        step(&mut service, ToDependencyNode::FreezeA(FreezeA { epoch: Epoch(1) }));
+        let (first, round) = (Slot::ZERO, Round::first_above(Round::ZERO, node(1)));
+        let message = ToAcceptor::Phase1A(paxos::message::Phase1A { round, first });
+        step(&mut service, ToDependencyNode::DecreeA(DecreeA { epoch: Epoch(1), message }));
+    }
 }

@@ -1,11 +1,12 @@
 //! Each payload as a message for its receiver.
 
-use paxos::message::Return;
+use paxos::message::{Keep, Kept, RestoreA, Return, SnapshotA, SnapshotB};
 
 use super::{
-    BeginA, BeginB, DecreeA, DecreeB, DependencyA, DependencyB, Executed, FreezeA, FreezeB,
-    FromDependencyNode, Frozen, Message, ReachA, ReachB, Recover, Request, ServiceB, Succeeded,
-    ToApplication, ToDependencyNode, ToProposer, ToSession,
+    BeginA, BeginB, Behind, ColumnsB, ContentsA, ContentsB, Covered, DecreeA, DecreeB, DependencyA,
+    DependencyB, Executed, FreezeA, FreezeB, FromDependencyNode, Frozen, Message, ReachA, ReachB,
+    Recover, Request, ServiceB, SnapshotWanted, Succeeded, TakeSnapshot, ToApplication, ToArchive,
+    ToDependencyNode, ToProposer, ToRegistry, ToReplica, ToSession,
 };
 use crate::column::InColumn;
 
@@ -141,8 +142,98 @@ impl From<Frozen> for Message {
     }
 }
 
+impl From<Behind> for Message {
+    fn from(payload: Behind) -> Self {
+        FromDependencyNode::Behind(payload).into()
+    }
+}
+
 impl From<ServiceB> for Message {
     fn from(payload: ServiceB) -> Self {
         ToApplication::ServiceB(payload).into()
+    }
+}
+
+impl From<ToReplica> for Message {
+    fn from(message: ToReplica) -> Self {
+        Self::Replica(message)
+    }
+}
+
+impl From<ToArchive> for Message {
+    fn from(message: ToArchive) -> Self {
+        Self::Archive(message)
+    }
+}
+
+impl From<TakeSnapshot> for Message {
+    fn from(payload: TakeSnapshot) -> Self {
+        ToProposer::TakeSnapshot(payload).into()
+    }
+}
+
+impl From<ContentsA> for Message {
+    fn from(payload: ContentsA) -> Self {
+        ToArchive::ContentsA(payload).into()
+    }
+}
+
+impl From<Keep> for Message {
+    fn from(payload: Keep) -> Self {
+        ToArchive::Keep(payload).into()
+    }
+}
+
+impl From<RestoreA> for Message {
+    fn from(payload: RestoreA) -> Self {
+        ToArchive::RestoreA(payload).into()
+    }
+}
+
+impl From<ContentsB> for Message {
+    fn from(payload: ContentsB) -> Self {
+        ToReplica::ContentsB(payload).into()
+    }
+}
+
+impl From<Covered> for Message {
+    fn from(payload: Covered) -> Self {
+        ToReplica::Covered(payload).into()
+    }
+}
+
+impl From<SnapshotWanted> for Message {
+    fn from(payload: SnapshotWanted) -> Self {
+        ToReplica::SnapshotWanted(payload).into()
+    }
+}
+
+impl From<Kept> for Message {
+    fn from(payload: Kept) -> Self {
+        ToReplica::Kept(payload).into()
+    }
+}
+
+impl From<SnapshotA> for Message {
+    fn from(payload: SnapshotA) -> Self {
+        ToReplica::SnapshotA(payload).into()
+    }
+}
+
+impl From<SnapshotB> for Message {
+    fn from(payload: SnapshotB) -> Self {
+        ToReplica::SnapshotB(payload).into()
+    }
+}
+
+impl From<ToRegistry> for Message {
+    fn from(message: ToRegistry) -> Self {
+        Self::Registry(message)
+    }
+}
+
+impl From<ColumnsB> for Message {
+    fn from(payload: ColumnsB) -> Self {
+        ToProposer::ColumnsB(payload).into()
     }
 }

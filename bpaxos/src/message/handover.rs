@@ -140,13 +140,21 @@ pub struct BeginB {
     pub epoch: Epoch,
 }
 
-/// Dependency node → proposer that asked in an earlier epoch; proposer → other proposers. This epoch has
-/// begun.
+/// Dependency node → proposer that asked in an earlier epoch; proposer → other proposers. This was chosen.
+/// Its nodes may not all know: whoever told them may have died.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 #[bincode(crate = "paxos::wire::bincode")]
 pub struct Succeeded {
-    /// The epoch and its nodes.
-    pub generation: Generation,
+    /// What was chosen.
+    pub successor: Successor,
+}
+
+/// Dependency node → proposer that asked in a later epoch. It does not know how that has begun.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode")]
+pub struct Behind {
+    /// Echoes the epoch.
+    pub epoch: Epoch,
 }
 
 /// Dependency node → proposer that asked. It has stopped, and does not know what comes after: whoever

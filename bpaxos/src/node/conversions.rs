@@ -2,15 +2,16 @@
 
 use std::convert::Infallible;
 
-use matchmaker::matchmaker::MatchmakerRecord;
 use paxos::acceptor::AcceptorRecord;
-use paxos::archive::{ArchiveRecord, ArchiveTimer};
+use paxos::archive::ArchiveTimer;
 use paxos::session::SessionRecord;
 
 use super::{NodeRecord, NodeTimer};
+use crate::archive::ArchiveRecord;
 use crate::column::InColumn;
 use crate::dependency_node::DependencyRecord;
 use crate::proposer::{ProposerRecord, ProposerTimer};
+use crate::registry::RegistryRecord;
 use crate::replica::ReplicaTimer;
 use crate::session::SessionTimer;
 
@@ -56,15 +57,21 @@ impl From<InColumn<AcceptorRecord>> for NodeRecord {
     }
 }
 
-impl From<InColumn<MatchmakerRecord>> for NodeRecord {
-    fn from(record: InColumn<MatchmakerRecord>) -> Self {
-        Self::Matchmaker(record)
+impl From<RegistryRecord> for NodeRecord {
+    fn from(record: RegistryRecord) -> Self {
+        match record {
+            RegistryRecord::Column(record) => Self::Matchmaker(record),
+            RegistryRecord::Opened(record) => Self::Opened(record),
+        }
     }
 }
 
-impl From<InColumn<ArchiveRecord>> for NodeRecord {
-    fn from(record: InColumn<ArchiveRecord>) -> Self {
-        Self::Archive(record)
+impl From<ArchiveRecord> for NodeRecord {
+    fn from(record: ArchiveRecord) -> Self {
+        match record {
+            ArchiveRecord::Column(record) => Self::Archive(record),
+            ArchiveRecord::Chunk(chunk) => Self::Snapshot(chunk),
+        }
     }
 }
 

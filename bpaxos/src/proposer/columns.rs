@@ -6,6 +6,8 @@
 //! its column back when it has commands, and goes on behind all slots that either of them used.
 
 use matchmaker::leader::{Leader, LeaderRecord, LeaderTimer};
+use matchmaker::message::Generation;
+use matchmaker::reconfigurer::{Reconfigurer, ReconfigurerOptions};
 use paxos::actor::Effects;
 use paxos::command::Value;
 use paxos::slot::Slot;
@@ -25,6 +27,8 @@ const FILL_MAX: u64 = 1 << 16;
 pub(super) struct Held {
     /// Of its log.
     pub(super) leader: Leader,
+    /// Replaces the matchmakers of the column.
+    pub(super) driver: Reconfigurer,
     /// Exclusive; slots below must hold something, because replicas wait for them.
     wanted: Slot,
 }
@@ -35,11 +39,19 @@ impl<S: Conflicts> Proposer<S> {
         if self.held.len() >= COLUMNS_MAX && !self.held.contains_key(&column) {
             return None;
         }
-        let (node, deployment) = (self.node, &self.deployment);
-        let options = &self.options.leader;
+        let (node, own, opened) = (self.node, self.column(), &self.opened);
+        let (deployment, options) = (&self.deployment, &self.options.leader);
         Some(self.held.entry(column).or_insert_with(|| {
-            let leader = Leader::new(node, deployment.clone(), options.clone());
-            Held { leader, wanted: Slot::ZERO }
+            let mut deployment = deployment.clone();
+            if let Some(Generation { epoch, members }) = opened.clone().filter(|_| column == own) {
+                (deployment.epoch, deployment.matchmakers) = (epoch, members);
+            }
+            let (resend, patience) = (options.resend.clone(), options.campaign.clone());
+            let proposers = deployment.initial.membership().proposers.clone();
+            let driver_options = ReconfigurerOptions { resend, patience };
+            let driver = Reconfigurer::new(node, proposers, driver_options);
+            let leader = Leader::new(node, deployment, options.clone());
+            Held { leader, driver, wanted: Slot::ZERO }
         }))
     }
 
@@ -59,6 +71,9 @@ impl<S: Conflicts> Proposer<S> {
 
     /// Tries to lead `column`, unless it does or is at it.
     pub(super) fn campaign(&mut self, column: Column, fx: &mut Fx) {
+        if column == self.column() {
+            self.open(None, fx);
+        }
         self.lead(column, fx, |leader, fx| {
             if !leader.is_active() && leader.is_proposer() {
                 leader.campaign(fx);

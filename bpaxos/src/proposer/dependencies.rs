@@ -21,7 +21,7 @@ use paxos::slot::Slot;
 use paxos::state_machine::{Conflicts, Footprint};
 
 use super::{Fx, Proposer, ProposerOptions, ProposerRecord, ProposerTimer};
-use crate::command::{Command, Proposal};
+use crate::command::{Command, Content, Proposal};
 use crate::message::{DependencyA, DependencyB, ToDependencyNode};
 use crate::vertex::{Vertex, VertexSet};
 
@@ -33,9 +33,9 @@ const RESEND_MAX: usize = 64;
 enum Allocation {
     /// Nothing.
     Noop,
-    /// Commands, once enough nodes have told what they depend on.
+    /// This, once enough nodes have told what it depends on.
     Collecting {
-        commands: Vec<Command>,
+        content: Content,
         footprint: Footprint,
         /// Who has answered, in the present epoch.
         replied: BTreeSet<NodeId>,
@@ -51,6 +51,8 @@ pub(super) struct Collection {
     requests: VecDeque<Command>,
     /// Size of `requests` in bytes.
     requests_bytes: usize,
+    /// Whether a replica waits for a place where it can take a snapshot.
+    is_snapshot_wanted: bool,
     /// The slot of the first allocation, while this proposer leads its column.
     front: Option<Slot>,
     /// What vertices are going to hold, from `front` on.
@@ -75,7 +77,12 @@ impl Collection {
     }
 
     pub(super) fn has_requests(&self) -> bool {
-        !self.requests.is_empty()
+        self.is_snapshot_wanted || !self.requests.is_empty()
+    }
+
+    /// Gives the next vertex to snapshots, before any command that waits.
+    pub(super) fn want_snapshot(&mut self) {
+        self.is_snapshot_wanted = true;
     }
 
     /// Has a command wait for a vertex.
@@ -88,8 +95,11 @@ impl Collection {
         }
     }
 
-    /// The commands of the next vertex.
-    fn next_batch(&mut self, options: &ProposerOptions) -> Vec<Command> {
+    /// What the next vertex holds.
+    fn next_content(&mut self, options: &ProposerOptions) -> Content {
+        if std::mem::take(&mut self.is_snapshot_wanted) {
+            return Content::Snapshot;
+        }
         let mut batch = Vec::new();
         let mut batch_bytes = 0;
         while let Some(command) = self.requests.front() {
@@ -103,7 +113,7 @@ impl Collection {
             self.requests_bytes -= size_bytes;
             batch.extend(self.requests.pop_front());
         }
-        batch
+        Content::Commands(batch)
     }
 
     /// The next free slot, while this proposer leads its column.
@@ -151,22 +161,28 @@ impl<S: Conflicts> Proposer<S> {
             && self.collection.allocations.len() < self.options.window_max
         {
             let Some(slot) = self.collection.next() else { return };
-            let commands = self.collection.next_batch(&self.options);
-            let mut footprint = Footprint::empty();
-            commands.iter().for_each(|command| footprint.join(S::footprint(&command.payload.0)));
+            let content = self.collection.next_content(&self.options);
+            let footprint = content.footprint::<S>();
             self.reserve(slot, fx);
             let (replied, dependencies) = (BTreeSet::new(), VertexSet::new());
             self.collection.allocations.push_back(Allocation::Collecting {
-                commands,
+                content,
                 footprint: footprint.clone(),
                 replied,
                 dependencies,
             });
             let vertex = Vertex { column: self.column(), slot };
-            let m = DependencyA { epoch: self.service.epoch, vertex, footprint };
+            let (epoch, chosen) = (self.service.epoch, self.chosen());
+            let m = DependencyA { epoch, vertex, chosen, footprint };
             fx.broadcast(&self.service.members, ToDependencyNode::DependencyA(m));
             fx.set_timer(ProposerTimer::Resend, self.options.resend.clone());
         }
+    }
+
+    /// All slots of its own column below are chosen.
+    fn chosen(&self) -> Slot {
+        let leader = self.leader(self.column());
+        leader.map_or(Slot::ZERO, |leader| leader.chosen_watermark())
     }
 
     /// Notes that `slot` is used, durably before anybody hears of it.
@@ -231,12 +247,12 @@ impl<S: Conflicts> Proposer<S> {
         {
             let value = match first {
                 Allocation::Noop => Value::Noop,
-                Allocation::Collecting { commands, replied, dependencies, .. } => {
+                Allocation::Collecting { content, replied, dependencies, .. } => {
                     if replied.len() < quorum {
                         return;
                     }
-                    let (commands, dependencies) = (commands.clone(), dependencies.clone());
-                    Proposal { commands, dependencies }.to_value()
+                    let (content, dependencies) = (content.clone(), dependencies.clone());
+                    Proposal { content, dependencies }.to_value()
                 }
             };
             let proposed = self.lead(column, fx, |leader, fx| leader.propose(value, fx)).flatten();
@@ -250,7 +266,7 @@ impl<S: Conflicts> Proposer<S> {
     /// Asks those again that have not answered.
     pub(super) fn on_resend(&mut self, fx: &mut Fx) {
         let Some(front) = self.collection.front else { return };
-        let (column, epoch) = (self.column(), self.service.epoch);
+        let (column, epoch, chosen) = (self.column(), self.service.epoch, self.chosen());
         let slots = (front.0..).map(Slot).zip(&self.collection.allocations);
         let mut is_any = false;
         let mut left = RESEND_MAX;
@@ -265,7 +281,7 @@ impl<S: Conflicts> Proposer<S> {
             }
             left -= 1;
             let vertex = Vertex { column, slot };
-            let m = DependencyA { epoch, vertex, footprint: footprint.clone() };
+            let m = DependencyA { epoch, vertex, chosen, footprint: footprint.clone() };
             let silent = self.service.members.difference(replied);
             fx.broadcast(silent, ToDependencyNode::DependencyA(m));
         }

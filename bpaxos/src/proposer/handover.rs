@@ -28,8 +28,9 @@ use paxos::wire::{self, Payload};
 
 use super::{Fx, Proposer, ProposerRecord, ProposerTimer};
 use crate::message::{
-    BeginA, BeginB, DecreeA, DecreeB, FreezeA, FreezeB, FromDependencyNode, Frozen, Message,
-    ReachA, ReachB, ServiceA, ServiceB, Succeeded, Successor, ToApplication, ToDependencyNode,
+    BeginA, BeginB, Behind, DecreeA, DecreeB, FreezeA, FreezeB, FromDependencyNode, Frozen,
+    Message, ReachA, ReachB, ServiceA, ServiceB, Succeeded, Successor, ToApplication,
+    ToDependencyNode,
 };
 use crate::vertex::VertexSet;
 
@@ -105,6 +106,7 @@ impl<S: Conflicts> Proposer<S> {
             FromDependencyNode::BeginB(m) => self.on_begin_b(from, &m, fx),
             FromDependencyNode::Succeeded(m) => self.on_succeeded(m, fx),
             FromDependencyNode::Frozen(m) => self.on_frozen(&m, fx),
+            FromDependencyNode::Behind(m) => self.on_behind(from, &m, fx),
         }
     }
 
@@ -206,7 +208,7 @@ impl<S: Conflicts> Proposer<S> {
         let Phase::Beginning { wish, successor, answered, .. } = &mut self.handover.phase else {
             return;
         };
-        let generation = successor.generation.clone();
+        let (successor, generation) = (successor.clone(), successor.generation.clone());
         if m.epoch != generation.epoch {
             return;
         }
@@ -225,40 +227,45 @@ impl<S: Conflicts> Proposer<S> {
             fx.cancel_timer(ProposerTimer::Handover);
         }
         if begun >= generation.majority() && generation.epoch > self.service.epoch {
-            self.follow_service(generation.clone(), fx);
             let proposers = self.deployment.initial.membership().proposers.iter();
             let others = proposers.filter(|other| **other != self.node);
-            fx.broadcast(others, Succeeded { generation });
+            fx.broadcast(others, Succeeded { successor: successor.clone() });
+            self.follow_service(successor, fx);
         }
     }
 
-    /// A later epoch has begun: asks there. A handover of an earlier one is over.
+    /// A later epoch was chosen. Goes on with it when a majority of its nodes has begun, and sees to that:
+    /// whoever was at it may have died. A handover of an earlier one is over.
     fn on_succeeded(&mut self, m: Succeeded, fx: &mut Fx) {
-        if m.generation.epoch <= self.service.epoch {
+        let epoch = m.successor.generation.epoch;
+        let is_begun = matches!(&self.handover.phase, Phase::Beginning { successor, .. }
+            if successor.generation.epoch >= epoch);
+        if epoch <= self.service.epoch || is_begun {
             return;
         }
-        if !matches!(&self.handover.phase, Phase::Beginning { successor, .. }
-            if successor.generation == m.generation)
-        {
-            let wish = match std::mem::take(&mut self.handover.phase) {
-                Phase::Reaching { wish, .. } => Some(wish),
-                Phase::Freezing { wish, .. }
-                | Phase::Deciding { wish, .. }
-                | Phase::Beginning { wish, .. } => wish,
-                Phase::Idle => None,
-            };
-            if let Some(wish) = wish {
-                let m = ServiceB { token: wish.token, generation: m.generation.clone() };
-                fx.send(wish.requester, ToApplication::ServiceB(m));
-            }
-        }
-        self.follow_service(m.generation, fx);
+        let wish = match std::mem::take(&mut self.handover.phase) {
+            Phase::Reaching { wish, .. } => Some(wish),
+            Phase::Freezing { wish, .. }
+            | Phase::Deciding { wish, .. }
+            | Phase::Beginning { wish, .. } => wish,
+            Phase::Idle => None,
+        };
+        self.start_beginning(m.successor, wish, fx);
     }
 
-    fn follow_service(&mut self, generation: Generation, fx: &mut Fx) {
-        fx.record(ProposerRecord::Service(generation.clone()));
-        self.service = generation;
+    fn follow_service(&mut self, successor: Successor, fx: &mut Fx) {
+        fx.record(ProposerRecord::Service(successor.clone()));
+        self.service = successor.generation.clone();
+        self.origin = Some(successor);
         self.collect_again(fx);
+    }
+
+    /// A node of the present epoch was not there when it began.
+    fn on_behind(&self, from: NodeId, m: &Behind, fx: &mut Fx) {
+        let origin = self.origin.as_ref().filter(|_| m.epoch == self.service.epoch);
+        if let Some(origin) = origin.filter(|origin| origin.generation.members.contains(&from)) {
+            fx.send(from, BeginA { successor: origin.clone() });
+        }
     }
 
     /// Whoever has stopped the service may have died: waits a while, and goes on in its place.

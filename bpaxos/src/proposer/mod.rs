@@ -23,6 +23,7 @@
 mod columns;
 mod dependencies;
 mod handover;
+mod matchmakers;
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -30,7 +31,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use matchmaker::leader::{Deployment, Leader, LeaderOptions, LeaderRecord, LeaderTimer};
-use matchmaker::message::{Epoch, Generation};
+use matchmaker::message::{Epoch, Generation, HandoverB};
+use matchmaker::reconfigurer::{ReconfigurerRecord, ReconfigurerTimer};
 use paxos::actor::{Effects, NodeId};
 use paxos::round::Round;
 use paxos::slot::Slot;
@@ -39,11 +41,12 @@ use paxos::synod::SynodTimer;
 use paxos::wire::{Decode, Encode, Frame};
 
 use crate::column::InColumn;
-use crate::message::{Message, ToProposer};
+use crate::message::{Message, Successor, TakeSnapshot, ToProposer};
 use crate::vertex::Column;
 use columns::Held;
 use dependencies::Collection;
 use handover::Handover;
+use matchmakers::Moving;
 
 /// The periods and limits of a proposer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -105,6 +108,10 @@ pub enum ProposerTimer {
     Patience(Epoch),
     /// Of the decree on the next dependency service.
     Decree(SynodTimer),
+    /// Of the driver of the matchmakers of a column.
+    Driver(Column, ReconfigurerTimer),
+    /// Go on with the replacement of the matchmakers of all columns.
+    Matchmakers,
 }
 
 /// A durable fact of a proposer.
@@ -117,8 +124,12 @@ pub enum ProposerRecord {
     Leader(InColumn<LeaderRecord>),
     /// The highest round of a decree that this proposer has used.
     Decreed(Round),
-    /// The newest dependency service that it knows of.
-    Service(Generation),
+    /// The newest dependency service that it knows of, and how that began.
+    Service(Successor),
+    /// The first matchmakers of its own column.
+    Opened(Generation),
+    /// Of the driver of the matchmakers of a column.
+    Driver(InColumn<ReconfigurerRecord>),
 }
 
 /// The state of a proposer, for the commands of a state machine of type `S`.
@@ -131,8 +142,14 @@ pub struct Proposer<S> {
     options: ProposerOptions,
     /// The dependency service. Durable if it is not that of the founding.
     service: Generation,
+    /// How that began. Durable; none if it is that of the founding.
+    origin: Option<Successor>,
     /// On the way to the next one.
     handover: Handover,
+    /// Replacing the matchmakers of all columns.
+    moving: Moving,
+    /// The first matchmakers of its own column, once it was opened. Durable; never changes.
+    opened: Option<Generation>,
     /// Its own column, and those that it has been asked to see to.
     held: BTreeMap<Column, Held>,
     /// Commands on their way to being proposed.
@@ -158,7 +175,10 @@ impl<S: Conflicts> Proposer<S> {
             deployment,
             options,
             service,
+            origin: None,
             handover: Handover::default(),
+            moving: Moving::default(),
+            opened: None,
             held: BTreeMap::new(),
             collection: Collection::default(),
             is_campaign_due: false,
@@ -187,8 +207,23 @@ impl<S: Conflicts> Proposer<S> {
                     held.leader.restore(inner);
                 }
             }
+            ProposerRecord::Opened(generation) if self.opened.is_none() => {
+                self.opened = Some(generation);
+                // It may have been told of others since.
+                self.held.remove(&self.column());
+                self.hold(self.column());
+            }
+            ProposerRecord::Opened(_) => {}
+            ProposerRecord::Driver(InColumn { column, inner }) => {
+                if let Some(held) = self.hold(column) {
+                    held.driver.restore(inner);
+                }
+            }
             ProposerRecord::Decreed(used) => self.handover.used = self.handover.used.max(used),
-            ProposerRecord::Service(generation) => self.service = generation,
+            ProposerRecord::Service(successor) => {
+                self.service = successor.generation.clone();
+                self.origin = Some(successor);
+            }
         }
     }
 
@@ -202,9 +237,14 @@ impl<S: Conflicts> Proposer<S> {
         });
         let used = self.handover.used;
         let decreed = (used > Round::ZERO).then_some(ProposerRecord::Decreed(used));
-        let service =
-            (self.service.epoch > Epoch(0)).then(|| ProposerRecord::Service(self.service.clone()));
-        reserved.into_iter().chain(leaders).chain(decreed).chain(service).collect()
+        let service = self.origin.clone().map(ProposerRecord::Service);
+        let opened = self.opened.clone().map(ProposerRecord::Opened);
+        let drivers = self.held.iter().flat_map(|(column, held)| {
+            let records = held.driver.checkpoint().into_iter();
+            records.map(|inner| ProposerRecord::Driver(InColumn { column: *column, inner }))
+        });
+        let first = opened.into_iter().chain(reserved);
+        first.chain(leaders).chain(drivers).chain(decreed).chain(service).collect()
     }
 
     /// Campaigns for its own column.
@@ -220,6 +260,9 @@ impl<S: Conflicts> Proposer<S> {
             ToProposer::Recover(m) => self.on_recover(m, fx),
             ToProposer::ServiceA(m) => self.on_service_a(from, m, fx),
             ToProposer::Service(m) => self.on_service(from, m, fx),
+            ToProposer::MatchmakersA(m) => self.on_matchmakers_a(from, m, fx),
+            ToProposer::ColumnsB(m) => self.on_columns_b(from, m, fx),
+            ToProposer::TakeSnapshot(TakeSnapshot) => self.collection.want_snapshot(),
         }
         self.settle(fx);
     }
@@ -232,7 +275,15 @@ impl<S: Conflicts> Proposer<S> {
         message: matchmaker::message::ToProposer,
         fx: &mut Fx,
     ) {
-        self.lead(column, fx, |leader, fx| leader.on_message(from, message, fx));
+        self.on_log(column, from, message, fx);
+        self.settle(fx);
+    }
+
+    /// Takes what the driver of `column` tells whoever has asked it: this proposer itself.
+    pub fn on_progress(&mut self, column: Column, from: NodeId, m: HandoverB, fx: &mut Fx) {
+        if from == self.node {
+            self.on_handover_b(column, m, fx);
+        }
         self.settle(fx);
     }
 
@@ -244,6 +295,8 @@ impl<S: Conflicts> Proposer<S> {
             ProposerTimer::Handover => self.on_handover_timer(fx),
             ProposerTimer::Patience(epoch) => self.on_patience_timer(epoch, fx),
             ProposerTimer::Decree(timer) => self.decree(fx, |synod, fx| synod.on_timer(timer, fx)),
+            ProposerTimer::Driver(column, timer) => self.on_driver_timer(column, timer, fx),
+            ProposerTimer::Matchmakers => self.on_matchmakers_timer(fx),
             ProposerTimer::Leader(column, timer) => {
                 self.lead(column, fx, |leader, fx| leader.on_timer(timer, fx));
             }
@@ -280,6 +333,18 @@ impl From<InColumn<LeaderTimer>> for ProposerTimer {
 impl From<InColumn<LeaderRecord>> for ProposerRecord {
     fn from(record: InColumn<LeaderRecord>) -> Self {
         Self::Leader(record)
+    }
+}
+
+impl From<InColumn<ReconfigurerTimer>> for ProposerTimer {
+    fn from(timer: InColumn<ReconfigurerTimer>) -> Self {
+        Self::Driver(timer.column, timer.inner)
+    }
+}
+
+impl From<InColumn<ReconfigurerRecord>> for ProposerRecord {
+    fn from(record: InColumn<ReconfigurerRecord>) -> Self {
+        Self::Driver(record)
     }
 }
 

@@ -1,11 +1,15 @@
-use std::collections::BTreeSet;
+mod snapshots;
+
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use paxos::actor::{Incarnation, Seat, TimerChange};
 use paxos::command::SessionId;
+use paxos::message::FetchA;
 use paxos::state_machine::ForeignChunk;
 
 use super::*;
+use crate::message::Recover;
 
 const fn node(seat: u32) -> NodeId {
     NodeId::new(Seat(seat), Incarnation(1))
@@ -21,11 +25,14 @@ const OTHER_ARCHIVE: NodeId = node(62);
 
 /// Remembers the commands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Words(Vec<Bytes>);
+struct Words {
+    words: Vec<Bytes>,
+    frozen: VecDeque<Bytes>,
+}
 
 impl StateMachine for Words {
     fn apply(&mut self, _: Position, command: &Bytes) -> Bytes {
-        self.0.push(command.clone());
+        self.words.push(command.clone());
         command.clone()
     }
 
@@ -37,23 +44,31 @@ impl StateMachine for Words {
         Self::default()
     }
 
-    fn start_snapshot(&mut self) {}
-
-    fn next_chunk(&mut self, _: usize) -> Option<Bytes> {
-        None
+    fn start_snapshot(&mut self) {
+        self.frozen = self.words.clone().into();
     }
 
-    fn stop_snapshot(&mut self) {}
+    fn next_chunk(&mut self, _: usize) -> Option<Bytes> {
+        self.frozen.pop_front()
+    }
 
-    fn install_chunk(&mut self, _: &Bytes) -> Result<(), ForeignChunk> {
-        Err(ForeignChunk("words have no snapshots".into()))
+    fn stop_snapshot(&mut self) {
+        self.frozen.clear();
+    }
+
+    fn install_chunk(&mut self, chunk: &Bytes) -> Result<(), ForeignChunk> {
+        if chunk.is_empty() {
+            return Err(ForeignChunk("no word".into()));
+        }
+        self.words.push(chunk.clone());
+        Ok(())
     }
 }
 
 fn replica() -> Replica<Words> {
     let proposers = BTreeSet::from([node(1), node(2)]);
     let surroundings = Surroundings { archive: ARCHIVE, session: SESSION, proposers };
-    Replica::new(surroundings, Words::default())
+    Replica::new(surroundings, Words::default(), SnapshotOptions::default())
 }
 
 fn command(session: NodeId, number: u64) -> Command {
@@ -64,26 +79,26 @@ fn command(session: NodeId, number: u64) -> Command {
 
 fn value(command: Command, dependencies: &[Vertex]) -> Value {
     let dependencies = dependencies.iter().copied().collect();
-    Proposal { commands: vec![command], dependencies }.to_value()
+    Proposal { content: Content::Commands(vec![command]), dependencies }.to_value()
 }
 
 fn chosen(replica: &mut Replica<Words>, at: Vertex, value: Value) -> Fx {
     let mut fx = Fx::new();
-    let m = ToReplica::Chosen(Chosen { slot: at.slot, value });
+    let m = ToColumnReplica::Chosen(Chosen { slot: at.slot, value });
     replica.on_column(at.column, node(1), m, &mut fx);
     fx
 }
 
-fn in_column(at: Vertex, message: ToArchive) -> Message {
+fn in_column(at: Vertex, message: ToColumnArchive) -> Message {
     Message::Column(InColumn { column: at.column, inner: ColumnMessage::Archive(message) })
 }
 
 fn store(at: Vertex, value: Value) -> (NodeId, Message) {
-    (ARCHIVE, in_column(at, ToArchive::Store(Store { slot: at.slot, value })))
+    (ARCHIVE, in_column(at, ToColumnArchive::Store(Store { slot: at.slot, value })))
 }
 
 fn fetch(from: NodeId, at: Vertex) -> (NodeId, Message) {
-    (from, in_column(at, ToArchive::FetchA(FetchA { first: at.slot })))
+    (from, in_column(at, ToColumnArchive::FetchA(FetchA { first: at.slot })))
 }
 
 fn look(replica: &mut Replica<Words>) -> Vec<(NodeId, Message)> {
@@ -118,7 +133,7 @@ fn the_archive_gets_each_column_in_order_whatever_the_order_of_execution() {
     assert!(fx.sends.iter().all(|(to, _)| *to == SESSION), "{:?}", fx.sends);
     let fx = chosen(&mut replica, vertex(1, 0), early.clone());
     assert_eq!(fx.sends[..2], [store(vertex(1, 0), early), store(vertex(1, 1), late)]);
-    assert_eq!(replica.machine().0, ["1", "0"]);
+    assert_eq!(replica.machine().words, ["1", "0"]);
 }
 
 #[test]
@@ -135,7 +150,7 @@ fn what_others_wait_for_is_recovered_by_its_owner_first() {
     assert_eq!(look(&mut replica), [recover(node(1)), fetched.clone()]);
     assert_eq!(look(&mut replica), [recover(node(2)), fetched]);
     chosen(&mut replica, vertex(2, 3), Value::Noop);
-    assert_eq!(replica.machine().0, ["0"]);
+    assert_eq!(replica.machine().words, ["0"]);
 }
 
 #[test]
@@ -144,11 +159,11 @@ fn a_gap_is_fetched_from_those_that_the_leader_names() {
     let m = ChosenWatermark { watermark: Slot(2), archives: [OTHER_ARCHIVE].into() };
     let column = vertex(1, 0).column;
     let mut fx = Fx::new();
-    replica.on_column(column, node(1), ToReplica::ChosenWatermark(m), &mut fx);
+    replica.on_column(column, node(1), ToColumnReplica::ChosenWatermark(m), &mut fx);
     assert!(fx.sends.is_empty() && fx.timers.len() == 1);
     assert_eq!(look(&mut replica), [fetch(OTHER_ARCHIVE, vertex(1, 0))]);
     let values = [0, 1].map(|number| value(command(node(72), number), &[]));
-    let m = ToReplica::FetchB(FetchB { first: Slot(0), values: values.to_vec() });
+    let m = ToColumnReplica::FetchB(FetchB { first: Slot(0), values: values.to_vec() });
     let mut fx = Fx::new();
     replica.on_column(column, OTHER_ARCHIVE, m, &mut fx);
     let [one, two] = values;

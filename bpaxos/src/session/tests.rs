@@ -103,3 +103,17 @@ fn each_start_is_a_life_and_durable() {
     session.on_start(&mut fx);
     assert_eq!(fx.records, [SessionRecord { life: 2 }]);
 }
+
+#[test]
+fn who_shows_itself_is_asked_until_it_falls_silent() {
+    let mut session = started(SessionOptions::default());
+    session.on_leading(node(5));
+    for period in 0..SILENCE_MAX {
+        let to = step(&mut session, invoke(u64::from(period), "a")).sends[0].0;
+        assert!(to == node(5) || session.turn.is_multiple_of(TRIAL), "{to}");
+        session.on_timer(SessionTimer::Retry, &mut Fx::new());
+    }
+    session.on_timer(SessionTimer::Retry, &mut Fx::new());
+    let to = step(&mut session, invoke(100, "a")).sends[0].0;
+    assert!([node(1), node(2)].contains(&to), "{to}");
+}

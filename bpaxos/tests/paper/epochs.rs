@@ -6,7 +6,8 @@ use bpaxos::message::{Message, ToDependencyNode};
 use matchmaker::message::Epoch;
 use paxos::actor::NodeId;
 
-use crate::world::{DEPENDENCY_NODES, PROPOSERS, SESSIONS, SPARE_DEPENDENCY_NODES, World};
+use crate::cluster::{DEPENDENCY_NODES, PROPOSERS, SESSIONS, SPARE_DEPENDENCY_NODES};
+use crate::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -55,6 +56,47 @@ fn another_proposer_finishes_what_a_dead_one_has_begun() {
     load(&mut world, 1);
     assert!(world.run_until_returned(5 * SECOND));
     DEPENDENCY_NODES.into_iter().for_each(|node| world.crash(node));
+    load(&mut world, 2);
+    assert!(world.run_until_returned(5 * SECOND));
+    world.ghost.check();
+}
+
+/// Only the last of the next nodes is told that it serves, and those that have stopped are.
+fn is_begin_a_to_most(_: NodeId, to: NodeId, message: &Message) -> bool {
+    is_begin_a(to, to, message) && SPARE_DEPENDENCY_NODES[..2].contains(&to)
+}
+
+/// Proposers that are sent on by the old nodes see to it that the next ones have begun.
+#[test]
+fn nodes_that_were_not_told_to_begin_are_told_by_whoever_asks_them() {
+    let mut world = World::founded();
+    world.barriers.push(is_begin_a_to_most);
+    world.move_service(PROPOSERS[1], SPARE_DEPENDENCY_NODES);
+    world.run_for(SECOND / 20);
+    world.crash(PROPOSERS[1]);
+    load(&mut world, 1);
+    world.run_for(SECOND / 20);
+    world.barriers.clear();
+    assert!(world.run_until_returned(5 * SECOND));
+    DEPENDENCY_NODES.into_iter().for_each(|node| world.crash(node));
+    world.crash(SPARE_DEPENDENCY_NODES[2]);
+    load(&mut world, 2);
+    assert!(world.run_until_returned(5 * SECOND));
+    world.ghost.check();
+}
+
+/// A node that was down when its epoch began is told by whoever asks it.
+#[test]
+fn a_node_that_was_down_takes_part_when_it_is_back() {
+    let mut world = World::founded();
+    world.crash(SPARE_DEPENDENCY_NODES[0]);
+    world.move_service(PROPOSERS[1], SPARE_DEPENDENCY_NODES);
+    world.run_for(5 * SECOND);
+    world.restart(SPARE_DEPENDENCY_NODES[0]);
+    load(&mut world, 1);
+    assert!(world.run_until_returned(SECOND));
+    world.run_for(SECOND);
+    world.crash(SPARE_DEPENDENCY_NODES[2]);
     load(&mut world, 2);
     assert!(world.run_until_returned(5 * SECOND));
     world.ghost.check();

@@ -5,7 +5,8 @@ use std::time::Duration;
 use bpaxos::message::{Message, ToDependencyNode};
 use paxos::actor::NodeId;
 
-use crate::world::{DEPENDENCY_NODES, Options, PROPOSERS, REPLICAS, SESSIONS, World, vertex};
+use crate::cluster::{DEPENDENCY_NODES, Options, PROPOSERS, REPLICAS, SESSIONS, vertex};
+use crate::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -94,3 +94,68 @@ fn dependency_nodes_that_answer_when_they_have_stopped_are_caught() {
 fn replies_that_survive_their_epoch_are_caught() {
     assert!(is_caught(Mutant::RepliesSurviveEpoch, SEEDS));
 }
+
+#[test]
+fn positions_that_are_slots_are_caught() {
+    assert!(is_caught(Mutant::SlotAsPosition, SEEDS));
+}
+
+#[test]
+fn snapshots_within_a_component_are_caught() {
+    assert!(is_caught(Mutant::SnapshotWithinComponent, SEEDS));
+}
+
+#[test]
+fn snapshots_that_fill_holes_are_caught() {
+    assert!(is_caught(Mutant::SnapshotFillsHoles, SEEDS));
+}
+
+#[test]
+fn snapshots_without_sessions_are_caught() {
+    assert!(is_caught(Mutant::SessionsOutsideSnapshot, SEEDS));
+}
+
+#[test]
+fn installing_older_snapshots_is_caught() {
+    assert!(is_caught(Mutant::InstallOlderSnapshot, SEEDS));
+}
+
+#[test]
+fn forgetting_values_before_the_snapshot_ends_is_caught() {
+    assert!(is_caught(Mutant::ForgetBeforeSnapshotEnds, SEEDS));
+}
+
+#[test]
+fn taking_any_chunk_is_caught() {
+    assert!(is_caught(Mutant::TakeAnyChunk, SEEDS));
+}
+
+#[test]
+fn telling_acceptors_what_one_archive_has_is_caught() {
+    assert!(is_caught(Mutant::TellBeforeArchived, SEEDS));
+}
+
+#[test]
+fn letting_go_of_conflicts_without_their_prefix_is_caught() {
+    assert!(is_caught(Mutant::IndexForgetsPrefix, SEEDS));
+}
+
+#[test]
+fn epochs_that_begin_anew_in_a_checkpoint_are_caught() {
+    assert!(is_caught(Mutant::EpochBeginsAnew, SEEDS));
+}
+
+#[test]
+fn matchmakers_that_open_columns_for_anybody_are_caught() {
+    assert!(is_caught(Mutant::AnybodyOpensColumns, SEEDS));
+}
+
+#[test]
+fn matchmakers_that_lose_what_was_handed_over_are_caught() {
+    assert!(is_caught(Mutant::InheritedLogLost, SEEDS));
+}
+
+#[test]
+fn stopped_matchmakers_that_answer_are_caught() {
+    assert!(is_caught(Mutant::StoppedStillAnswers, SEEDS));
+}

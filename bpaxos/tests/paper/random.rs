@@ -4,19 +4,29 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bpaxos::message::MatchmakersOutcome;
 use bpaxos::vertex::Column;
 use matchmaker::message::{ReconfigureA, ToProposer};
 use paxos::actor::NodeId;
 use paxos::quorum::QuorumSystem;
 
-use crate::world::{
-    A, B, DEPENDENCY_NODES, MATCHMAKERS, Options, PROPOSERS, REPLICAS, SESSIONS,
-    SPARE_DEPENDENCY_NODES, Weather, World,
+use crate::cluster::{
+    A, ARCHIVES, B, DEPENDENCY_NODES, MATCHMAKERS, NEWCOMER, Options, PROPOSERS, REPLICAS,
+    SESSIONS, SPARE_DEPENDENCY_NODES, SPARE_MATCHMAKERS,
 };
+use crate::world::{Weather, World};
 
 /// Nodes of which one may be down at any time without harm to liveness, group by group.
-const GROUPS: [[NodeId; 3]; 7] =
-    [PROPOSERS, MATCHMAKERS, A, B, REPLICAS, DEPENDENCY_NODES, SPARE_DEPENDENCY_NODES];
+const GROUPS: [[NodeId; 3]; 8] = [
+    PROPOSERS,
+    MATCHMAKERS,
+    A,
+    B,
+    REPLICAS,
+    DEPENDENCY_NODES,
+    SPARE_DEPENDENCY_NODES,
+    SPARE_MATCHMAKERS,
+];
 
 const KEYS: [&str; 2] = ["a", "b"];
 
@@ -31,22 +41,30 @@ pub(crate) struct Coverage {
     pub(crate) active_count: usize,
     /// Moves of the dependency service that were reported.
     pub(crate) epoch_count: usize,
+    /// Replacements of the matchmakers of all columns.
+    pub(crate) move_count: usize,
+    /// Logs that were made short.
+    pub(crate) compaction_count: u64,
+    /// Snapshots that were written down.
+    pub(crate) kept_count: usize,
+    /// Snapshots that went from one replica to another.
+    pub(crate) transfer_count: usize,
     /// Calls that returned.
     pub(crate) return_count: usize,
 }
 
 /// One fault or call.
 fn disturb(world: &mut World, step: u64) {
-    match world.draw(40) {
+    match world.draw(47) {
         0 => {
-            let group = GROUPS[world.draw(7) as usize];
+            let group = GROUPS[world.draw(8) as usize];
             let victim = group[world.draw(3) as usize];
             if group.iter().all(|node| world.is_up(*node)) {
                 world.crash(victim);
             }
         }
         1..=3 => {
-            let group = GROUPS[world.draw(7) as usize];
+            let group = GROUPS[world.draw(8) as usize];
             group.iter().for_each(|node| {
                 if !world.is_up(*node) {
                     world.restart(*node);
@@ -55,7 +73,7 @@ fn disturb(world: &mut World, step: u64) {
         }
         4..=5 => {
             // More than one in two is a proposer: it has the most to forget.
-            let group = GROUPS[(world.draw(13) as usize).saturating_sub(6)];
+            let group = GROUPS[(world.draw(15) as usize).saturating_sub(7)];
             let node = group[world.draw(3) as usize];
             if world.is_up(node) {
                 world.crash(node);
@@ -77,17 +95,41 @@ fn disturb(world: &mut World, step: u64) {
                 world.tell(*proposer, column, ToProposer::ReconfigureA(message.clone()));
             });
         }
-        kind => {
-            let key = KEYS[world.draw(2) as usize];
-            let command = match kind {
-                8..=10 => format!("{key}?{step}"),
-                11 => format!("*{step}"),
-                _ => format!("{key}+{step}"),
-            };
-            let session = SESSIONS[world.draw(3) as usize];
-            world.call(session, &command);
+        16 if world.is_up(NEWCOMER) => world.crash(NEWCOMER),
+        16 => world.restart(NEWCOMER),
+        15 => {
+            let members = if world.draw(2) == 0 { MATCHMAKERS } else { SPARE_MATCHMAKERS };
+            let proposer = PROPOSERS[world.draw(3) as usize];
+            world.move_matchmakers(proposer, members);
         }
+        12 | 13 => {
+            let archive = ARCHIVES[world.draw(3) as usize];
+            world.compact(archive);
+        }
+        14 => {
+            let group = GROUPS[world.draw(8) as usize];
+            let node = group[world.draw(3) as usize];
+            world.compact(node);
+            // Of the checkpoint there may be the beginning only.
+            if world.draw(2) == 0 && world.is_up(node) {
+                world.crash(node);
+                world.restart(node);
+            }
+        }
+        kind => call(world, kind, step),
     }
+}
+
+/// One call, of some kind.
+fn call(world: &mut World, kind: u64, step: u64) {
+    let key = KEYS[world.draw(2) as usize];
+    let command = match kind {
+        8..=10 => format!("{key}?{step}"),
+        11 => format!("*{step}"),
+        _ => format!("{key}+{step}"),
+    };
+    let session = SESSIONS[world.draw(3) as usize];
+    world.call(session, &command);
 }
 
 /// Runs the world of `seed`.
@@ -96,11 +138,15 @@ pub(crate) fn run(seed: u64, coverage: &mut Coverage) {
         latest_max: 1 + (seed % 3) as usize,
         block: 1 + seed % 7,
         batch_max: 1 + (seed % 2) as usize,
+        tail_bytes: [0, 200][(seed % 2) as usize],
+        uses_max: (seed % 5) as usize,
+        is_forgetful: false,
     };
     let mut world = World::new(seed, options);
     let slowest = [200, 2_000, 20_000][world.draw(3) as usize];
     let (loss, repeat) = (10 + world.draw(30), 5 + world.draw(30));
-    world.weather = Weather { delay: 50..slowest, loss, repeat };
+    let sync = [0, 300, 5_000][world.draw(3) as usize];
+    world.weather = Weather { delay: 50..slowest, loss, repeat, sync };
     let pause = 500 + world.draw(5_000);
     for step in 0..200 {
         disturb(&mut world, step);
@@ -111,16 +157,25 @@ pub(crate) fn run(seed: u64, coverage: &mut Coverage) {
     {
         world.restart(node);
     }
+    world.restart(NEWCOMER);
     world.ghost.check();
     assert!(world.run_until_returned(Duration::from_secs(30)), "a call never returns");
     assert!(world.run_until_equal(Duration::from_secs(30)), "a vertex is never executed");
     world.ghost.check();
-    let lists = REPLICAS.map(|node| world.replica(node).machine().lists().clone());
-    assert!(lists[0] == lists[1] && lists[1] == lists[2], "{lists:?}");
+    let states = REPLICAS.map(|node| {
+        let machine = world.replica(node).machine();
+        (machine.lists(), machine.versions())
+    });
+    assert!(states[0] == states[1] && states[1] == states[2], "{states:?}");
     let noop_count = world.ghost.chosen.values().filter(|proposal| proposal.is_none()).count();
     coverage.noop_count += noop_count;
     coverage.command_count += world.ghost.chosen.len() - noop_count;
     coverage.epoch_count += world.services.len();
+    let is_moved = |outcome: &&_| matches!(outcome, MatchmakersOutcome::Moved { .. });
+    coverage.move_count += world.moves.iter().filter(is_moved).count();
+    coverage.compaction_count += world.compactions;
+    coverage.kept_count += world.ghost.kept.len();
+    coverage.transfer_count += world.ghost.transfers.len();
     coverage.return_count += world.returns.len();
     let progress = world.told.iter().filter_map(|message| match message {
         matchmaker::message::ToApplication::ReconfigureB(m) => Some(&m.progress),
@@ -134,17 +189,22 @@ pub(crate) fn run(seed: u64, coverage: &mut Coverage) {
 #[test]
 fn all_claims_hold_in_random_worlds() {
     let mut coverage = Coverage::default();
-    for seed in 1..=seed_count() {
+    for seed in seeds() {
         println!("seed {seed}");
         run(seed, &mut coverage);
     }
     println!("{coverage:?}");
     let is_varied = coverage.noop_count > 0 && coverage.active_count > 0;
-    assert!(is_varied && coverage.epoch_count > 0, "{coverage:?}");
+    assert!(coverage.move_count > 0, "{coverage:?}");
+    let is_cut = coverage.compaction_count > 0 && coverage.transfer_count > 0;
+    assert!(is_varied && is_cut && coverage.epoch_count > 0, "{coverage:?}");
 }
 
-/// How many worlds are tried: a few, or as many as `BPAXOS_SEEDS` says.
-fn seed_count() -> u64 {
-    let wanted = std::env::var("BPAXOS_SEEDS").ok();
-    wanted.and_then(|count| count.parse().ok()).unwrap_or(12)
+/// The worlds that are tried: a few, or as many as `BPAXOS_SEEDS` says, or the one of `BPAXOS_SEED`.
+fn seeds() -> std::ops::RangeInclusive<u64> {
+    let wanted = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    match wanted("BPAXOS_SEED") {
+        Some(seed) => seed..=seed,
+        None => 1..=wanted("BPAXOS_SEEDS").unwrap_or(12),
+    }
 }

@@ -7,7 +7,8 @@ use matchmaker::message::{FromMatchmaker, ToProposer};
 use paxos::actor::NodeId;
 use paxos::message::{FromAcceptor, ToAcceptor};
 
-use crate::world::{PROPOSERS, SESSIONS, World, vertex};
+use crate::cluster::{PROPOSERS, SESSIONS, vertex};
+use crate::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -67,7 +68,7 @@ fn a_vertex_with_votes_is_completed() {
     let other = world.call(SESSIONS[2], "a+other");
     assert!(world.run_until_returned(5 * SECOND));
     let chosen = world.ghost.chosen.get(&vertex(PROPOSERS[0], 0)).expect("chosen");
-    let commands = &chosen.as_ref().expect("no noop").commands;
+    let commands = chosen.as_ref().expect("no noop").commands();
     assert_eq!(&commands[0].payload.0[..], b"a+lost");
     assert!(world.answer(lost).is_some() && world.answer(other).is_some());
     world.ghost.check();
@@ -98,10 +99,12 @@ fn an_owner_that_comes_back_uses_no_vertex_twice() {
     let next = next.and_then(|leader| leader.next_slot()).expect("it leads");
     assert!(next.0 >= 4, "a block of four was reserved: {next}");
     let before = world.ghost.chosen.len();
-    for number in 0..3 {
+    // Each session turns to one proposer after the other.
+    for number in 0..6 {
         SESSIONS.iter().for_each(|session| {
             world.call(*session, &format!("a+{number}.{}", session.seat.0));
         });
+        world.run_for(SECOND / 3);
     }
     assert!(world.run_until_returned(SECOND));
     assert!(world.ghost.chosen.len() > before);

@@ -4,52 +4,27 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use bpaxos::column::Columns;
-use bpaxos::dependency_node::{DependencyNode, DependencyOptions};
-use bpaxos::message::{Message, ServiceA, ServiceB, ToApplication, ToProposer, ToSession};
+use bpaxos::archive::Archive;
+use bpaxos::message::{
+    MatchmakersA, MatchmakersOutcome, Message, ServiceA, ServiceB, ToApplication, ToProposer,
+    ToSession,
+};
 use bpaxos::node::{Node, NodeRecord, NodeTimer};
-use bpaxos::proposer::{Proposer, ProposerOptions};
-use bpaxos::replica::{Replica, Surroundings};
-use bpaxos::session::{Session, SessionOptions};
-use bpaxos::vertex::{Column, Vertex};
-use matchmaker::leader::Deployment;
-use matchmaker::matchmaker::Matchmaker;
-use matchmaker::message::{Epoch, Generation};
-use paxos::acceptor::Acceptor;
-use paxos::actor::{Actor, Effects, Incarnation, NodeId, Seat, TimerChange};
-use paxos::archive::Archive;
-use paxos::configuration::Configuration;
-use paxos::membership::Membership;
+use bpaxos::proposer::Proposer;
+use bpaxos::registry::Registry;
+use bpaxos::replica::Replica;
+use bpaxos::vertex::Column;
+use paxos::actor::{Actor, Effects, NodeId, TimerChange};
 use paxos::message::{Invoke, Operation, Outcome, Return};
-use paxos::quorum::QuorumSystem;
-use paxos::slot::Slot;
-use paxos::snapshot::SnapshotOptions;
 use paxos::wire::Payload;
 
+use crate::cluster::{
+    A, ARCHIVES, B, DEPENDENCY_NODES, MATCHMAKERS, OUTSIDE, Options, PROPOSERS, REPLICAS, SESSIONS,
+    SPARE_DEPENDENCY_NODES, SPARE_MATCHMAKERS, fresh, process,
+};
+use crate::disk::Disk;
 use crate::ghost::Ghost;
 use crate::machine::Lists;
-
-pub(crate) const PROPOSERS: [NodeId; 3] = [node(1), node(2), node(3)];
-pub(crate) const MATCHMAKERS: [NodeId; 3] = [node(11), node(12), node(13)];
-/// The acceptors of a new cluster.
-pub(crate) const A: [NodeId; 3] = [node(21), node(22), node(23)];
-pub(crate) const B: [NodeId; 3] = [node(31), node(32), node(33)];
-pub(crate) const REPLICAS: [NodeId; 3] = [node(51), node(52), node(53)];
-pub(crate) const ARCHIVES: [NodeId; 3] = [node(61), node(62), node(63)];
-pub(crate) const SESSIONS: [NodeId; 3] = [node(71), node(72), node(73)];
-pub(crate) const DEPENDENCY_NODES: [NodeId; 3] = [node(81), node(82), node(83)];
-/// Dependency nodes that may serve later.
-pub(crate) const SPARE_DEPENDENCY_NODES: [NodeId; 3] = [node(84), node(85), node(86)];
-/// Applications and operators: no actors, but somewhere to send to.
-pub(crate) const OUTSIDE: NodeId = node(91);
-
-pub(crate) const fn node(seat: u32) -> NodeId {
-    NodeId::new(Seat(seat), Incarnation(1))
-}
-
-pub(crate) const fn vertex(proposer: NodeId, slot: u64) -> Vertex {
-    Vertex { column: Column(proposer), slot: Slot(slot) }
-}
 
 /// How the network behaves.
 #[derive(Clone, Debug)]
@@ -60,11 +35,13 @@ pub(crate) struct Weather {
     pub(crate) loss: u64,
     /// One of so many messages arrives twice; none if zero.
     pub(crate) repeat: u64,
+    /// Microseconds that a sync takes at most; none if zero.
+    pub(crate) sync: u64,
 }
 
 impl Weather {
     /// Nothing is lost, and everything takes the same time.
-    pub(crate) const CALM: Self = Self { delay: 100..101, loss: 0, repeat: 0 };
+    pub(crate) const CALM: Self = Self { delay: 100..101, loss: 0, repeat: 0, sync: 0 };
 }
 
 /// Whether a message is kept from its receiver.
@@ -74,6 +51,8 @@ pub(crate) type Barrier = fn(NodeId, NodeId, &Message) -> bool;
 enum Event {
     Message(NodeId, NodeId, Box<Message>),
     Timer(NodeId, NodeTimer, u64),
+    /// The disk of the node in this start of it is synced up to a record.
+    Sync(NodeId, u64, usize),
 }
 
 /// The world.
@@ -86,7 +65,12 @@ pub(crate) struct World {
     queue: BTreeMap<(u64, u64), Event>,
     timers: BTreeMap<(NodeId, NodeTimer), u64>,
     nodes: BTreeMap<NodeId, Node<Lists>>,
-    disks: BTreeMap<NodeId, Vec<NodeRecord>>,
+    disks: BTreeMap<NodeId, Disk>,
+    /// What actors of one process have said to each other.
+    local: VecDeque<(NodeId, NodeId, Message)>,
+    is_delivering: bool,
+    /// Counts the starts of each node.
+    starts: BTreeMap<NodeId, u64>,
     options: Options,
     pub(crate) weather: Weather,
     pub(crate) barriers: Vec<Barrier>,
@@ -97,31 +81,13 @@ pub(crate) struct World {
     pub(crate) told: Vec<matchmaker::message::ToApplication>,
     /// What operators were told of dependency services, in order.
     pub(crate) services: Vec<ServiceB>,
+    /// What came of replacements of the matchmakers, in order.
+    pub(crate) moves: Vec<MatchmakersOutcome>,
+    /// Logs that were made short.
+    pub(crate) compactions: u64,
     calls: u64,
     /// Calls that have not returned, each with its session.
     pending: BTreeMap<u64, NodeId>,
-}
-
-/// What differs from test to test.
-#[derive(Clone, Debug)]
-pub(crate) struct Options {
-    pub(crate) latest_max: usize,
-    pub(crate) block: u64,
-    pub(crate) batch_max: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { latest_max: 2, block: 4, batch_max: 1 }
-    }
-}
-
-/// Actors that stop and start together, by the seat of one of them.
-fn process(node: NodeId) -> u32 {
-    match node.seat.0 {
-        seat @ 51..=79 => 50 + seat % 10,
-        seat => seat,
-    }
 }
 
 impl World {
@@ -135,6 +101,9 @@ impl World {
             timers: BTreeMap::new(),
             nodes: BTreeMap::new(),
             disks: BTreeMap::new(),
+            local: VecDeque::new(),
+            is_delivering: false,
+            starts: BTreeMap::new(),
             options,
             weather: Weather::CALM,
             barriers: Vec::new(),
@@ -142,11 +111,14 @@ impl World {
             returns: BTreeMap::new(),
             told: Vec::new(),
             services: Vec::new(),
+            moves: Vec::new(),
+            compactions: 0,
             calls: 0,
             pending: BTreeMap::new(),
         };
         let all = [PROPOSERS, MATCHMAKERS, A, B, ARCHIVES, REPLICAS, SESSIONS, DEPENDENCY_NODES];
-        for node in all.into_iter().flatten().chain(SPARE_DEPENDENCY_NODES) {
+        let spares = SPARE_DEPENDENCY_NODES.into_iter().chain(SPARE_MATCHMAKERS);
+        for node in all.into_iter().flatten().chain(spares) {
             world.start(node);
         }
         world
@@ -167,46 +139,15 @@ impl World {
         (self.chance >> 11) % end.max(1)
     }
 
-    fn fresh(&self, node: NodeId) -> Node<Lists> {
-        let members = |nodes: [NodeId; 3]| Generation { epoch: Epoch(0), members: nodes.into() };
-        let Options { latest_max, block, batch_max } = self.options;
-        match node.seat.0 / 10 {
-            0 => {
-                let options = ProposerOptions { block, batch_max, ..ProposerOptions::default() };
-                let service = members(DEPENDENCY_NODES);
-                Node::Proposer(Box::new(Proposer::new(node, deployment(), service, options)))
-            }
-            1 => Node::Matchmaker(Box::new(Columns::new(Matchmaker::new(members(MATCHMAKERS))))),
-            2 | 3 => Node::Acceptor(Columns::new(Acceptor::new())),
-            5 => {
-                let (archive, session) = (beside(node, 60), beside(node, 70));
-                let surroundings = Surroundings { archive, session, proposers: PROPOSERS.into() };
-                Node::Replica(Box::new(Replica::new(surroundings, Lists::default())))
-            }
-            6 => {
-                let archive = Archive::new(beside(node, 50), SnapshotOptions::default());
-                Node::Archive(Box::new(Columns::new(archive)))
-            }
-            7 => {
-                let options = SessionOptions::default();
-                Node::Session(Session::new(node, OUTSIDE, PROPOSERS.into(), options))
-            }
-            _ => {
-                let latest_max = latest_max.try_into().expect("at least one");
-                let options = DependencyOptions { latest_max, block };
-                let service = members(DEPENDENCY_NODES);
-                let node = DependencyNode::new(node, service, options);
-                Node::DependencyNode(Box::new(node))
-            }
-        }
-    }
-
     fn start(&mut self, node: NodeId) {
-        let mut actor = self.fresh(node);
-        for record in self.disks.get(&node).cloned().unwrap_or_default() {
-            actor.restore(record);
-        }
+        let mut actor = fresh(node, &self.options);
+        let disk = self.disks.entry(node).or_default();
+        disk.records().iter().for_each(|record| actor.restore(record.clone()));
         actor.check_restored().expect("nothing is missing on the disk");
+        if let Node::Archive(archive) = &actor {
+            self.ghost.on_restored(node, archive);
+        }
+        *self.starts.entry(node).or_default() += 1;
         self.nodes.insert(node, actor);
         self.step(node, |actor, fx| actor.on_start(fx));
     }
@@ -217,7 +158,16 @@ impl World {
     }
 
     /// Stops the process of `node`.
+    ///
+    /// Of what was not synced any number of records survives.
     pub(crate) fn crash(&mut self, node: NodeId) {
+        let died = self.nodes.keys().copied().filter(|other| process(*other) == process(node));
+        for node in died.collect::<Vec<_>>() {
+            let chance = self.draw(u64::MAX);
+            if let Some(disk) = self.disks.get_mut(&node) {
+                disk.crash(|lost| (chance % (lost as u64 + 1)) as usize);
+            }
+        }
         self.nodes.retain(|other, _| process(*other) != process(node));
         self.pending.retain(|_, session| process(*session) != process(node));
         self.timers.retain(|(other, _), _| process(*other) != process(node));
@@ -262,6 +212,12 @@ impl World {
         self.deliver(OUTSIDE, proposer, Message::Proposer(ToProposer::ServiceA(m)));
     }
 
+    /// An operator asks `proposer` for other matchmakers of all columns.
+    pub(crate) fn move_matchmakers(&mut self, proposer: NodeId, members: [NodeId; 3]) {
+        let m = MatchmakersA { token: 1, members: members.into() };
+        self.deliver(OUTSIDE, proposer, Message::Proposer(ToProposer::MatchmakersA(m)));
+    }
+
     /// Lets `duration` pass.
     pub(crate) fn run_for(&mut self, duration: Duration) {
         let end = self.now + u64::try_from(duration.as_micros()).expect("not for ever");
@@ -274,6 +230,10 @@ impl World {
             match event {
                 Event::Message(from, to, message) => self.deliver(from, to, *message),
                 Event::Timer(node, timer, sequence) => self.fire(node, timer, sequence),
+                Event::Sync(node, start, end) if self.starts.get(&node) == Some(&start) => {
+                    self.sync(node, end);
+                }
+                Event::Sync(..) => {}
             }
         }
         self.now = end;
@@ -333,22 +293,82 @@ impl World {
         if let Node::Replica(replica) = &*actor {
             self.ghost.on_replica(node, replica);
         }
-        self.disks.entry(node).or_default().extend(fx.records);
         for change in fx.timers {
             self.change_timer(node, change);
         }
-        let mut local = VecDeque::new();
-        for (to, message) in fx.sends {
-            self.ghost.on_message(&message);
+        let disk = self.disks.entry(node).or_default();
+        let is_idle = disk.is_synced();
+        disk.append(fx.records, fx.sends);
+        let (is_synced, end) = (disk.is_synced(), disk.end());
+        if is_synced || self.weather.sync == 0 {
+            self.sync(node, end);
+        } else if is_idle {
+            self.begin_sync(node, end);
+        }
+    }
+
+    fn begin_sync(&mut self, node: NodeId, end: usize) {
+        let at = self.now + self.draw(self.weather.sync);
+        self.sequence += 1;
+        let start = self.starts.get(&node).copied().unwrap_or_default();
+        self.queue.insert((at, self.sequence), Event::Sync(node, start, end));
+    }
+
+    /// What `node` had recorded up to `end` is durable: what waited for that leaves.
+    fn sync(&mut self, node: NodeId, end: usize) {
+        if !self.is_up(node) {
+            return;
+        }
+        let disk = self.disks.entry(node).or_default();
+        let sends = disk.sync(end);
+        let (is_synced, end) = (disk.is_synced(), disk.end());
+        if !is_synced {
+            self.begin_sync(node, end);
+        }
+        for (to, message) in sends {
+            if !self.options.is_forgetful {
+                self.ghost.on_message(node, to, &message);
+            }
             if process(to) == process(node) {
-                local.push_back((to, message));
+                self.local.push_back((node, to, message));
             } else {
                 self.send(node, to, message);
             }
         }
-        for (to, message) in local {
-            self.deliver(node, to, message);
+        let is_compact = self.nodes.get(&node).is_some_and(|actor| actor.is_compact());
+        if self.disks.entry(node).or_default().compact(is_compact) {
+            self.compactions += 1;
         }
+        self.deliver_local();
+    }
+
+    /// Delivers what actors of one process have said to each other, in order.
+    fn deliver_local(&mut self) {
+        if std::mem::replace(&mut self.is_delivering, true) {
+            return;
+        }
+        while let Some((from, to, message)) = self.local.pop_front() {
+            self.deliver(from, to, message);
+        }
+        self.is_delivering = false;
+    }
+
+    /// The log of `node` has grown: begins to make it short.
+    pub(crate) fn compact(&mut self, node: NodeId) {
+        if !self.is_up(node) {
+            return;
+        }
+        let (mut fx, mut records) = (Effects::new(), Vec::new());
+        if let Some(actor) = self.nodes.get_mut(&node) {
+            actor.on_compaction(&mut fx);
+            records = actor.checkpoint();
+        }
+        let disk = self.disks.entry(node).or_default();
+        disk.begin_checkpoint();
+        self.step(node, |_, out| {
+            *out = fx;
+            out.records.extend(records);
+        });
     }
 
     fn change_timer(&mut self, node: NodeId, change: TimerChange<NodeTimer>) {
@@ -382,10 +402,13 @@ impl World {
                 return;
             }
             Message::Application(ToApplication::ServiceB(m)) => return self.services.push(m),
+            Message::Application(ToApplication::MatchmakersB(m)) => {
+                return self.moves.push(m.outcome);
+            }
             _ if self.barriers.iter().any(|is_kept| is_kept(from, to, &message)) => return,
             _ => {}
         }
-        let Weather { delay, loss, repeat } = self.weather.clone();
+        let Weather { delay, loss, repeat, .. } = self.weather.clone();
         if loss > 0 && self.draw(loss) == 0 {
             return;
         }
@@ -398,11 +421,42 @@ impl World {
         }
     }
 
+    /// How long the state of each node is when it is written out, and how many records are on its disk.
+    pub(crate) fn sizes(&self) -> BTreeMap<NodeId, (usize, usize)> {
+        let size = |node: &NodeId, actor: &Node<Lists>| {
+            let record_count = self.disks.get(node).map_or(0, |disk| disk.end());
+            (*node, (format!("{actor:?}").len(), record_count))
+        };
+        self.nodes.iter().map(|(node, actor)| size(node, actor)).collect()
+    }
+
+    /// Begins to make the log of every node short.
+    pub(crate) fn compact_all(&mut self) {
+        let nodes: Vec<NodeId> = self.nodes.keys().copied().collect();
+        nodes.into_iter().for_each(|node| self.compact(node));
+    }
+
     /// The replica at `node`.
     pub(crate) fn replica(&self, node: NodeId) -> &Replica<Lists> {
         match &self.nodes[&node] {
             Node::Replica(replica) => replica,
             other => panic!("not a replica: {other:?}"),
+        }
+    }
+
+    /// The archive at `node`.
+    pub(crate) fn archive(&self, node: NodeId) -> &Archive {
+        match &self.nodes[&node] {
+            Node::Archive(archive) => archive,
+            other => panic!("not an archive: {other:?}"),
+        }
+    }
+
+    /// The registry at `node`.
+    pub(crate) fn registry(&self, node: NodeId) -> &Registry {
+        match &self.nodes[&node] {
+            Node::Matchmaker(registry) => registry,
+            other => panic!("not a registry: {other:?}"),
         }
     }
 
@@ -420,27 +474,5 @@ impl World {
             Some(Outcome::Done(reply)) => Some(&reply.0),
             Some(Outcome::Failed(_) | Outcome::NeedsLog) | None => None,
         }
-    }
-}
-
-/// The actor of the same process whose seats begin at `first`.
-fn beside(other: NodeId, first: u32) -> NodeId {
-    node(first + other.seat.0 % 10)
-}
-
-/// What every column begins with.
-fn deployment() -> Deployment {
-    let membership = Membership {
-        proposers: PROPOSERS.into(),
-        replicas: REPLICAS.into(),
-        archives: ARCHIVES.into(),
-        ..Membership::default()
-    };
-    let initial = Configuration::new(1, QuorumSystem::Majority, A).expect("three members");
-    Deployment {
-        epoch: Epoch(0),
-        matchmakers: MATCHMAKERS.into(),
-        initial: initial.with_membership(membership),
-        first: Slot::ZERO,
     }
 }

@@ -20,6 +20,16 @@ impl Leader {
         }
     }
 
+    /// All slots below are chosen, as far as it knows; nothing, if it does not lead.
+    pub fn chosen_watermark(&self) -> Slot {
+        match &self.phase {
+            Phase::Phase2(phase2) => phase2.chosen_watermark,
+            Phase::Idle | Phase::Asking { .. } | Phase::Matching(_) | Phase::Phase1(_) => {
+                Slot::ZERO
+            }
+        }
+    }
+
     /// Proposes `value` in the next slot, and tells in which; or does nothing, if it does not lead or its
     /// limits allow no further slot at present.
     pub fn propose(&mut self, value: Value, fx: &mut Fx) -> Option<Slot> {

@@ -14,7 +14,7 @@ use crate::history::History;
 use crate::message::{Keep, Kept, SnapshotA, SnapshotB, SnapshotWanted};
 use crate::mutant::{self, Mutant};
 use crate::slot::Slot;
-use crate::snapshot::{Chunk, Part, Sequence, SessionPart};
+use crate::snapshot::{Chunk, Outbound, Part, SessionPart};
 use crate::state_machine::StateMachine;
 use crate::wire::{self, Payload};
 
@@ -33,17 +33,11 @@ enum Reader {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Scan {
     reader: Reader,
-    sequence: Sequence,
+    outbound: Outbound,
     /// The digest as it was, unless it is cut already.
     history: Option<History>,
     /// Parts of the session table as it was that are not cut yet.
     sessions: VecDeque<SessionPart>,
-    /// Chunks under way, of consecutive numbers.
-    window: VecDeque<Chunk>,
-    /// The first chunk that the last question asked for.
-    asked: u64,
-    /// Whether the last chunk was cut.
-    is_cut: bool,
 }
 
 impl Scan {
@@ -54,16 +48,7 @@ impl Scan {
 
     /// The slot of the snapshot.
     pub(super) fn slot(&self) -> Slot {
-        self.sequence.slot()
-    }
-
-    /// Lets go of the chunks below `next`.
-    fn release(&mut self, next: u64) {
-        while self.window.pop_front_if(|chunk| chunk.number < next).is_some() {}
-    }
-
-    fn is_done(&self) -> bool {
-        self.is_cut && self.window.is_empty()
+        self.outbound.slot()
     }
 }
 
@@ -93,12 +78,9 @@ impl<S: StateMachine> Replica<S> {
         };
         self.scan = Some(Scan {
             reader,
-            sequence: Sequence::new(self.executed_watermark),
+            outbound: Outbound::new(self.executed_watermark),
             history: Some(self.history),
             sessions,
-            window: VecDeque::new(),
-            asked: 0,
-            is_cut: false,
         });
         self.pump(fx);
     }
@@ -112,10 +94,9 @@ impl<S: StateMachine> Replica<S> {
     /// Cuts and sends chunks while there is room for them.
     fn pump(&mut self, fx: &mut Fx) {
         let Some(scan) = &mut self.scan else { return };
-        while !scan.is_cut && scan.window.len() < self.options.window.max(1) {
+        while scan.outbound.has_room(self.options.window) {
             let chunk = cut_chunk(scan, &mut self.machine, self.options.chunk_bytes);
-            fx.sends.push(addressed(scan.reader, self.surroundings.archive, chunk.clone()));
-            scan.window.push_back(chunk);
+            fx.sends.push(addressed(scan.reader, self.surroundings.archive, chunk));
         }
     }
 
@@ -123,8 +104,8 @@ impl<S: StateMachine> Replica<S> {
     pub(super) fn on_kept(&mut self, m: Kept, fx: &mut Fx) {
         match &mut self.scan {
             Some(scan) if scan.is_for_archive() && scan.slot() == m.slot => {
-                scan.release(m.number.saturating_add(1));
-                match scan.is_done() {
+                scan.outbound.release(m.number.saturating_add(1));
+                match scan.outbound.is_done() {
                     true => self.stop_scan(),
                     false => self.pump(fx),
                 }
@@ -141,14 +122,10 @@ impl<S: StateMachine> Replica<S> {
         match &mut self.scan {
             Some(scan) if scan.reader != Reader::Peer(from) => return,
             Some(scan) if m.slot == Some(scan.slot()) => {
-                scan.release(m.next);
-                let is_repeated = std::mem::replace(&mut scan.asked, m.next) == m.next;
-                if is_repeated {
-                    let archive = self.surroundings.archive;
-                    let again = scan.window.iter().cloned();
-                    fx.sends.extend(again.map(|chunk| addressed(scan.reader, archive, chunk)));
-                }
-                if scan.is_done() {
+                let archive = self.surroundings.archive;
+                let again = scan.outbound.ask(m.next).into_iter();
+                fx.sends.extend(again.map(|chunk| addressed(scan.reader, archive, chunk)));
+                if scan.outbound.is_done() {
                     fx.cancel_timer(ReplicaTimer::Lease);
                     return self.stop_scan();
                 }
@@ -184,7 +161,7 @@ fn cut_chunk<S: StateMachine>(scan: &mut Scan, machine: &mut S, bytes_max: usize
         } else {
             history
         };
-        return scan.sequence.cut(Payload(wire::encode(&Part::History(history))), false);
+        return scan.outbound.cut(Some(Payload(wire::encode(&Part::History(history)))));
     }
     if !scan.sessions.is_empty() {
         let (mut parts, mut size_bytes) = (Vec::new(), 0);
@@ -194,16 +171,8 @@ fn cut_chunk<S: StateMachine>(scan: &mut Scan, machine: &mut S, bytes_max: usize
             size_bytes += part.size_bytes();
             parts.push(part);
         }
-        return scan.sequence.cut(Payload(wire::encode(&Part::Sessions(parts))), false);
+        return scan.outbound.cut(Some(Payload(wire::encode(&Part::Sessions(parts)))));
     }
-    match machine.next_chunk(bytes_max) {
-        Some(bytes) => {
-            let part = wire::encode(&Part::Machine(Payload(bytes)));
-            scan.sequence.cut(Payload(part), false)
-        }
-        None => {
-            scan.is_cut = true;
-            scan.sequence.cut(Payload::default(), true)
-        }
-    }
+    let part = machine.next_chunk(bytes_max).map(|bytes| Part::Machine(Payload(bytes)));
+    scan.outbound.cut(part.map(|part| Payload(wire::encode(&part))))
 }

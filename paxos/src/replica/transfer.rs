@@ -6,7 +6,6 @@
 //! of a snapshot of its own are; the next one is asked for when one is durable. If the source falls
 //! silent, it is asked again for what is missing, then another one is, from the start.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::message::{Cut, Keep, Kept, RestoreA, SnapshotA, SnapshotB};
 use crate::mutant::{self, Mutant};
 use crate::session_table::SessionTableBuilder;
 use crate::slot::Slot;
-use crate::snapshot::{Chunk, Part, Sequence};
+use crate::snapshot::{Chunk, Inbound, Part};
 use crate::state_machine::StateMachine;
 use crate::wire;
 
@@ -33,10 +32,7 @@ pub(super) struct Incoming<S> {
     /// The archive beside, or another replica.
     source: NodeId,
     /// None before the first chunk.
-    sequence: Option<Sequence>,
-    /// Chunks that came before their turn: of the same snapshot, and no more than are under way at
-    /// once.
-    early: BTreeMap<u64, Chunk>,
+    inbound: Option<Inbound>,
     history: History,
     sessions: SessionTableBuilder,
     machine: S,
@@ -60,8 +56,7 @@ impl<S: StateMachine> Replica<S> {
         let is_own = from == self.surroundings.archive;
         self.incoming = Some(Incoming {
             source: if is_own { from } else { m.replica },
-            sequence: None,
-            early: BTreeMap::new(),
+            inbound: None,
             history: History::default(),
             sessions: SessionTableBuilder::default(),
             machine: self.machine.empty(),
@@ -74,12 +69,12 @@ impl<S: StateMachine> Replica<S> {
 
     fn ask_for_chunk(&mut self, fx: &mut Fx) {
         let Some(incoming) = &self.incoming else { return };
-        let (source, sequence) = (incoming.source, incoming.sequence.as_ref());
-        let next = sequence.map_or(0, Sequence::next);
+        let (source, inbound) = (incoming.source, incoming.inbound.as_ref());
+        let next = inbound.map_or(0, Inbound::next);
         if source == self.surroundings.archive {
             return fx.sends.push((source, FromReplica::RestoreA(RestoreA { number: next })));
         }
-        let slot = sequence.map(Sequence::slot);
+        let slot = inbound.map(Inbound::slot);
         let m = SnapshotA { executed_watermark: self.executed_watermark, slot, next };
         fx.sends.push((source, FromReplica::SnapshotA(m)));
         fx.set_timer(ReplicaTimer::Fetch, ANSWER_DELAY);
@@ -90,7 +85,7 @@ impl<S: StateMachine> Replica<S> {
         let Some(incoming) = &mut self.incoming else { return };
         if incoming.source != self.surroundings.archive {
             incoming.silence_count += 1;
-            let is_begun = incoming.sequence.is_some();
+            let is_begun = incoming.inbound.is_some();
             if incoming.silence_count >= if is_begun { SILENCE_MAX } else { 1 } {
                 return self.give_up_transfer(fx);
             }
@@ -114,7 +109,7 @@ impl<S: StateMachine> Replica<S> {
         else {
             return;
         };
-        let known = incoming.sequence.as_ref().map(Sequence::slot);
+        let known = incoming.inbound.as_ref().map(Inbound::slot);
         if known > Some(chunk.slot) {
             return;
         }
@@ -126,15 +121,16 @@ impl<S: StateMachine> Replica<S> {
             return;
         }
         if known.is_none() || chunk.number == 0 && known < Some(chunk.slot) {
-            incoming.sequence = Some(Sequence::new(chunk.slot));
-            incoming.early.clear();
+            incoming.inbound = Some(Inbound::new(chunk.slot));
             incoming.history = History::default();
             incoming.sessions = SessionTableBuilder::default();
             incoming.machine = self.machine.empty();
         }
-        incoming.hold(chunk, self.options.window);
+        if let Some(inbound) = &mut incoming.inbound {
+            inbound.hold(chunk, self.options.window);
+        }
         while let Some(incoming) = &mut self.incoming
-            && let Some(chunk) = incoming.take_next()
+            && let Some(chunk) = incoming.inbound.as_mut().and_then(Inbound::take_next)
         {
             if let Err(error) = incoming.install(&chunk) {
                 fx.violation("A22 snapshot truth", format!("{from} sent a foreign chunk: {error}"));
@@ -169,7 +165,7 @@ impl<S: StateMachine> Replica<S> {
     /// A chunk of another replica is durable here: there is room for the next one.
     pub(super) fn on_transfer_kept(&mut self, m: Kept, fx: &mut Fx) {
         let Some(incoming) = &self.incoming else { return };
-        let is_present = incoming.sequence.as_ref().map(Sequence::slot) == Some(m.slot);
+        let is_present = incoming.inbound.as_ref().map(Inbound::slot) == Some(m.slot);
         if is_present {
             let (slot, next) = (Some(m.slot), m.number + 1);
             let ask = SnapshotA { executed_watermark: self.executed_watermark, slot, next };
@@ -200,30 +196,6 @@ impl<S: StateMachine> Replica<S> {
 }
 
 impl<S: StateMachine> Incoming<S> {
-    /// Keeps a chunk until its turn comes, if it is one of the next ones.
-    fn hold(&mut self, chunk: Chunk, window: usize) {
-        let Some(sequence) = &self.sequence else { return };
-        let distance = chunk.number.checked_sub(sequence.next());
-        let is_near = distance.is_some_and(|distance| distance < window.max(1) as u64);
-        if is_near && chunk.slot == sequence.slot() {
-            self.early.insert(chunk.number, chunk);
-        }
-    }
-
-    /// The next chunk, if it is there.
-    fn take_next(&mut self) -> Option<Chunk> {
-        let sequence = self.sequence.as_mut()?;
-        let (_, chunk) = self.early.pop_first()?;
-        let is_jump = mutant::is_on(Mutant::TakeAnyChunk) && sequence.jumps_to(&chunk);
-        if is_jump || sequence.takes(&chunk) {
-            return Some(chunk);
-        }
-        if chunk.number > sequence.next() {
-            self.early.insert(chunk.number, chunk);
-        }
-        None
-    }
-
     fn install(&mut self, chunk: &Chunk) -> Result<(), String> {
         self.silence_count = 0;
         if chunk.is_last {
