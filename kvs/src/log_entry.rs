@@ -6,10 +6,13 @@
 //!  transaction  count · watched*  count · invocation*
 //!  versions     count · bytes*                      which versions do these keys have? (WATCH)
 //!  tick, deadline, statistics: no body
+//!  question     kind u8 · entry                     answer if that is possible without changing anything
 //!
 //!  invocation   verb u8 · count · bytes*            the arguments without the name
 //!  watched      bytes · version
-//!  version      0, or 1 · slot u64 · index u32      absent, or the position that wrote the value
+//!  version      0: absent; else the position that wrote the value:
+//!               1 · slot u64 · index u32            in the only log
+//!               2 · slot u64 · index u32 · seat u32 · incarnation u64     in the log of that proposer
 //!  bytes        count · so many bytes               count: LEB128, other numbers: little endian
 //! ```
 //!
@@ -17,6 +20,7 @@
 //! Decoding borrows from the entry and believes nothing: any bytes either decode or are refused.
 
 use bytes::{BufMut, Bytes};
+use paxos::actor::{Incarnation, NodeId, Seat};
 use paxos::slot::Slot;
 use paxos::state_machine::Position;
 
@@ -28,6 +32,7 @@ const TICK: u8 = 2;
 const VERSIONS: u8 = 3;
 const DEADLINE: u8 = 4;
 const STATISTICS: u8 = 5;
+const QUESTION: u8 = 6;
 
 /// The version of a key: the position that wrote its value, or `None` if it is absent.
 pub type Version = Option<Position>;
@@ -107,6 +112,20 @@ pub fn encode_versions<'a>(stamp_ms: u64, keys: impl Iterator<Item = &'a [u8]> +
         put_bytes(key, &mut out);
     }
     Bytes::from(out)
+}
+
+/// `query` for a protocol that orders reads among the commands that they conflict with. The reply is
+/// empty if the query must be proposed instead.
+pub fn encode_question(query: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(1 + query.len());
+    out.put_u8(QUESTION);
+    out.extend_from_slice(query);
+    Bytes::from(out)
+}
+
+/// What a question asks; `None` if `entry` is none.
+pub fn question(entry: &Bytes) -> Option<Bytes> {
+    (entry.first() == Some(&QUESTION)).then(|| entry.slice(1..))
 }
 
 /// Collects the commands of a transaction.
@@ -217,9 +236,13 @@ fn put_version(version: Version, out: &mut Vec<u8>) {
     match version {
         None => out.put_u8(0),
         Some(position) => {
-            out.put_u8(1);
+            out.put_u8(1 + u8::from(position.column.is_some()));
             out.put_u64_le(position.slot.0);
             out.put_u32_le(position.index);
+            if let Some(NodeId { seat, incarnation }) = position.column {
+                out.put_u32_le(seat.0);
+                out.put_u64_le(incarnation.0);
+            }
         }
     }
 }
@@ -284,7 +307,14 @@ impl<'a> Reader<'a> {
     fn version(&mut self) -> Option<Version> {
         match self.byte()? {
             0 => Some(None),
-            1 => Some(Some(Position { slot: Slot(self.u64()?), index: self.u32()? })),
+            kind @ (1 | 2) => {
+                let (slot, index) = (Slot(self.u64()?), self.u32()?);
+                let column = match kind {
+                    1 => None,
+                    _ => Some(NodeId::new(Seat(self.u32()?), Incarnation(self.u64()?))),
+                };
+                Some(Some(Position { column, slot, index }))
+            }
             _ => None,
         }
     }
@@ -311,7 +341,7 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
-    const POSITION: Position = Position { slot: Slot(7), index: 3 };
+    const POSITION: Position = Position { column: None, slot: Slot(7), index: 3 };
 
     fn example_transaction() -> Bytes {
         let mut builder = TransactionBuilder::default();
@@ -349,7 +379,8 @@ mod tests {
 
     #[test]
     fn versions_travel_back() {
-        let versions = vec![None, Some(POSITION), None];
+        let column = Some(NodeId::new(Seat(64), Incarnation(u64::MAX)));
+        let versions = vec![None, Some(POSITION), Some(Position { column, ..POSITION }), None];
         let answer = encode_version_answer(versions.iter().copied());
         assert_eq!(decode_versions(&answer), Some(versions));
         assert_eq!(decode_versions(b"-ERR no\r\n"), None);
