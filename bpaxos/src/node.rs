@@ -10,7 +10,7 @@ use matchmaker::message::Message as ColumnMessage;
 use paxos::acceptor::{Acceptor, AcceptorRecord};
 use paxos::actor::{Actor, Effects, EffectsOf, NodeId, RestoreError};
 use paxos::archive::{Archive, ArchiveRecord, ArchiveTimer};
-use paxos::message::ToArchive;
+use paxos::message::{ToArchive, ToSession};
 use paxos::session::SessionRecord;
 use paxos::slot::Slot;
 use paxos::state_machine::{Conflicts, StateMachine};
@@ -95,6 +95,8 @@ impl<S: StateMachine + Conflicts> Node<S> {
             (Self::Replica(replica), ColumnMessage::Replica(m)) => {
                 fx.nest(|fx| replica.on_column(column, from, m, fx));
             }
+            // Whoever leads a column tells all sessions. To these, one proposer is as good as another.
+            (Self::Session(_), ColumnMessage::Session(ToSession::Leading(_))) => {}
             (_, inner) => {
                 Self::misrouted(from, &Message::Column(InColumn { column, inner }), fx);
             }

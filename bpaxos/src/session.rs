@@ -29,6 +29,9 @@ use crate::message::{Executed, Message, Request, ToSession};
 /// The limits and periods of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionOptions {
+    /// The proposer that commands are handed to as long as it answers in time, such as that of the same
+    /// process. If none is named, sessions begin with different ones.
+    pub nearest: Option<NodeId>,
     /// Commands handed to proposers and not answered, at most; beyond that a call fails at once as
     /// overloaded.
     pub window_max: usize,
@@ -41,7 +44,7 @@ pub struct SessionOptions {
 impl Default for SessionOptions {
     fn default() -> Self {
         let retry = Duration::from_millis(250)..Duration::from_millis(350);
-        Self { window_max: 16_384, patience: 16, retry }
+        Self { nearest: None, window_max: 16_384, patience: 16, retry }
     }
 }
 
@@ -88,7 +91,8 @@ impl Session {
         proposers: BTreeSet<NodeId>,
         options: SessionOptions,
     ) -> Self {
-        let turn = node.seat.0 as usize;
+        let nearest = proposers.iter().position(|proposer| Some(*proposer) == options.nearest);
+        let turn = nearest.unwrap_or(node.seat.0 as usize);
         let pending = BTreeMap::new();
         Self { node, application, proposers, options, life: 0, next: 0, pending, turn }
     }
@@ -148,10 +152,9 @@ impl Session {
         }
     }
 
-    /// Hands what has waited for a whole period to the next proposer. It stays in its place until its fate
-    /// is known, even if the caller was told that it may never be.
+    /// Hands what has waited for a whole period to the next proposer, and all that comes after it. It stays
+    /// in its place until its fate is known, even if the caller was told that it may never be.
     fn on_retry(&mut self, fx: &mut Fx) {
-        self.turn = self.turn.wrapping_add(1);
         let mut late = Vec::new();
         for (number, pending) in &mut self.pending {
             pending.age = pending.age.saturating_add(1);
@@ -165,6 +168,7 @@ impl Session {
                 fx.send(self.application, Return { token, outcome });
             }
         }
+        self.turn = self.turn.wrapping_add(usize::from(!late.is_empty()));
         late.into_iter().for_each(|number| self.submit(number, fx));
         fx.set_timer(SessionTimer::Retry, self.options.retry.clone());
     }

@@ -434,6 +434,8 @@ fn deployment() -> Deployment {
         proposers: PROPOSERS.into(),
         replicas: REPLICAS.into(),
         archives: ARCHIVES.into(),
+        sessions: SESSIONS.into(),
+        applications: [OUTSIDE].into(),
         ..Membership::default()
     };
     let initial = Configuration::new(1, QuorumSystem::Majority, A).expect("three members");

@@ -72,7 +72,7 @@ impl ClusterAdmin {
     /// whose process has `connections`.
     pub fn new(
         (name, cluster, value_bytes_max): (&str, &str, usize),
-        process: &Process,
+        process: &Process<Client>,
         connections: Connections,
         candidates: Candidates,
     ) -> Self {

@@ -9,7 +9,7 @@ use super::outbox::{Outbox, Then, Watched};
 use super::session::Session;
 use super::{Admin, Server};
 use crate::commands::{self, Command, Kind, Verb};
-use crate::log::ReplicatedLog;
+use crate::log::{Order, ReplicatedLog};
 use crate::log_entry::encode_command;
 use crate::resp::{Arguments, ProtocolError, Reply};
 
@@ -107,15 +107,22 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
 
     fn start_read(&mut self, command: &Command, request: Arguments<'_>) -> Started {
         let query = encode_command(self.now_ms, command.verb, request.from(1));
+        if self.outbox.holds_up_read(&query) {
+            return Started::Wait;
+        }
         self.outbox.read(query, Then::Reply, self.session.protocol);
         Started::Yes
     }
 
     fn start_write(&mut self, command: &Command, request: Arguments<'_>) -> Started {
-        if self.outbox.is_reading() {
+        // Before the entry is made: it would be made again for each reply that comes.
+        if L::ORDER == Order::Called && self.outbox.holds_up_any() {
             return Started::Wait;
         }
         let entry = encode_command(self.now_ms, command.verb, request.from(1));
+        if self.outbox.holds_up(&entry) {
+            return Started::Wait;
+        }
         self.outbox.propose(entry, Then::Reply, self.session.protocol);
         Started::Yes
     }
@@ -127,10 +134,7 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
                 self.reply(Reply::ok());
                 Started::Last
             }
-            Verb::Info => {
-                self.start_info(&words);
-                Started::Yes
-            }
+            Verb::Info => self.start_info(&words),
             _ => {
                 let reply = self.answer_locally(command, &words);
                 self.reply(reply);

@@ -141,7 +141,7 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
     }
 
     fn execute(&mut self) -> Started {
-        if self.session.transaction.is_some() && self.outbox.is_reading() {
+        if self.session.transaction.is_some() && self.outbox.holds_up_any() {
             return Started::Wait;
         }
         let Some(transaction) = self.session.transaction.take() else {
@@ -198,6 +198,9 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
             return Started::Yes;
         }
         let query = encode_versions(self.now_ms, request.from(1));
+        if self.outbox.holds_up_read(&query) {
+            return Started::Wait;
+        }
         let keys = request.from(1).map(Bytes::copy_from_slice).collect();
         self.outbox.read(query, Then::Watch(keys), self.session.protocol);
         self.outbox.bar();

@@ -77,16 +77,22 @@ impl Member {
         self.identity(Role::Matchmaker as u32)
     }
 
+    /// Its dependency node. Every process that runs BPaxos has one; the role says that it serves from the
+    /// founding on.
+    pub fn dependency_node(&self) -> NodeId {
+        self.identity(Role::Dependency as u32)
+    }
+
     /// The archive beside its replica, if it has one.
     pub fn archive(&self) -> Option<NodeId> {
         self.of_role(Role::Replica, Part::Archive as u32)
     }
 
-    fn replica(&self) -> Option<NodeId> {
+    pub(super) fn replica(&self) -> Option<NodeId> {
         self.of_role(Role::Replica, Role::Replica as u32)
     }
 
-    fn session(&self) -> Option<NodeId> {
+    pub(super) fn session(&self) -> Option<NodeId> {
         self.of_role(Role::Replica, Part::Session as u32)
     }
 

@@ -22,17 +22,25 @@ use crate::log_entry::{Entry, Invocation, Request, decode, question};
 
 impl Conflicts for Store {
     fn footprint(command: &Bytes) -> Footprint {
-        let asked = question(command);
-        let entry = asked.as_ref().unwrap_or(command);
-        let Some(Entry { request, .. }) = decode(entry) else { return Footprint::empty() };
-        let Some(touched) = keys(&request) else { return Footprint::Everything };
-        let touched: BTreeSet<Payload> =
-            touched.into_iter().map(|key| Payload(entry.slice_ref(key))).collect();
-        match asked.is_some() {
-            true => Footprint::Keys { reads: touched, writes: BTreeSet::new() },
-            false => Footprint::Keys { reads: BTreeSet::new(), writes: touched },
+        match question(command) {
+            Some(query) => footprint_of_question(&query),
+            None => footprint(command, |touched| Footprint::Keys {
+                reads: BTreeSet::new(),
+                writes: touched,
+            }),
         }
     }
+}
+
+/// What the question whether `query` can be answered touches.
+pub(crate) fn footprint_of_question(query: &Bytes) -> Footprint {
+    footprint(query, |touched| Footprint::Keys { reads: touched, writes: BTreeSet::new() })
+}
+
+fn footprint(entry: &Bytes, of_keys: impl FnOnce(BTreeSet<Payload>) -> Footprint) -> Footprint {
+    let Some(Entry { request, .. }) = decode(entry) else { return Footprint::empty() };
+    let Some(touched) = keys(&request) else { return Footprint::Everything };
+    of_keys(touched.into_iter().map(|key| Payload(entry.slice_ref(key))).collect())
 }
 
 /// The keys that `request` touches; `None` if it may be any.

@@ -46,6 +46,7 @@ use crate::resp;
 use keyspace::Keyspace;
 use snapshot::Frozen;
 
+pub(crate) use footprint::footprint_of_question;
 pub(crate) use glob::matches;
 pub use snapshot::{Counts, count_items};
 
