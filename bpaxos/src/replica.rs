@@ -247,9 +247,7 @@ impl<S: StateMachine> Replica<S> {
             let (machine, count) = (&mut self.machine, &mut self.executed_count);
             let reply = self.sessions.execute(command, |payload| {
                 *count += 1;
-                let Vertex { column: Column(owner), slot } = vertex;
-                let position = Position { column: Some(owner), slot, index };
-                Payload(machine.apply(position, &payload.0))
+                Payload(machine.apply(Position { slot: vertex.slot, index }, &payload.0))
             });
             let Command { session, number, .. } = *command;
             if let Some(reply) = reply.filter(|_| session.node == self.surroundings.session) {

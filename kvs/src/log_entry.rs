@@ -10,9 +10,7 @@
 //!
 //!  invocation   verb u8 · count · bytes*            the arguments without the name
 //!  watched      bytes · version
-//!  version      0: absent; else the position that wrote the value:
-//!               1 · slot u64 · index u32            in the only log
-//!               2 · slot u64 · index u32 · seat u32 · incarnation u64     in the log of that proposer
+//!  version      0, or 1 · slot u64 · index u32      absent, or the position that wrote the value
 //!  bytes        count · so many bytes               count: LEB128, other numbers: little endian
 //! ```
 //!
@@ -20,7 +18,6 @@
 //! Decoding borrows from the entry and believes nothing: any bytes either decode or are refused.
 
 use bytes::{BufMut, Bytes};
-use paxos::actor::{Incarnation, NodeId, Seat};
 use paxos::slot::Slot;
 use paxos::state_machine::Position;
 
@@ -236,13 +233,9 @@ fn put_version(version: Version, out: &mut Vec<u8>) {
     match version {
         None => out.put_u8(0),
         Some(position) => {
-            out.put_u8(1 + u8::from(position.column.is_some()));
+            out.put_u8(1);
             out.put_u64_le(position.slot.0);
             out.put_u32_le(position.index);
-            if let Some(NodeId { seat, incarnation }) = position.column {
-                out.put_u32_le(seat.0);
-                out.put_u64_le(incarnation.0);
-            }
         }
     }
 }
@@ -307,14 +300,7 @@ impl<'a> Reader<'a> {
     fn version(&mut self) -> Option<Version> {
         match self.byte()? {
             0 => Some(None),
-            kind @ (1 | 2) => {
-                let (slot, index) = (Slot(self.u64()?), self.u32()?);
-                let column = match kind {
-                    1 => None,
-                    _ => Some(NodeId::new(Seat(self.u32()?), Incarnation(self.u64()?))),
-                };
-                Some(Some(Position { column, slot, index }))
-            }
+            1 => Some(Some(Position { slot: Slot(self.u64()?), index: self.u32()? })),
             _ => None,
         }
     }
@@ -341,7 +327,7 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
-    const POSITION: Position = Position { column: None, slot: Slot(7), index: 3 };
+    const POSITION: Position = Position { slot: Slot(7), index: 3 };
 
     fn example_transaction() -> Bytes {
         let mut builder = TransactionBuilder::default();
@@ -379,8 +365,7 @@ mod tests {
 
     #[test]
     fn versions_travel_back() {
-        let column = Some(NodeId::new(Seat(64), Incarnation(u64::MAX)));
-        let versions = vec![None, Some(POSITION), Some(Position { column, ..POSITION }), None];
+        let versions = vec![None, Some(POSITION), None];
         let answer = encode_version_answer(versions.iter().copied());
         assert_eq!(decode_versions(&answer), Some(versions));
         assert_eq!(decode_versions(b"-ERR no\r\n"), None);

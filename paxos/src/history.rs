@@ -59,7 +59,7 @@ mod tests {
     fn history(commands: &[(u64, u32, &'static str, &'static str)]) -> History {
         let mut history = History::default();
         for (slot, index, command, reply) in commands {
-            let position = Position { column: None, slot: Slot(*slot), index: *index };
+            let position = Position { slot: Slot(*slot), index: *index };
             let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
             history.add(position, &bytes(command), &bytes(reply));
         }

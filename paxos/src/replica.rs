@@ -321,7 +321,7 @@ impl<S: StateMachine> Replica<S> {
         for submission in &submissions {
             let (machine, history) = (&mut self.machine, &mut self.history);
             let outcome = self.sessions.execute(submission, |command| {
-                let position = Position { column: None, slot, index };
+                let position = Position { slot, index };
                 index += 1;
                 let reply = machine.apply(position, &command.0);
                 history.add(position, &command.0, &reply);

@@ -5,18 +5,15 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::actor::NodeId;
 use crate::slot::Slot;
 use crate::wire::{Decode, Encode, Frame, Payload};
 
 /// Where a command stands in the log: its slot, and its place in the batch that fills the slot.
 ///
-/// Two commands never share a position, so it serves as a version. Where there is one log, a later
-/// command has a larger one, so it serves as a fencing token as well.
+/// Two commands never share a position, and a later command has a larger one, so it serves as a
+/// version or as a fencing token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
-    /// Whose log it is, where every proposer has one of its own; none where there is one for all.
-    pub column: Option<NodeId>,
     /// The slot of the batch.
     pub slot: Slot,
     /// The place within the batch, from zero.

@@ -304,7 +304,7 @@ fn archive_record() -> Golden<ArchiveRecord> {
 
 fn mark() -> HistoryMark {
     let mut history = History::default();
-    let position = Position { column: None, slot: Slot(5), index: 1 };
+    let position = Position { slot: Slot(5), index: 1 };
     history.add(position, &Bytes::from_static(b"command"), &Bytes::from_static(b"reply"));
     HistoryMark { slot: Slot(6), history }
 }

@@ -51,7 +51,7 @@ impl HeldLog {
             store.query(&call.entry)
         } else {
             *slot += 1;
-            Some(store.apply(Position { column: None, slot: Slot(*slot), index: 0 }, &call.entry))
+            Some(store.apply(Position { slot: Slot(*slot), index: 0 }, &call.entry))
         };
         let _ = call.answer.send(Ok(answer));
     }
@@ -452,7 +452,7 @@ impl ReplicatedLog for InstantLog {
     ) -> impl Future<Output = Result<Bytes, RequestError>> + Send + 'static {
         let (store, slot) = &mut *self.0.lock().unwrap();
         *slot += 1;
-        let reply = store.apply(Position { column: None, slot: Slot(*slot), index: 0 }, &command);
+        let reply = store.apply(Position { slot: Slot(*slot), index: 0 }, &command);
         std::future::ready(Ok(reply))
     }
 

@@ -289,7 +289,7 @@ mod tests {
 
     use super::*;
 
-    const V: Position = Position { column: None, slot: Slot(1), index: 0 };
+    const V: Position = Position { slot: Slot(1), index: 0 };
 
     #[test]
     fn deadlines_follow_their_items() {

@@ -1,7 +1,6 @@
 //! Entries that do not conflict, executed in different orders: the replies and the state are the same.
 
 use bytes::Bytes;
-use paxos::actor::{Incarnation, NodeId, Seat};
 use paxos::slot::Slot;
 use paxos::state_machine::{Conflicts, Footprint, Position, StateMachine};
 
@@ -100,7 +99,7 @@ impl Random {
     }
 }
 
-/// An entry of one of three columns.
+/// An entry and its place.
 struct Vertex {
     position: Position,
     entry: Bytes,
@@ -110,9 +109,8 @@ struct Vertex {
 fn vertices(random: &mut Random, count: u64) -> Vec<Vertex> {
     let mut seen = None;
     let vertices = (0..count).map(|step| {
-        let column = Some(NodeId::new(Seat(random.below(3) as u32), Incarnation(1)));
-        // Columns are of about the same length, so the same slots are used in all of them.
-        let position = Position { column, slot: Slot(step / 3), index: step as u32 % 3 };
+        // Consensus fixes the positions; those that do not conflict may share one.
+        let position = Position { slot: Slot(step), index: 0 };
         let entry = random.entry(step, seen);
         seen = [seen, Some(position)][random.below(2) as usize];
         let footprint = Store::footprint(&entry);

@@ -1,16 +1,15 @@
 //! The store written down in chunks, while commands go on changing it, and put together again.
 
 use bytes::Bytes;
-use paxos::actor::NodeId;
 use paxos::slot::Slot;
 use paxos::state_machine::{ForeignChunk, Position};
 use paxos::wire::{self, Decode, Encode, Frame, Payload};
 
+use super::Store;
 use super::keyspace::Item;
-use super::{Order, Store};
 
 /// Bytes of an item's encoding beside its key and its value, at most.
-const ITEM_REST_BYTES: usize = 52;
+const ITEM_REST_BYTES: usize = 37;
 
 /// A view of the store as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,15 +37,6 @@ struct StoredItem {
     slot: Slot,
     index: u32,
     deadline_ms: Option<i64>,
-}
-
-/// A part of a store for a protocol with many logs: the column of each version is told as well.
-#[derive(Clone, Debug, Encode, Decode)]
-#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
-struct ColumnChunk {
-    chunk: StoreChunk,
-    /// One for each item.
-    columns: Vec<Option<NodeId>>,
 }
 
 /// Keys in a part of a store.
@@ -91,46 +81,31 @@ impl Store {
     /// Items that are due are a part of the state until they are removed.
     pub(super) fn next_frozen(&mut self, bytes_max: usize) -> Option<Bytes> {
         let Frozen { now_ms, is_told } = self.frozen?;
-        let (mut items, mut columns, mut size_bytes) = (Vec::new(), Vec::new(), 0);
+        let (mut items, mut size_bytes) = (Vec::new(), 0);
         while size_bytes < bytes_max.max(1)
             && let Some(bucket) = self.keyspace.next_frozen()
         {
             for Item { key, value, version, deadline_ms } in bucket.into_items() {
                 size_bytes += key.len() + value.len() + ITEM_REST_BYTES;
                 let (key, value) = (Payload(key), Payload(value));
-                let Position { column, slot, index } = version;
+                let Position { slot, index } = version;
                 items.push(StoredItem { key, value, slot, index, deadline_ms });
-                columns.push(column);
             }
         }
         if items.is_empty() && is_told {
             return None;
         }
         self.frozen = Some(Frozen { now_ms, is_told: true });
-        let chunk = StoreChunk { now_ms, items };
-        Some(match self.order {
-            Order::Total => wire::encode(&chunk),
-            Order::Partial => wire::encode(&ColumnChunk { chunk, columns }),
-        })
+        Some(wire::encode(&StoreChunk { now_ms, items }))
     }
 
     pub(super) fn install(&mut self, chunk: &Bytes) -> Result<(), ForeignChunk> {
-        let decoded = match self.order {
-            Order::Total => wire::decode(chunk).map(|chunk| (chunk, Vec::new())),
-            Order::Partial => {
-                wire::decode(chunk).map(|ColumnChunk { chunk, columns }| (chunk, columns))
-            }
-        };
-        let (StoreChunk { now_ms, items }, columns) =
-            decoded.map_err(|error| ForeignChunk(error.to_string()))?;
+        let StoreChunk { now_ms, items } =
+            wire::decode(chunk).map_err(|error| ForeignChunk(error.to_string()))?;
         self.now_ms = now_ms;
-        let columns = columns.into_iter().chain(std::iter::repeat(None));
-        for (StoredItem { key, value, slot, index, deadline_ms }, column) in
-            items.into_iter().zip(columns)
-        {
+        for StoredItem { key, value, slot, index, deadline_ms } in items {
             // Copied: an item must not keep its whole chunk in memory.
-            let version = Position { column, slot, index };
-            self.keyspace.put(&key.0, &value.0, deadline_ms, version);
+            self.keyspace.put(&key.0, &value.0, deadline_ms, Position { slot, index });
         }
         Ok(())
     }
@@ -138,7 +113,6 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use paxos::actor::{Incarnation, Seat};
     use paxos::state_machine::StateMachine;
 
     use super::*;
@@ -196,24 +170,8 @@ mod tests {
                 None => encode_tick(self.clock_ms),
             };
             self.slot += 1;
-            self.store.apply(Position { column: None, slot: Slot(self.slot), index: 0 }, &entry);
+            self.store.apply(Position { slot: Slot(self.slot), index: 0 }, &entry);
         }
-    }
-
-    #[test]
-    fn a_snapshot_has_the_columns_of_the_versions() {
-        let mut store = Store::partially_ordered(StoreLimits::default());
-        let verb = commands::find(b"SET").unwrap().verb;
-        let set = |key: &'static str| {
-            encode_command(7, verb, [key, "value"].map(str::as_bytes).into_iter())
-        };
-        for (seat, key) in [(64, "one"), (128, "two")] {
-            let column = Some(NodeId::new(Seat(seat), Incarnation(1)));
-            store.apply(Position { column, ..Position::default() }, &set(key));
-        }
-        let chunks = read_all(&mut store, 1);
-        assert_eq!(chunks.len(), 2);
-        assert_eq!(installed(&store, &chunks), store);
     }
 
     fn read_all(store: &mut Store, bytes_max: usize) -> Vec<Bytes> {

@@ -31,7 +31,7 @@ fn text(answer: &Bytes) -> String {
 impl World {
     fn apply(&mut self, entry: &Bytes) -> Bytes {
         self.slot += 1;
-        self.store.apply(Position { column: None, slot: Slot(self.slot), index: 0 }, entry)
+        self.store.apply(Position { slot: Slot(self.slot), index: 0 }, entry)
     }
 
     fn run(&mut self, line: &str) -> String {
@@ -243,7 +243,7 @@ fn a_transaction_runs_whole_or_not_at_all() {
     let mut world = World::default();
     world.run("SET a 1");
     let seen = world.versions(&["a", "b"]);
-    assert_eq!(seen, [Some(Position { column: None, slot: Slot(1), index: 0 }), None]);
+    assert_eq!(seen, [Some(Position { slot: Slot(1), index: 0 }), None]);
     let watched = [("a", seen[0]), ("b", seen[1])];
     let lines = ["INCR a", "GET a", "GET none", "INCRBY a x", "SET b 1"];
     let expected = "*5|:2|$1|2|$-1|-ERR value is not an integer or out of range|+OK|";

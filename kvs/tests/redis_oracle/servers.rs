@@ -80,7 +80,7 @@ impl FakeLog {
                     store.query(&entry)
                 } else {
                     slot = slot.next();
-                    Some(store.apply(Position { column: None, slot, index: 0 }, &entry))
+                    Some(store.apply(Position { slot, index: 0 }, &entry))
                 };
                 let _ = answer.send(reply);
             }
