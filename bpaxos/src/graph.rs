@@ -22,7 +22,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use paxos::mutant::{self, Mutant};
 
+use crate::rank::Ranks;
 use crate::vertex::{Vertex, VertexSet};
+
+/// Vertices that are executed together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Component {
+    /// The same at every replica, and higher than that of all components that it depends on.
+    pub rank: u64,
+    /// In the order in which they are executed; at least one.
+    pub vertices: Vec<Vertex>,
+}
 
 /// The graph of one replica.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -38,6 +48,8 @@ pub struct Graph {
     waiters: BTreeMap<Vertex, Vec<Vertex>>,
     /// Vertices that others wait for and that are not committed.
     missing: BTreeSet<Vertex>,
+    /// Of what is executed.
+    ranks: Ranks,
     /// Dependencies that were looked at so far.
     look_count: u64,
 }
@@ -133,7 +145,7 @@ impl Graph {
     ///
     /// *Cost*: O(log n) for each dependency that is looked at. Each vertex is looked at once when it is
     /// committed and once for each missing vertex that it had to wait for.
-    pub fn commit(&mut self, vertex: Vertex, dependencies: VertexSet) -> Vec<Vec<Vertex>> {
+    pub fn commit(&mut self, vertex: Vertex, dependencies: VertexSet) -> Vec<Component> {
         let mut components = Vec::new();
         if self.has(vertex) {
             return components;
@@ -145,7 +157,7 @@ impl Graph {
     }
 
     /// Takes `executed` for executed: a snapshot covers it. Returns what can be executed now.
-    pub fn absorb(&mut self, executed: &VertexSet) -> Vec<Vec<Vertex>> {
+    pub fn absorb(&mut self, executed: &VertexSet) -> Vec<Component> {
         self.executed.union(executed);
         let is_covered = |vertex: &Vertex| executed.contains(*vertex);
         self.committed.retain(|vertex, _| !is_covered(vertex));
@@ -161,21 +173,22 @@ impl Graph {
     }
 
     /// Searches from each of `starts`, and from what waited for vertices that are executed thereby.
-    fn execute_from(&mut self, mut starts: Vec<Vertex>, components: &mut Vec<Vec<Vertex>>) {
+    fn execute_from(&mut self, mut starts: Vec<Vertex>, components: &mut Vec<Component>) {
         while let Some(start) = starts.pop() {
             if !self.committed.contains_key(&start) {
                 continue;
             }
             let first = components.len();
             self.search(start, components);
-            for vertex in components[first..].iter().flatten() {
+            let executed = components[first..].iter().flat_map(|component| &component.vertices);
+            for vertex in executed {
                 starts.extend(self.waiters.remove(vertex).unwrap_or_default());
             }
         }
     }
 
     /// Executes `start` and all that it depends on, or has it wait.
-    fn search(&mut self, start: Vertex, components: &mut Vec<Vec<Vertex>>) {
+    fn search(&mut self, start: Vertex, components: &mut Vec<Component>) {
         let mut search = Search::default();
         self.waits_for.remove(&start);
         search.enter(start);
@@ -245,15 +258,20 @@ impl Graph {
     }
 
     /// Takes a component for executed; in the order in which it is.
-    fn execute(&mut self, mut component: Vec<Vertex>) -> Vec<Vertex> {
+    fn execute(&mut self, mut vertices: Vec<Vertex>) -> Component {
         if !mutant::is_on(Mutant::ComponentByArrival) {
-            component.sort_unstable();
+            vertices.sort_unstable();
         }
-        for vertex in &component {
-            self.committed.remove(vertex);
+        let mut rank = 1;
+        for vertex in &vertices {
+            let dependencies = self.committed.remove(vertex);
+            rank = rank.max(dependencies.map_or(1, |needed| self.ranks.after(&needed)));
             self.executed.insert(*vertex);
         }
-        component
+        for vertex in &vertices {
+            self.ranks.insert(vertex.column, vertex.slot, rank);
+        }
+        Component { rank, vertices }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod invariants;
 pub mod message;
 pub mod node;
 pub mod proposer;
+pub mod rank;
 pub mod replica;
 pub mod session;
 pub mod sessions;

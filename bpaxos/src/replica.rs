@@ -33,7 +33,7 @@ use paxos::wire::Payload;
 
 use crate::column::{COLUMNS_MAX, InColumn};
 use crate::command::{Command, Proposal};
-use crate::graph::Graph;
+use crate::graph::{Component, Graph};
 use crate::message::{Executed, Message, Recover};
 use crate::sessions::ExecutedTable;
 use crate::vertex::{Column, Vertex, VertexSet};
@@ -235,19 +235,25 @@ impl<S: StateMachine> Replica<S> {
             }
         }
         self.waiting.insert(vertex, commands);
-        for vertex in self.graph.commit(vertex, dependencies).into_iter().flatten() {
-            self.execute(vertex, fx);
+        for component in self.graph.commit(vertex, dependencies) {
+            self.execute(&component, fx);
         }
     }
 
-    /// Executes the commands of `vertex` that were not executed before.
-    fn execute(&mut self, vertex: Vertex, fx: &mut Fx) {
-        let commands = self.waiting.remove(&vertex).unwrap_or_default();
+    /// Executes the commands of a component that were not executed before.
+    ///
+    /// Their positions count all commands of the component, because replicas may have met different ones
+    /// of those that conflict with nothing before.
+    fn execute(&mut self, component: &Component, fx: &mut Fx) {
+        let waiting = &mut self.waiting;
+        let taken = component.vertices.iter().filter_map(|vertex| waiting.remove(vertex));
+        let commands: Vec<Command> = taken.flatten().collect();
         for (index, command) in (0..).zip(&commands) {
             let (machine, count) = (&mut self.machine, &mut self.executed_count);
+            let position = Position { slot: rank(component), index };
             let reply = self.sessions.execute(command, |payload| {
                 *count += 1;
-                Payload(machine.apply(Position { slot: vertex.slot, index }, &payload.0))
+                Payload(machine.apply(position, &payload.0))
             });
             let Command { session, number, .. } = *command;
             if let Some(reply) = reply.filter(|_| session.node == self.surroundings.session) {
@@ -344,6 +350,12 @@ impl<S: StateMachine> Replica<S> {
     fn check_invariants(&self) {
         assert_eq!(self.waiting.len(), self.graph.waiting_count(), "commands without a vertex");
     }
+}
+
+/// What the positions of a component's commands begin with.
+fn rank(component: &Component) -> Slot {
+    let first = component.vertices.first().filter(|_| mutant::is_on(Mutant::SlotAsPosition));
+    first.map_or(Slot(component.rank), |vertex| vertex.slot)
 }
 
 #[cfg(test)]

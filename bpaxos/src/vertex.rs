@@ -81,6 +81,11 @@ impl SlotSet {
         self.rest.last().map_or(self.watermark, |slot| slot.next())
     }
 
+    /// The slots that are kept one by one: all are above the watermark.
+    pub fn rest(&self) -> impl Iterator<Item = Slot> {
+        self.rest.iter().copied()
+    }
+
     /// Whether it has no slot.
     pub fn is_empty(&self) -> bool {
         self.end() == Slot::ZERO

@@ -242,6 +242,8 @@ pub enum Mutant {
     FrozenStillAnswers,
     /// R49c: Replies of dependency nodes in two epochs count together.
     RepliesSurviveEpoch,
+    /// R98: A replica tells the state machine the slot of a command's column, not its rank.
+    SlotAsPosition,
 }
 
 impl Mutant {
@@ -359,6 +361,7 @@ impl Mutant {
         (Self::EpochBeginsEmpty, "R49"),
         (Self::FrozenStillAnswers, "R49b"),
         (Self::RepliesSurviveEpoch, "R49c"),
+        (Self::SlotAsPosition, "R98"),
     ];
 
     /// Every fault.

@@ -12,11 +12,16 @@ use crate::wire::{Decode, Encode, Frame, Payload};
 ///
 /// Two commands never share a position, and a later command has a larger one, so it serves as a
 /// version or as a fencing token.
+///
+/// Where commands are ordered only if they conflict, this is true of those that do, and so of all that
+/// write one key; others may share a position. There the slot is the *rank* of the command, one more than
+/// the highest rank of all that it had to follow (`bpaxos::rank`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
-    /// The slot of the batch.
+    /// The slot of the batch, or the rank.
     pub slot: Slot,
-    /// The place within the batch, from zero.
+    /// The place within the batch, or among all commands of the same rank that depend on each other, from
+    /// zero.
     pub index: u32,
 }
 

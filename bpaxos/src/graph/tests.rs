@@ -54,6 +54,15 @@ impl Oracle {
     }
 }
 
+/// Ranks by definition.
+impl Oracle {
+    fn rank(&self, reach: &[Vec<bool>], of: usize) -> u64 {
+        let count = self.edges.len();
+        let behind = (0..count).filter(|other| reach[of][*other] && !reach[*other][of]);
+        1 + behind.map(|other| self.rank(reach, other)).max().unwrap_or(0)
+    }
+}
+
 fn permutations(count: usize) -> Vec<Vec<usize>> {
     let mut found = vec![Vec::new()];
     for next in 0..count {
@@ -82,7 +91,9 @@ fn check(count: usize, bits: u64, order: &[usize]) {
         let numbers: BTreeMap<Vertex, usize> =
             (0..count).map(|number| (vertex(number as u64), number)).collect();
         for component in graph.commit(vertex(*arrived as u64), oracle.dependencies(*arrived)) {
-            let component: Vec<usize> = component.iter().map(|vertex| numbers[vertex]).collect();
+            let rank = component.rank;
+            let component: Vec<usize> =
+                component.vertices.iter().map(|vertex| numbers[vertex]).collect();
             let first = component[0];
             let mut expected: Vec<usize> =
                 (0..count).filter(|other| reach[first][*other] && reach[*other][first]).collect();
@@ -91,6 +102,7 @@ fn check(count: usize, bits: u64, order: &[usize]) {
             let is_before = |other: &usize| executed.contains(other) || component.contains(other);
             let mut needed = (0..count).filter(|other| reach[first][*other]);
             assert!(needed.all(|other| is_before(&other)), "too early: {bits:b} {order:?}");
+            assert_eq!(rank, oracle.rank(&reach, first), "{bits:b} {order:?}");
             executed.extend(component);
         }
         let is_eligible = |from: usize| (0..count).all(|to| !reach[from][to] || is_committed[to]);
@@ -133,7 +145,7 @@ fn cost(order: impl Iterator<Item = u64>, dependencies: impl Fn(u64) -> VertexSe
     let mut count = 0;
     for number in order {
         let components = graph.commit(vertex(number), dependencies(number));
-        count += components.iter().flatten().count() as u64;
+        count += components.iter().map(|component| component.vertices.len() as u64).sum::<u64>();
     }
     assert_eq!((graph.waiting_count(), graph.executed().contains(vertex(count - 1))), (0, true));
     graph.look_count()
@@ -183,10 +195,11 @@ fn large_cycles_cost_as_much_as_chains() {
 #[test]
 fn a_snapshot_frees_what_waits_for_what_it_covers() {
     let mut graph = Graph::default();
-    assert_eq!(graph.commit(vertex(2), set([1])), Vec::<Vec<Vertex>>::new());
-    assert_eq!(graph.commit(vertex(3), set([0, 2])), Vec::<Vec<Vertex>>::new());
+    assert_eq!(graph.commit(vertex(2), set([1])), []);
+    assert_eq!(graph.commit(vertex(3), set([0, 2])), []);
     assert_eq!(graph.missing().collect::<Vec<_>>(), [vertex(0), vertex(1)]);
-    assert_eq!(graph.absorb(&set([0, 1])), [vec![vertex(2)], vec![vertex(3)]]);
-    assert_eq!(graph.commit(vertex(1), set([])), Vec::<Vec<Vertex>>::new());
+    let executed = graph.absorb(&set([0, 1])).into_iter().map(|component| component.vertices);
+    assert_eq!(executed.collect::<Vec<_>>(), [vec![vertex(2)], vec![vertex(3)]]);
+    assert_eq!(graph.commit(vertex(1), set([])), []);
     assert_eq!((graph.missing().count(), graph.waiting_count()), (0, 0));
 }

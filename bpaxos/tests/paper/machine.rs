@@ -10,6 +10,8 @@ use paxos::wire::Payload;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Lists {
     lists: BTreeMap<String, Vec<String>>,
+    /// Where each list was last appended to.
+    versions: BTreeMap<String, Position>,
     /// All commands, in the order in which they were applied here.
     applied: Vec<Bytes>,
 }
@@ -23,6 +25,11 @@ impl Lists {
     /// The state, which is the same wherever the same commands were applied in an allowed order.
     pub(crate) fn lists(&self) -> &BTreeMap<String, Vec<String>> {
         &self.lists
+    }
+
+    /// Where each list was last appended to: the same wherever the lists are.
+    pub(crate) fn versions(&self) -> &BTreeMap<String, Position> {
+        &self.versions
     }
 }
 
@@ -45,10 +52,12 @@ impl Conflicts for Lists {
 }
 
 impl StateMachine for Lists {
-    fn apply(&mut self, _: Position, command: &Bytes) -> Bytes {
+    fn apply(&mut self, position: Position, command: &Bytes) -> Bytes {
         self.applied.push(command.clone());
         let command = text(command);
         if let Some((key, word)) = command.split_once('+') {
+            let before = self.versions.insert(key.into(), position);
+            assert!(before < Some(position), "B12 positions: {before:?}, then {position:?}");
             self.lists.entry(key.into()).or_default().push(word.into());
             return Bytes::new();
         }

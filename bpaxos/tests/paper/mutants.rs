@@ -94,3 +94,8 @@ fn dependency_nodes_that_answer_when_they_have_stopped_are_caught() {
 fn replies_that_survive_their_epoch_are_caught() {
     assert!(is_caught(Mutant::RepliesSurviveEpoch, SEEDS));
 }
+
+#[test]
+fn positions_that_are_slots_are_caught() {
+    assert!(is_caught(Mutant::SlotAsPosition, SEEDS));
+}

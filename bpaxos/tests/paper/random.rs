@@ -115,8 +115,11 @@ pub(crate) fn run(seed: u64, coverage: &mut Coverage) {
     assert!(world.run_until_returned(Duration::from_secs(30)), "a call never returns");
     assert!(world.run_until_equal(Duration::from_secs(30)), "a vertex is never executed");
     world.ghost.check();
-    let lists = REPLICAS.map(|node| world.replica(node).machine().lists().clone());
-    assert!(lists[0] == lists[1] && lists[1] == lists[2], "{lists:?}");
+    let states = REPLICAS.map(|node| {
+        let machine = world.replica(node).machine();
+        (machine.lists(), machine.versions())
+    });
+    assert!(states[0] == states[1] && states[1] == states[2], "{states:?}");
     let noop_count = world.ghost.chosen.values().filter(|proposal| proposal.is_none()).count();
     coverage.noop_count += noop_count;
     coverage.command_count += world.ghost.chosen.len() - noop_count;
