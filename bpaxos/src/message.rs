@@ -41,11 +41,14 @@
 
 mod conversions;
 mod handover;
+mod status;
 
 pub use handover::{
     BeginA, BeginB, DecreeA, DecreeB, FreezeA, FreezeB, Frozen, ReachA, ReachB, ServiceA, ServiceB,
     Succeeded, Successor,
 };
+
+pub use status::{ProposerB, ReplicaB, StatusA};
 
 use paxos::command::SessionId;
 use paxos::message::{Invoke, Return};
@@ -140,6 +143,7 @@ pub enum ToProposer {
     Recover(Recover),
     ServiceA(ServiceA),
     Service(FromDependencyNode),
+    StatusA(StatusA),
 }
 
 /// All that a dependency node says about who serves.
@@ -153,6 +157,14 @@ pub enum FromDependencyNode {
     BeginB(BeginB),
     Succeeded(Succeeded),
     Frozen(Frozen),
+}
+
+/// All that a replica receives, beside what the logs of columns tell it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[bincode(crate = "paxos::wire::bincode", decode_context = "Frame")]
+#[allow(missing_docs)]
+pub enum ToReplica {
+    StatusA(StatusA),
 }
 
 /// All that a session receives.
@@ -171,6 +183,8 @@ pub enum ToSession {
 pub enum ToApplication {
     Return(Return),
     ServiceB(ServiceB),
+    ProposerB(ProposerB),
+    ReplicaB(ReplicaB),
 }
 
 /// Everything that travels, by its receiver; or, first of all, what belongs to the log of one column.
@@ -183,4 +197,5 @@ pub enum Message {
     Proposer(ToProposer),
     Session(ToSession),
     Application(ToApplication),
+    Replica(ToReplica),
 }

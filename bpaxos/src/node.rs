@@ -18,7 +18,7 @@ use paxos::wire::{Decode, Encode, Frame};
 
 use crate::column::{Columns, InColumn, nest_in};
 use crate::dependency_node::{DependencyNode, DependencyRecord};
-use crate::message::Message;
+use crate::message::{Message, ToReplica};
 use crate::proposer::{Proposer, ProposerRecord, ProposerTimer};
 use crate::replica::{Replica, ReplicaTimer};
 use crate::session::{Session, SessionTimer};
@@ -172,6 +172,9 @@ impl<S: StateMachine + Conflicts + Clone + Debug + Eq + Hash> Actor for Node<S> 
             }
             (Self::Proposer(proposer), Message::Proposer(m)) => {
                 fx.nest(|fx| proposer.on_message(from, m, fx));
+            }
+            (Self::Replica(replica), Message::Replica(ToReplica::StatusA(m))) => {
+                fx.nest(|fx| replica.on_status_a(from, &m, fx));
             }
             (Self::Session(session), Message::Session(m)) => {
                 fx.nest(|fx| session.on_message(m, fx));

@@ -34,7 +34,7 @@ use paxos::wire::Payload;
 use crate::column::{COLUMNS_MAX, InColumn};
 use crate::command::{Command, Proposal};
 use crate::graph::{Component, Graph};
-use crate::message::{Executed, Message, Recover};
+use crate::message::{Executed, Message, Recover, ReplicaB, StatusA};
 use crate::sessions::ExecutedTable;
 use crate::vertex::{Column, Vertex, VertexSet};
 
@@ -43,6 +43,9 @@ const WAITING_MAX: usize = 1 << 20;
 
 /// Values that a replica keeps ahead of a gap in one column, at most.
 const AHEAD_MAX: usize = 16_384;
+
+/// Missing vertices that an operator is told of, at most.
+const MISSING_TOLD_MAX: usize = 8;
 
 /// How long to wait before what is missing is looked for. Doubles for as long as it is the same.
 const LOOK_DELAY: Range<Duration> = Duration::from_millis(60)..Duration::from_millis(120);
@@ -167,6 +170,17 @@ impl<S: StateMachine> Replica<S> {
         }
         self.arm_look(fx);
         self.check_invariants();
+    }
+
+    /// Tells an operator how far it is.
+    pub fn on_status_a(&mut self, from: NodeId, StatusA { token }: &StatusA, fx: &mut Fx) {
+        let m = ReplicaB {
+            token: *token,
+            executed_count: self.executed_count,
+            waiting_count: self.graph.waiting_count() as u64,
+            missing: self.graph.missing().take(MISSING_TOLD_MAX).collect(),
+        };
+        fx.send(from, m);
     }
 
     /// Takes one timer.

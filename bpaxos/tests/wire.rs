@@ -152,6 +152,7 @@ fn to_proposer() -> Golden<ToProposer> {
         ("Recover", ToProposer::Recover(Recover { vertex: vertex() })),
         ("ServiceA", ToProposer::ServiceA(ServiceA { token: 7, members: generation().members })),
         ("Service", ToProposer::Service(from_dependency_node().values.remove(0).1)),
+        ("StatusA", ToProposer::StatusA(StatusA { token: 7 })),
     ];
     Golden { prefix: "ToProposer", values }
 }
@@ -182,8 +183,16 @@ fn to_session() -> Golden<ToSession> {
 fn to_application() -> Golden<ToApplication> {
     let m = Return { token: 7, outcome: Outcome::NeedsLog };
     let service = ServiceB { token: 7, generation: generation() };
-    let values =
-        vec![("Return", ToApplication::Return(m)), ("ServiceB", ToApplication::ServiceB(service))];
+    let (requests_count, collecting_count) = (1, 2);
+    let proposer = ProposerB { token: 7, service: generation(), requests_count, collecting_count };
+    let missing = vec![vertex()];
+    let replica = ReplicaB { token: 7, executed_count: 1, waiting_count: 2, missing };
+    let values = vec![
+        ("Return", ToApplication::Return(m)),
+        ("ServiceB", ToApplication::ServiceB(service)),
+        ("ProposerB", ToApplication::ProposerB(proposer)),
+        ("ReplicaB", ToApplication::ReplicaB(replica)),
+    ];
     Golden { prefix: "ToApplication", values }
 }
 
@@ -196,6 +205,7 @@ fn message() -> Golden<Message> {
         ("Proposer", to_proposer().values.remove(0).1.into()),
         ("Session", to_session().values.remove(0).1.into()),
         ("Application", to_application().values.remove(0).1.into()),
+        ("Replica", ToReplica::StatusA(StatusA { token: 7 }).into()),
     ];
     Golden { prefix: "Message", values }
 }

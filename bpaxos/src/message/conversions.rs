@@ -4,8 +4,8 @@ use paxos::message::Return;
 
 use super::{
     BeginA, BeginB, DecreeA, DecreeB, DependencyA, DependencyB, Executed, FreezeA, FreezeB,
-    FromDependencyNode, Frozen, Message, ReachA, ReachB, Recover, Request, ServiceB, Succeeded,
-    ToApplication, ToDependencyNode, ToProposer, ToSession,
+    FromDependencyNode, Frozen, Message, ProposerB, ReachA, ReachB, Recover, ReplicaB, Request,
+    ServiceB, Succeeded, ToApplication, ToDependencyNode, ToProposer, ToReplica, ToSession,
 };
 use crate::column::InColumn;
 
@@ -144,5 +144,23 @@ impl From<Frozen> for Message {
 impl From<ServiceB> for Message {
     fn from(payload: ServiceB) -> Self {
         ToApplication::ServiceB(payload).into()
+    }
+}
+
+impl From<ProposerB> for Message {
+    fn from(payload: ProposerB) -> Self {
+        ToApplication::ProposerB(payload).into()
+    }
+}
+
+impl From<ReplicaB> for Message {
+    fn from(payload: ReplicaB) -> Self {
+        ToApplication::ReplicaB(payload).into()
+    }
+}
+
+impl From<ToReplica> for Message {
+    fn from(message: ToReplica) -> Self {
+        Self::Replica(message)
     }
 }

@@ -39,7 +39,7 @@ use paxos::synod::SynodTimer;
 use paxos::wire::{Decode, Encode, Frame};
 
 use crate::column::InColumn;
-use crate::message::{Message, ToProposer};
+use crate::message::{Message, ProposerB, ToProposer};
 use crate::vertex::Column;
 use columns::Held;
 use dependencies::Collection;
@@ -220,8 +220,14 @@ impl<S: Conflicts> Proposer<S> {
             ToProposer::Recover(m) => self.on_recover(m, fx),
             ToProposer::ServiceA(m) => self.on_service_a(from, m, fx),
             ToProposer::Service(m) => self.on_service(from, m, fx),
+            ToProposer::StatusA(m) => fx.send(from, self.status(m.token)),
         }
         self.settle(fx);
+    }
+
+    fn status(&self, token: u64) -> ProposerB {
+        let (requests_count, collecting_count) = self.collection.counts();
+        ProposerB { token, service: self.service.clone(), requests_count, collecting_count }
     }
 
     /// Takes one message of the log of `column`.

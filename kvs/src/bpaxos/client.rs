@@ -1,9 +1,10 @@
 //! A handle on a running process: execute, read, ask how things are.
 
-use bpaxos::message::{Message, ServiceB, ToApplication, ToSession};
+use bpaxos::message::{Message, ProposerB, ReplicaB, ServiceB, ToApplication, ToSession};
 use bpaxos::vertex::Column;
 use bytes::Bytes;
 use matchmaker::message as column;
+use paxos::actor::NodeId;
 use paxos::message::{Invoke, Operation, Outcome};
 use paxos::runtime::{HostHandle, Port};
 use paxos::wire::Payload;
@@ -21,8 +22,12 @@ use crate::process::Handle;
 pub(super) enum Answer {
     /// The leader of the log of a column.
     Column(Column, column::ToApplication),
-    /// A proposer, of the dependency service.
+    /// A proposer, of the dependency service that it has moved to.
     Service(ServiceB),
+    /// A proposer, of itself.
+    Proposer(NodeId, ProposerB),
+    /// A replica, of itself.
+    Replica(NodeId, ReplicaB),
 }
 
 /// Executes commands, reads, and operates the cluster. Cheap to clone.
@@ -44,7 +49,7 @@ impl BpaxosClient {
     ) -> (Self, Port<Message>) {
         let client = Self { handle, application, outlook, calls: Calls::default() };
         let port = client.clone();
-        (client, Box::new(move |_, message| port.deliver(message)))
+        (client, Box::new(move |from, message| port.deliver(from, message)))
     }
 
     /// Executes `command` once at every replica, and returns the state machine's reply. Two calls whose
@@ -96,11 +101,17 @@ impl BpaxosClient {
     }
 
     /// Called by the host for each answer.
-    fn deliver(&self, message: Message) {
+    fn deliver(&self, from: NodeId, message: Message) {
         match message {
             Message::Application(ToApplication::Return(m)) => self.calls.on_return(m),
             Message::Application(ToApplication::ServiceB(m)) => {
                 self.calls.on_answer(m.token, Answer::Service(m));
+            }
+            Message::Application(ToApplication::ProposerB(m)) => {
+                self.calls.on_answer(m.token, Answer::Proposer(from, m));
+            }
+            Message::Application(ToApplication::ReplicaB(m)) => {
+                self.calls.on_answer(m.token, Answer::Replica(from, m));
             }
             Message::Column(m) => {
                 if let column::Message::Application(answer) = m.inner
@@ -109,7 +120,10 @@ impl BpaxosClient {
                     self.calls.on_answer(token, Answer::Column(m.column, answer));
                 }
             }
-            Message::DependencyNode(_) | Message::Proposer(_) | Message::Session(_) => {}
+            Message::DependencyNode(_)
+            | Message::Proposer(_)
+            | Message::Session(_)
+            | Message::Replica(_) => {}
         }
     }
 }

@@ -6,6 +6,12 @@
 mod admin;
 mod client;
 mod process;
+mod questions;
+mod report;
 
 pub use admin::BpaxosAdmin;
 pub use client::BpaxosClient;
+pub use report::{
+    BpaxosCollected, BpaxosReconfigured, BpaxosReplica, BpaxosStatus, ColumnActive, ColumnStatus,
+    DependencyReport,
+};

@@ -87,7 +87,7 @@ mod tests {
         for word in 0..all.len().pow(2) {
             let [one, two] = [&all[word % all.len()], &all[word / all.len()]];
             let mut touched = Touched::default();
-            [one, two].map(|footprint| touched.add(footprint));
+            [one, two].into_iter().for_each(|footprint| touched.add(footprint));
             for other in &all {
                 let expected = one.conflicts_with(other) || two.conflicts_with(other);
                 assert_eq!(touched.conflicts_with(other), expected, "{one:?} {two:?} {other:?}");

@@ -262,7 +262,13 @@ impl Members {
         let acceptors = self.acceptors().into_iter().map(|(name, node)| (node, name));
         let others = self.all().flat_map(|member| {
             let actors = member.actors();
-            let actors = [actors.proposer, actors.matchmaker, actors.replica, actors.archive];
+            let actors = [
+                actors.proposer,
+                actors.matchmaker,
+                actors.replica,
+                actors.archive,
+                Some(member.dependency_node()),
+            ];
             actors.into_iter().flatten().map(|node| (node, member.name.clone()))
         });
         acceptors.chain(others).collect()

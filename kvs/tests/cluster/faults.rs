@@ -16,7 +16,7 @@ fn leader(cluster: &Cluster) -> String {
 }
 
 /// Kills and restarts `victims`, one after the other, under load.
-fn kill_each(cluster: &Cluster, victims: &[&str]) -> KeyHistory {
+pub(crate) fn kill_each(cluster: &Cluster, victims: &[&str]) -> KeyHistory {
     let workload = Workload::default();
     let mut history = std::thread::scope(|scope| {
         let running = workload.start(cluster, scope);
