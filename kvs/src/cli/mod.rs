@@ -39,6 +39,9 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 ///   kvs reconfigure --acceptors a4,a5,a6
 ///
 /// For a real cluster, write a file with `kvs init` and start each node with `kvs serve`.
+///
+/// With `--protocol bpaxos`, here or at `kvs init`, there is no leader: every node takes commands at once,
+/// and only those that conflict wait for each other. A data directory keeps its protocol.
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {

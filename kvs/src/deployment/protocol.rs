@@ -59,6 +59,30 @@ impl Protocol {
         (self != Self::default()).then(|| (PROTOCOL.to_owned(), self.to_string()))
     }
 
+    /// Whether there are backups of clusters with this protocol, and recoveries.
+    ///
+    /// *Errors*: there are none; the text says what to do.
+    pub fn check_backups(self) -> Result<(), DeploymentError> {
+        match self {
+            Self::Matchmaker => Ok(()),
+            Self::Bpaxos => error(format!(
+                "a cluster with the protocol {self} makes no backup and begins with none: start its nodes \
+                 on their directories, of which a majority suffices, and copy the keys as a Redis client \
+                 does"
+            )),
+        }
+    }
+
+    /// The same for a cluster that was founded with `charter`.
+    ///
+    /// *Errors*: as those of [`check_backups`](Self::check_backups).
+    pub fn check_backups_of(charter: &Charter) -> Result<(), DeploymentError> {
+        match Self::of_charter(charter) == Self::Bpaxos.to_string() {
+            true => Self::Bpaxos.check_backups(),
+            false => Ok(()),
+        }
+    }
+
     /// The protocol of a cluster that was founded with `charter`.
     fn of_charter(charter: &Charter) -> String {
         charter.0.get(PROTOCOL).cloned().unwrap_or_else(|| Self::default().to_string())

@@ -54,6 +54,10 @@ fn run(cluster: &Cluster, arguments: &[&str]) -> Output {
     Cluster::kvs(&arguments, config.parent().expect("a directory"))
 }
 
+fn run_bare(cluster: &Cluster, arguments: &[&str]) -> Output {
+    Cluster::kvs(arguments, cluster.config().parent().expect("a directory"))
+}
+
 fn succeeds(cluster: &Cluster, arguments: &[&str]) -> String {
     let output = run(cluster, arguments);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -158,6 +162,10 @@ fn a_directory_keeps_its_protocol() {
     let cluster = colocated();
     cluster.client("n1").command(&["SET", "k", "v"]).expect("served");
     cluster.kill_all();
+    let data = cluster.data("n1");
+    let recovered = run_bare(&cluster, &["recover", "--from", data.to_str().expect("text")]);
+    let said = String::from_utf8_lossy(&recovered.stderr).into_owned();
+    assert!(said.contains("with the protocol bpaxos makes no backup"), "{said}");
     let file = cluster.file.clone().with_protocol(Protocol::Matchmaker);
     std::fs::write(cluster.config(), file.to_toml()).expect("written");
     let refused = run(&cluster, &["serve", "--node", "n1"]);
@@ -261,7 +269,7 @@ fn what_is_not_there_is_refused_with_the_cause_and_the_cure() {
         let reply = client.command(command).expect("served");
         assert!(reply.text().contains(expected), "{reply:?}");
     }
-    for command in [&["add", "n4"][..], &["drain"], &["handover", "--matchmakers", "n1"]] {
+    for command in [&["add", "n4"][..], &["handover", "--matchmakers", "n1"]] {
         let output = run(&cluster, command);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && said.contains("is not there with"), "{said}");
