@@ -119,6 +119,17 @@ impl<A> Calls<A> {
     }
 }
 
+/// The reply to a command that was handed to the session, when it comes. Nobody knows what becomes of one
+/// that the host has taken with it.
+pub(crate) async fn executed(
+    call: Result<oneshot::Receiver<Outcome>, RequestError>,
+) -> Result<Bytes, RequestError> {
+    match call?.await {
+        Ok(outcome) => done(outcome).map(Option::unwrap_or_default),
+        Err(_) => Err(RequestError::Ambiguous),
+    }
+}
+
 /// The reply of the state machine, if `outcome` is one; none if the read must be proposed.
 pub(crate) fn done(outcome: Outcome) -> Result<Option<Bytes>, RequestError> {
     match outcome {

@@ -23,7 +23,7 @@ use paxos::wire::Payload;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::calls::{Calls, done};
+use crate::calls::{Calls, done, executed};
 use crate::deployment::Application;
 use crate::log::{ReplicatedLog, RequestError};
 use crate::outlook::Outlook;
@@ -120,13 +120,7 @@ impl Client {
         &self,
         command: Bytes,
     ) -> impl Future<Output = Result<Bytes, RequestError>> + Send + 'static {
-        let call = self.invoke(Operation::Propose(Payload(command)));
-        async move {
-            match call?.await {
-                Ok(outcome) => done(outcome).map(Option::unwrap_or_default),
-                Err(_) => Err(RequestError::Ambiguous),
-            }
-        }
+        executed(self.invoke(Operation::Propose(Payload(command))))
     }
 
     /// Reads the state linearizably, without writing anything. `None` if the state machine says that

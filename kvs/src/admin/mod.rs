@@ -33,6 +33,8 @@ use crate::outlook::Outlook;
 use crate::process::Process;
 use crate::resp::Reply;
 
+pub(crate) use matchmakers::actors_called;
+
 pub use healing::{HealingStatus, LastHealing};
 pub use report::{
     BackupReport, ChangeReport, CollectedReport, HandoverReport, LastLeader, LeaderlessStatus,

@@ -17,10 +17,10 @@ use super::report::{
     BpaxosCollected, BpaxosReconfigured, BpaxosReplica, BpaxosStatus, ColumnActive, ColumnStatus,
     DependencyReport,
 };
-use crate::admin::{self, ProcessStatus, json, micros, tolerates_failure};
+use crate::admin::{self, ProcessStatus, actors_called, json, micros, tolerates_failure};
 use crate::client::OperationError;
 use crate::connection::Admin;
-use crate::deployment::{Protocol, Quorum};
+use crate::deployment::{Member, Protocol, Quorum};
 use crate::local::OPERATION_TIMEOUT;
 use crate::outlook::Outlook;
 use crate::process::Process;
@@ -227,15 +227,7 @@ impl Inner {
     /// Has other nodes compute dependencies.
     async fn move_service(&self, names: &[&str]) -> Result<String, OperationError> {
         let known = self.outlook.known();
-        let mut members = BTreeSet::new();
-        for name in names {
-            let member = known.members.member(name);
-            let member = member.map_err(|error| OperationError::Refused(error.to_string()))?;
-            if !members.insert(member.dependency_node()) {
-                let text = format!("the node `{name}` is named twice: it counts once; name others");
-                return Err(OperationError::Refused(text));
-            }
-        }
+        let members = actors_called(names, &known.members, Member::dependency_node)?;
         let started = Instant::now();
         let moved = self.client.move_service(&members, OPERATION_TIMEOUT).await;
         let m = moved.map_err(|error| match error {
@@ -248,11 +240,16 @@ impl Inner {
             error => error,
         })?;
         if m.generation.members != members {
-            return Err(OperationError::Superseded(m.generation));
+            return Err(OperationError::Refused(format!(
+                "another handover was faster: the dependency nodes are those of {} now; ask again if they \
+                 are not to stay",
+                self.outlook.all_named(&m.generation.members).join(" ")
+            )));
         }
         Ok(json(&DependencyReport {
             dependency_nodes: self.outlook.all_named(&m.generation.members),
             epoch: m.generation.epoch.0,
+            tolerates_failure: m.generation.members.len() > 2,
             finished_after_us: micros(started.elapsed()),
         }))
     }

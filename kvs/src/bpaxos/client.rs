@@ -10,7 +10,7 @@ use paxos::runtime::{HostHandle, Port};
 use paxos::wire::Payload;
 use tokio::sync::oneshot;
 
-use crate::calls::{Calls, done};
+use crate::calls::{Calls, done, executed};
 use crate::deployment::Application;
 use crate::log::{Order, ReplicatedLog, RequestError};
 use crate::log_entry::encode_question;
@@ -61,13 +61,7 @@ impl BpaxosClient {
         &self,
         command: Bytes,
     ) -> impl Future<Output = Result<Bytes, RequestError>> + Send + 'static {
-        let call = self.invoke(Operation::Propose(Payload(command)));
-        async move {
-            match call?.await {
-                Ok(outcome) => done(outcome).map(Option::unwrap_or_default),
-                Err(_) => Err(RequestError::Ambiguous),
-            }
-        }
+        executed(self.invoke(Operation::Propose(Payload(command))))
     }
 
     /// Reads the state linearizably: the query is ordered among the commands that write what it reads.

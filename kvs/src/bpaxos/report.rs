@@ -102,6 +102,8 @@ pub struct DependencyReport {
     pub dependency_nodes: Vec<String>,
     /// Their epoch.
     pub epoch: u64,
+    /// Whether they can work while any one of them is down.
+    pub tolerates_failure: bool,
     /// From the command to the end of the handover.
     pub finished_after_us: u64,
 }

@@ -119,5 +119,9 @@ pub(super) fn show_dependencies(text: &str) -> Outcome<()> {
         report.dependency_nodes.join(" "),
         report.epoch,
         ms(report.finished_after_us),
-    ))
+    ))?;
+    if !report.tolerates_failure {
+        print("warning       no failure is tolerated: without one of them no command is executed")?;
+    }
+    Ok(())
 }

@@ -10,7 +10,7 @@
 //! # Where commands come in different orders
 //!
 //! Under a protocol that orders only what conflicts, replicas agree if an answer, and what an entry does,
-//! follow from the entry and from the keys of its [footprint](mod@footprint), and from nothing that other
+//! follow from the entry and from the keys of its footprint (`footprint.rs`), and from nothing that other
 //! entries may change. So a store for [such a protocol](Store::partially_ordered) has no log time: an
 //! entry is executed by its own stamp. It begins with removing those of its keys that are due by that.
 //! What it found absent is then absent for all after it, whatever their stamps are. A *question* removes

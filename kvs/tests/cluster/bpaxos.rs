@@ -3,45 +3,15 @@
 use std::process::Output;
 
 use kvs::bpaxos::{BpaxosCollected, BpaxosReconfigured, BpaxosStatus, DependencyReport};
-use kvs::deployment::{ClusterFile, Protocol, Role};
+use kvs::deployment::Protocol;
 
 use crate::client::{Client, Reply};
-use crate::faults::kill_each;
+use crate::faults::{kill_all_twice, kill_each};
 use crate::harness::{Cluster, eventually};
 use crate::workload::{Workload, assert_linearizable, read_all};
 
 /// Operations between two events.
 const BETWEEN: u64 = 150;
-
-/// Three processes with every role each, and six acceptors.
-fn colocated() -> Cluster {
-    let file = ClusterFile::on_loopback("test", 3, 6, 1).expect("three nodes");
-    Cluster::start(file.with_protocol(Protocol::Bpaxos))
-}
-
-/// Fourteen processes with one role each: two proposers, three of each other role.
-fn spread() -> Cluster {
-    let file = ClusterFile::on_loopback("test", 14, 14, 1).expect("fourteen nodes");
-    let mut file = file.with_protocol(Protocol::Bpaxos);
-    let kinds =
-        ["p1", "p2", "m1", "m2", "m3", "a1", "a2", "a3", "d1", "d2", "d3", "r1", "r2", "r3"];
-    for (node, name) in file.nodes.iter_mut().zip(kinds) {
-        node.name = name.into();
-        node.acceptors.clear();
-        node.roles = match &name[..1] {
-            "p" => vec![Role::Proposer],
-            "m" => vec![Role::Matchmaker],
-            "d" => vec![Role::Dependency],
-            "r" => vec![Role::Replica],
-            _ => vec![],
-        };
-        if name.starts_with('a') {
-            node.acceptors.push(name.into());
-        }
-    }
-    file.acceptors = ["a1", "a2", "a3"].map(String::from).to_vec();
-    Cluster::start(file)
-}
 
 fn status(client: &mut Client) -> BpaxosStatus {
     let reply = client.command(&["KVS.STATUS"]).expect("served");
@@ -67,7 +37,7 @@ fn succeeds(cluster: &Cluster, arguments: &[&str]) -> String {
 
 #[test]
 fn any_process_may_be_killed_while_acceptors_are_replaced() {
-    let cluster = colocated();
+    let cluster = Cluster::bpaxos();
     let workload = Workload::default();
     let mut history = std::thread::scope(|scope| {
         let running = workload.start(&cluster, scope);
@@ -93,36 +63,21 @@ fn any_process_may_be_killed_while_acceptors_are_replaced() {
 
 #[test]
 fn a_process_of_each_role_may_be_killed() {
-    let cluster = spread();
+    let cluster = Cluster::spread_bpaxos();
     let history = kill_each(&cluster, &["p1", "m1", "a1", "d1", "r1"]);
     assert_linearizable(&history);
 }
 
 #[test]
 fn when_all_processes_are_killed_everything_acknowledged_is_there_after_the_restart() {
-    let cluster = colocated();
-    let workload = Workload::default();
-    let mut history = std::thread::scope(|scope| {
-        let running = workload.start(&cluster, scope);
-        for _ in 0..2 {
-            running.wait_for(BETWEEN);
-            cluster.kill_all();
-            for name in ["n1", "n2", "n3"] {
-                cluster.launch(name);
-            }
-            cluster.wait_until_serving();
-        }
-        running.wait_for(BETWEEN);
-        running.finish()
-    });
-    read_all(&cluster, &workload, &mut history);
-    assert_linearizable(&history);
+    let cluster = Cluster::bpaxos();
+    assert_linearizable(&kill_all_twice(&cluster));
 }
 
 /// One connection finds its commands done in its order, though replicas may execute others in another.
 #[test]
 fn a_pipeline_is_done_in_its_order() {
-    let cluster = colocated();
+    let cluster = Cluster::bpaxos();
     let mut client = cluster.client("n2");
     let mut bytes = Vec::new();
     for number in 0..200 {
@@ -144,7 +99,7 @@ fn a_pipeline_is_done_in_its_order() {
 /// Whoever is asked, a key that was set somewhere is gone everywhere once its time is over.
 #[test]
 fn keys_expire_at_every_server() {
-    let cluster = colocated();
+    let cluster = Cluster::bpaxos();
     let mut clients = ["n1", "n2", "n3"].map(|name| cluster.client(name));
     let set = clients[0].command(&["SET", "k", "v", "PX", "200"]).expect("served");
     assert_eq!(set, Reply::Simple("OK".into()));
@@ -159,7 +114,7 @@ fn keys_expire_at_every_server() {
 
 #[test]
 fn a_directory_keeps_its_protocol() {
-    let cluster = colocated();
+    let cluster = Cluster::bpaxos();
     cluster.client("n1").command(&["SET", "k", "v"]).expect("served");
     cluster.kill_all();
     let data = cluster.data("n1");
@@ -184,7 +139,7 @@ fn a_directory_keeps_its_protocol() {
 
 #[test]
 fn operators_see_columns_and_move_acceptors_and_dependency_nodes() {
-    let cluster = colocated();
+    let cluster = Cluster::bpaxos();
     let mut client = cluster.client("n1");
     let shown = eventually("every column is led", || {
         let status = status(&mut client);
@@ -213,9 +168,10 @@ fn operators_see_columns_and_move_acceptors_and_dependency_nodes() {
 
     let done = succeeds(&cluster, &["handover", "--dependencies", "n1,n2"]);
     assert!(done.contains("n1 n2 tell what conflicts (epoch 1)"), "{done}");
+    assert!(done.contains("warning       no failure is tolerated"), "{done}");
     let json = succeeds(&cluster, &["handover", "--json", "--dependencies", "n1,n2,n3"]);
     let report: DependencyReport = serde_json::from_str(&json).expect("JSON");
-    assert_eq!(report.epoch, 2);
+    assert_eq!((report.epoch, report.tolerates_failure), (2, true));
     assert_eq!(client.command(&["SET", "k", "v"]).expect("served"), Reply::Simple("OK".into()));
     assert_eq!(status(&mut client).dependency_epoch, 2);
 }
@@ -223,7 +179,7 @@ fn operators_see_columns_and_move_acceptors_and_dependency_nodes() {
 /// A column whose owner is gone moves as well, and the status says who is missing.
 #[test]
 fn a_dead_proposer_keeps_no_acceptors_in_use() {
-    let cluster = colocated();
+    let cluster = Cluster::bpaxos();
     cluster.kill("n3");
     let mut client = cluster.client("n1");
     let reply = client.command(&["KVS.RECONFIGURE", "a1", "a2", "a4"]).expect("served");
@@ -239,7 +195,7 @@ fn a_dead_proposer_keeps_no_acceptors_in_use() {
 
 #[test]
 fn what_is_not_there_is_refused_with_the_cause_and_the_cure() {
-    let cluster = colocated();
+    let cluster = Cluster::bpaxos();
     let mut client = cluster.client("n1");
     for command in [
         &["KVS.ADD", "n4"][..],
