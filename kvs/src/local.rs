@@ -204,3 +204,22 @@ pub(crate) fn acceptors_called(
     }
     Ok(called)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, StoreLimits};
+
+    #[tokio::test]
+    async fn a_directory_is_kept_for_its_protocol() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let store = || Store::partially_ordered(StoreLimits::default());
+        let cluster = LocalCluster::open_bpaxos(directory.path(), store).expect("a new cluster");
+        cluster.stop().await.expect("stopped");
+        let refused = LocalCluster::open(directory.path(), Store::default).err().expect("refused");
+        let expected = "founded with the protocol bpaxos, and is started with matchmaker";
+        assert!(refused.to_string().contains(expected), "{refused}");
+        let cluster = LocalCluster::open_bpaxos(directory.path(), store).expect("the same cluster");
+        cluster.stop().await.expect("stopped");
+    }
+}

@@ -29,6 +29,13 @@ pub(super) enum Started {
     Last,
 }
 
+impl Started {
+    /// Whether something was started that may have to wait.
+    pub(super) fn once(is_started: bool) -> Self {
+        if is_started { Self::Yes } else { Self::Wait }
+    }
+}
+
 /// The server's side of one connection, without the socket.
 pub(super) struct Handler<L, A> {
     pub(super) server: Arc<Server<L, A>>,
@@ -107,11 +114,7 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
 
     fn start_read(&mut self, command: &Command, request: Arguments<'_>) -> Started {
         let query = encode_command(self.now_ms, command.verb, request.from(1));
-        if self.outbox.holds_up_read(&query) {
-            return Started::Wait;
-        }
-        self.outbox.read(query, Then::Reply, self.session.protocol);
-        Started::Yes
+        Started::once(self.outbox.read(query, Then::Reply, self.session.protocol))
     }
 
     fn start_write(&mut self, command: &Command, request: Arguments<'_>) -> Started {
@@ -120,11 +123,7 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
             return Started::Wait;
         }
         let entry = encode_command(self.now_ms, command.verb, request.from(1));
-        if self.outbox.holds_up(&entry) {
-            return Started::Wait;
-        }
-        self.outbox.propose(entry, Then::Reply, self.session.protocol);
-        Started::Yes
+        Started::once(self.outbox.propose(entry, Then::Reply, self.session.protocol))
     }
 
     fn start_local(&mut self, command: &'static Command, request: Arguments<'_>) -> Started {

@@ -119,23 +119,7 @@ impl<L: ReplicatedLog> Outbox<L> {
         self.in_flight.is_empty()
     }
 
-    /// Whether `entry` cannot be proposed yet, because of what is in flight.
-    pub(super) fn holds_up(&self, entry: &Bytes) -> bool {
-        match L::ORDER {
-            Order::Called => self.read_count > 0,
-            Order::Returned => self.touched.conflicts_with(&Store::footprint(entry)),
-        }
-    }
-
-    /// Whether a read with `query` cannot begin yet.
-    pub(super) fn holds_up_read(&self, query: &Bytes) -> bool {
-        match L::ORDER {
-            Order::Called => false,
-            Order::Returned => self.touched.conflicts_with(&footprint_of_question(query)),
-        }
-    }
-
-    /// The same for an entry that is not known yet.
+    /// Whether a proposal must wait, whatever it touches.
     pub(super) fn holds_up_any(&self) -> bool {
         match L::ORDER {
             Order::Called => self.read_count > 0,
@@ -168,28 +152,42 @@ impl<L: ReplicatedLog> Outbox<L> {
         }
     }
 
-    /// Proposes `entry`. Nothing [holds it up](Self::holds_up).
-    pub(super) fn propose(&mut self, entry: Bytes, then: Then, protocol: Protocol) {
-        debug_assert!(!self.holds_up(&entry), "a proposal overtakes another command");
-        let bytes = entry.len();
+    /// Proposes `entry`, unless something that is in flight must return before. Whether it did.
+    pub(super) fn propose(&mut self, entry: Bytes, then: Then, protocol: Protocol) -> bool {
         let footprint = (L::ORDER == Order::Returned).then(|| Store::footprint(&entry));
+        if self.holds_up(footprint.as_ref()) {
+            return false;
+        }
+        let bytes = entry.len();
         self.proposed_count += 1;
         let work = Work::Proposed(Box::pin(self.log.propose(entry)), then);
         self.push(InFlight { work, protocol, bytes, footprint });
+        true
     }
 
-    /// Reads, through the log if that has an order and a proposal is in flight. Nothing [holds it
-    /// up](Self::holds_up_read).
-    pub(super) fn read(&mut self, query: Bytes, then: Then, protocol: Protocol) {
+    /// Reads, through the log if that has an order and a proposal is in flight; unless something that is in
+    /// flight must return before. Whether it did.
+    pub(super) fn read(&mut self, query: Bytes, then: Then, protocol: Protocol) -> bool {
         if L::ORDER == Order::Called && self.proposed_count > 0 {
             return self.propose(query, then, protocol);
         }
-        debug_assert!(!self.holds_up_read(&query), "a read overtakes another command");
-        let bytes = query.len();
         let footprint = (L::ORDER == Order::Returned).then(|| footprint_of_question(&query));
+        if footprint.is_some() && self.holds_up(footprint.as_ref()) {
+            return false;
+        }
+        let bytes = query.len();
         self.read_count += 1;
         let work = Work::Read(Box::pin(self.log.read(query.clone())), query, then);
         self.push(InFlight { work, protocol, bytes, footprint });
+        true
+    }
+
+    /// Whether a proposal must wait that touches so much; nothing is given where the log has an order.
+    fn holds_up(&self, footprint: Option<&Footprint>) -> bool {
+        match footprint {
+            None => self.read_count > 0,
+            Some(footprint) => self.touched.conflicts_with(footprint),
+        }
     }
 
     /// Waits for the administration.

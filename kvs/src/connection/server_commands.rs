@@ -106,11 +106,7 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
             return Started::Yes;
         }
         let query = encode_statistics(self.now_ms);
-        if self.outbox.holds_up_read(&query) {
-            return Started::Wait;
-        }
-        self.outbox.read(query, Then::Info(text), self.session.protocol);
-        Started::Yes
+        Started::once(self.outbox.read(query, Then::Info(text), self.session.protocol))
     }
 
     /// The text of INFO up to the lines about the keyspace, and whether these are wanted.

@@ -176,7 +176,8 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
         let entry = transaction.builder.encode(self.now_ms, watched);
         let has_locals = locals.iter().any(Option::is_some);
         let then = if has_locals { Then::Splice(locals) } else { Then::Reply };
-        self.outbox.propose(entry, then, self.session.protocol);
+        let is_started = self.outbox.propose(entry, then, self.session.protocol);
+        debug_assert!(is_started, "nothing is in flight that could hold it up");
         Started::Yes
     }
 
@@ -198,13 +199,12 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
             return Started::Yes;
         }
         let query = encode_versions(self.now_ms, request.from(1));
-        if self.outbox.holds_up_read(&query) {
-            return Started::Wait;
-        }
         let keys = request.from(1).map(Bytes::copy_from_slice).collect();
-        self.outbox.read(query, Then::Watch(keys), self.session.protocol);
-        self.outbox.bar();
-        Started::Yes
+        let is_started = self.outbox.read(query, Then::Watch(keys), self.session.protocol);
+        if is_started {
+            self.outbox.bar();
+        }
+        Started::once(is_started)
     }
 }
 

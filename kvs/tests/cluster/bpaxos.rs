@@ -232,3 +232,31 @@ fn what_is_not_there_is_refused_with_the_cause_and_the_cure() {
     }
     assert_eq!(client.command(&["SET", "k", "v"]).expect("served"), Reply::Simple("OK".into()));
 }
+
+/// Nothing hangs: without a majority a write may or may not have an effect, and a read has none.
+#[test]
+fn without_a_majority_every_command_is_answered() {
+    let cluster = Cluster::bpaxos();
+    let mut client = cluster.client("n1");
+    assert_eq!(client.command(&["SET", "k", "1"]).expect("served"), Reply::Simple("OK".into()));
+    cluster.kill("n2");
+    cluster.kill("n3");
+    let read = client.command(&["GET", "k"]).expect("answered");
+    assert!(read.text().starts_with("CLUSTERDOWN"), "{read:?}");
+    let write = client.command(&["INCR", "k"]).expect("answered");
+    assert!(write.text().starts_with("AMBIGUOUS"), "{write:?}");
+    let table = succeeds(&cluster, &["status"]);
+    assert!(table.contains("n2            DOES NOT ANSWER"), "{table}");
+    let refused = client.command(&["KVS.RECONFIGURE", "a1", "a4"]).expect("answered");
+    assert!(refused.text().contains("not every column has moved in time"), "{refused:?}");
+    let refused = client.command(&["KVS.DEPENDENCIES", "n1"]).expect("answered");
+    assert!(refused.text().contains("has not moved in time"), "{refused:?}");
+    cluster.launch("n2");
+    cluster.launch("n3");
+    cluster.wait_until_serving();
+    let reply = eventually("the write is decided", || {
+        let reply = cluster.client("n3").command(&["GET", "k"]).expect("served");
+        matches!(reply.text(), "1" | "2").then_some(reply)
+    });
+    assert!(matches!(reply, Reply::Bulk(Some(_))), "{reply:?}");
+}
