@@ -44,6 +44,7 @@ mod columns;
 mod conversions;
 mod handover;
 mod snapshots;
+mod status;
 
 pub use columns::{ColumnsA, ColumnsB, MatchmakersA, MatchmakersB, MatchmakersOutcome, OpenA};
 pub use handover::{
@@ -51,6 +52,8 @@ pub use handover::{
     ServiceB, Succeeded, Successor,
 };
 pub use snapshots::{ContentsA, ContentsB, Covered, SnapshotWanted, TakeSnapshot};
+
+pub use status::{ProposerB, ReplicaB, StatusA};
 
 use paxos::command::SessionId;
 use paxos::message::{Invoke, Keep, Kept, RestoreA, Return, SnapshotA, SnapshotB};
@@ -151,6 +154,7 @@ pub enum ToProposer {
     TakeSnapshot(TakeSnapshot),
     MatchmakersA(MatchmakersA),
     ColumnsB(ColumnsB),
+    StatusA(StatusA),
 }
 
 /// All that a dependency node says about who serves.
@@ -178,6 +182,7 @@ pub enum ToReplica {
     Kept(Kept),
     SnapshotA(SnapshotA),
     SnapshotB(SnapshotB),
+    StatusA(StatusA),
 }
 
 /// All that an archive receives, beside what the logs of columns tell it.
@@ -207,6 +212,8 @@ pub enum ToApplication {
     Return(Return),
     ServiceB(ServiceB),
     MatchmakersB(MatchmakersB),
+    ProposerB(ProposerB),
+    ReplicaB(ReplicaB),
 }
 
 /// All that a registry receives, beside what the logs of columns tell it.

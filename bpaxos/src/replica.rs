@@ -44,7 +44,7 @@ use paxos::wire::Payload;
 use crate::column::{COLUMNS_MAX, InColumn};
 use crate::command::{Command, Content, Proposal};
 use crate::graph::{Component, Graph};
-use crate::message::{ContentsA, Executed, Message, ToReplica};
+use crate::message::{ContentsA, Executed, Message, ReplicaB, StatusA, ToReplica};
 use crate::sessions::ExecutedTable;
 use crate::vertex::{Column, Vertex, VertexSet};
 
@@ -56,6 +56,9 @@ const WAITING_MAX: usize = 1 << 20;
 
 /// Values that a replica keeps ahead of a gap in one column, at most.
 const AHEAD_MAX: usize = 16_384;
+
+/// Missing vertices that an operator is told of, at most.
+const MISSING_TOLD_MAX: usize = 8;
 
 /// How long to wait before what is missing is looked for. Doubles for as long as it is the same.
 const LOOK_DELAY: Range<Duration> = Duration::from_millis(60)..Duration::from_millis(120);
@@ -198,6 +201,7 @@ impl<S: StateMachine> Replica<S> {
             ToReplica::Kept(m) => self.on_kept(m, fx),
             ToReplica::SnapshotA(m) => self.on_snapshot_a(from, m, fx),
             ToReplica::SnapshotB(m) => self.on_snapshot_b(from, m, fx),
+            ToReplica::StatusA(m) => self.on_status_a(from, &m, fx),
         }
         self.arm_look(fx);
         self.check_invariants();
@@ -227,6 +231,17 @@ impl<S: StateMachine> Replica<S> {
         }
         self.arm_look(fx);
         self.check_invariants();
+    }
+
+    /// Tells an operator how far it is.
+    fn on_status_a(&mut self, from: NodeId, StatusA { token }: &StatusA, fx: &mut Fx) {
+        let m = ReplicaB {
+            token: *token,
+            executed_count: self.executed_count,
+            waiting_count: self.graph.waiting_count() as u64,
+            missing: self.graph.missing().take(MISSING_TOLD_MAX).collect(),
+        };
+        fx.send(from, m);
     }
 
     /// Takes one timer.

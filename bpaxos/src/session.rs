@@ -39,6 +39,9 @@ const TRIAL: usize = 16;
 /// The limits and periods of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionOptions {
+    /// The proposer that commands are handed to as long as it answers in time, such as that of the same
+    /// process. If none is named, sessions begin with different ones.
+    pub nearest: Option<NodeId>,
     /// Commands handed to proposers and not answered, at most; beyond that a call fails at once as
     /// overloaded.
     pub window_max: usize,
@@ -51,7 +54,7 @@ pub struct SessionOptions {
 impl Default for SessionOptions {
     fn default() -> Self {
         let retry = Duration::from_millis(250)..Duration::from_millis(350);
-        Self { window_max: 16_384, patience: 16, retry }
+        Self { nearest: None, window_max: 16_384, patience: 16, retry }
     }
 }
 
@@ -87,7 +90,7 @@ pub struct Session {
     /// The number of the next command.
     next: u64,
     pending: BTreeMap<u64, Pending>,
-    /// Which proposer is next in turn.
+    /// How often it has turned to another proposer.
     turn: usize,
 }
 
@@ -101,9 +104,8 @@ impl Session {
         proposers: BTreeSet<NodeId>,
         options: SessionOptions,
     ) -> Self {
-        let turn = node.seat.0 as usize;
         let (heard, pending) = (BTreeMap::new(), BTreeMap::new());
-        Self { node, application, proposers, heard, options, life: 0, next: 0, pending, turn }
+        Self { node, application, proposers, heard, options, life: 0, next: 0, pending, turn: 0 }
     }
 
     /// Folds one durable record.
@@ -169,10 +171,9 @@ impl Session {
         }
     }
 
-    /// Hands what has waited for a whole period to the next proposer. It stays in its place until its fate
-    /// is known, even if the caller was told that it may never be.
+    /// Hands what has waited for a whole period to the next proposer, and all that comes after it. It stays
+    /// in its place until its fate is known, even if the caller was told that it may never be.
     fn on_retry(&mut self, fx: &mut Fx) {
-        self.turn = self.turn.wrapping_add(1);
         self.heard.retain(|_, age| {
             *age += 1;
             *age <= SILENCE_MAX
@@ -190,6 +191,7 @@ impl Session {
                 fx.send(self.application, Return { token, outcome });
             }
         }
+        self.turn = self.turn.wrapping_add(usize::from(!late.is_empty()));
         late.into_iter().for_each(|number| self.submit(number, fx));
         fx.set_timer(SessionTimer::Retry, self.options.retry.clone());
     }
@@ -200,7 +202,11 @@ impl Session {
         let payload = pending.payload.clone();
         let command = Command { session: self.id(), number, acknowledged, payload };
         let proposers = self.present();
-        if let Some(proposer) = proposers.get(self.turn % proposers.len().max(1)) {
+        let nearest =
+            proposers.iter().position(|proposer| Some(**proposer) == self.options.nearest);
+        let first = nearest.unwrap_or(self.node.seat.0 as usize);
+        let turn = first.wrapping_add(self.turn);
+        if let Some(proposer) = proposers.get(turn % proposers.len().max(1)) {
             fx.send(**proposer, Request { command });
         }
     }

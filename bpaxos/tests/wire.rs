@@ -177,6 +177,7 @@ fn to_proposer() -> Golden<ToProposer> {
         ("TakeSnapshot", ToProposer::TakeSnapshot(TakeSnapshot)),
         ("MatchmakersA", ToProposer::MatchmakersA(moved)),
         ("ColumnsB", ToProposer::ColumnsB(ColumnsB { columns: [(column(), generation())].into() })),
+        ("StatusA", ToProposer::StatusA(StatusA { token: 7 })),
     ];
     Golden { prefix: "ToProposer", values }
 }
@@ -209,10 +210,16 @@ fn to_application() -> Golden<ToApplication> {
     let m = Return { token: 7, outcome: Outcome::NeedsLog };
     let service = ServiceB { token: 7, generation: generation() };
     let moved = MatchmakersB { token: 7, outcome: outcome().values.remove(0).1 };
+    let (requests_count, collecting_count) = (1, 2);
+    let proposer = ProposerB { token: 7, service: generation(), requests_count, collecting_count };
+    let missing = vec![vertex()];
+    let replica = ReplicaB { token: 7, executed_count: 1, waiting_count: 2, missing };
     let values = vec![
         ("Return", ToApplication::Return(m)),
         ("ServiceB", ToApplication::ServiceB(service)),
         ("MatchmakersB", ToApplication::MatchmakersB(moved)),
+        ("ProposerB", ToApplication::ProposerB(proposer)),
+        ("ReplicaB", ToApplication::ReplicaB(replica)),
     ];
     Golden { prefix: "ToApplication", values }
 }
@@ -233,6 +240,7 @@ fn to_replica() -> Golden<ToReplica> {
         ("Kept", ToReplica::Kept(Kept { slot: Slot(2), number: 1 })),
         ("SnapshotA", ToReplica::SnapshotA(ask)),
         ("SnapshotB", ToReplica::SnapshotB(SnapshotB { chunk: chunk() })),
+        ("StatusA", ToReplica::StatusA(StatusA { token: 7 })),
     ];
     Golden { prefix: "ToReplica", values }
 }

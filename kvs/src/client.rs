@@ -3,7 +3,7 @@
 mod handover;
 mod snapshot;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,20 +14,20 @@ use matchmaker::message::{
 };
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
-use paxos::message::{
-    Invoke, Operation, Outcome, RequestError as Failure, SnapshotB, ToReplica, ToSession,
-};
+use paxos::message::{Invoke, Operation, Outcome, SnapshotB, ToReplica, ToSession};
 use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
-use paxos::runtime::{HostHandle, Port, SendError};
+use paxos::runtime::{HostHandle, Port};
 use paxos::snapshot::Chunk;
 use paxos::wire::Payload;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::calls::{Calls, done, executed};
 use crate::deployment::Application;
 use crate::log::{ReplicatedLog, RequestError};
 use crate::outlook::Outlook;
+use crate::process::Handle;
 
 pub use handover::HandedOver;
 pub use snapshot::{Snapshot, SnapshotError};
@@ -38,33 +38,18 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// How long a proposer may take to win a campaign before it is told to campaign again.
 const TRANSFER_PAUSE: Duration = Duration::from_millis(100);
 
-/// Answers to one question that wait to be looked at, at most. More are dropped: the question is
-/// asked again.
-const ANSWERS_MAX: usize = 64;
-
 /// Puts commands into the replicated log, reads, and operates the cluster. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     handle: HostHandle<Message>,
     application: Application,
     outlook: Outlook,
-    waiting: Arc<Mutex<Waiting>>,
+    calls: Calls<ToApplication>,
+    /// Who reads a snapshot of the replica.
+    reader: Reader,
 }
 
-/// Who waits for what.
-#[derive(Default)]
-struct Waiting {
-    /// Grows with each call.
-    token: u64,
-    /// Calls of the session.
-    calls: HashMap<u64, oneshot::Sender<Outcome>>,
-    /// Questions of operators.
-    operators: HashMap<u64, mpsc::Sender<ToApplication>>,
-    /// Who reads a snapshot of the replica.
-    snapshot: Option<mpsc::Sender<Chunk>>,
-    /// Whether the host has ended.
-    is_stopped: bool,
-}
+type Reader = Arc<Mutex<Option<mpsc::Sender<Chunk>>>>;
 
 /// New acceptors are in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,11 +106,10 @@ impl Client {
         application: Application,
         outlook: Outlook,
     ) -> (Self, Port<Message>) {
-        let waiting = Arc::new(Mutex::new(Waiting::default()));
-        let port = Arc::clone(&waiting);
-        let heard = outlook.clone();
-        let client = Self { handle, application, outlook, waiting };
-        (client, Box::new(move |_, message| deliver(&port, &heard, message)))
+        let (calls, reader) = (Calls::default(), Reader::default());
+        let client = Self { handle, application, outlook, calls, reader };
+        let port = client.clone();
+        (client, Box::new(move |_, message| port.deliver(message)))
     }
 
     /// Executes `command` once at every replica, and returns the state machine's reply. The order of
@@ -136,13 +120,7 @@ impl Client {
         &self,
         command: Bytes,
     ) -> impl Future<Output = Result<Bytes, RequestError>> + Send + 'static {
-        let call = self.invoke(Operation::Propose(Payload(command)));
-        async move {
-            match call?.await {
-                Ok(outcome) => done(outcome).map(Option::unwrap_or_default),
-                Err(_) => Err(RequestError::Ambiguous),
-            }
-        }
+        executed(self.invoke(Operation::Propose(Payload(command))))
     }
 
     /// Reads the state linearizably, without writing anything. `None` if the state machine says that
@@ -157,25 +135,13 @@ impl Client {
         async move { call?.await.map_or(Err(RequestError::Stopped), done) }
     }
 
-    /// Hands a call to the session. Under one lock, so that tokens grow in the order of the calls.
+    /// Hands a call to the session.
     fn invoke(&self, operation: Operation) -> Result<oneshot::Receiver<Outcome>, RequestError> {
-        let (sender, receiver) = oneshot::channel();
-        let mut waiting = lock(&self.waiting);
-        if waiting.is_stopped {
-            return Err(RequestError::Stopped);
-        }
-        waiting.token += 1;
-        let token = waiting.token;
-        let invoke = Message::Session(ToSession::Invoke(Invoke { token, operation }));
         let Application { node, session, .. } = self.application;
-        match self.handle.try_send(node, session, invoke) {
-            Ok(()) => {
-                waiting.calls.insert(token, sender);
-                Ok(receiver)
-            }
-            Err(SendError::Full) => Err(RequestError::Overloaded),
-            Err(SendError::Stopped) => Err(RequestError::Stopped),
-        }
+        self.calls.begin(|token| {
+            let invoke = ToSession::Invoke(Invoke { token, operation });
+            self.handle.try_send(node, session, Message::Session(invoke))
+        })
     }
 
     /// Replaces the acceptors by `members`, and everyone else as `change` says; returns when the new
@@ -250,27 +216,46 @@ impl Client {
     }
 
     fn question(&self, message: impl FnOnce(u64) -> ToProposer) -> Question {
-        let (sender, answers) = mpsc::channel(ANSWERS_MAX);
-        let mut waiting = lock(&self.waiting);
-        waiting.token += 1;
-        let token = waiting.token;
-        waiting.operators.insert(token, sender);
+        let (token, answers) = self.calls.ask();
         let (client, patience, message) = (self.clone(), None, message(token));
         Question { client, patience, token, message, answers }
     }
 
-    /// Ends the process behind this client, after what it did so far is durable.
-    pub(crate) fn stop(&self) {
+    /// Called by the host for each answer.
+    fn deliver(&self, message: Message) {
+        match message {
+            Message::Application(message) => self.deliver_answer(message),
+            Message::Replica(ToReplica::SnapshotB(SnapshotB { chunk })) => {
+                if let Some(reader) = lock(&self.reader).as_ref() {
+                    // One that does not fit is asked for again.
+                    let _ = reader.try_send(chunk);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn deliver_answer(&self, message: ToApplication) {
+        let token = match message {
+            ToApplication::Heartbeat(m) => return self.outlook.hear(m),
+            ToApplication::Healing(m) => return self.outlook.watch_healing(m),
+            ToApplication::Return(m) => return self.calls.on_return(m),
+            ToApplication::ReconfigureB(ref m) => m.token,
+            ToApplication::HandoverB(ref m) => m.token,
+            ToApplication::StatusB(ref m) => m.token,
+        };
+        self.calls.on_answer(token, message);
+    }
+}
+
+impl Handle for Client {
+    fn stop(&self) {
         self.handle.stop();
     }
 
-    /// Fails all that waits: the host has ended.
-    pub(crate) fn close(&self) {
-        let mut waiting = lock(&self.waiting);
-        waiting.is_stopped = true;
-        waiting.calls.clear();
-        waiting.operators.clear();
-        waiting.snapshot = None;
+    fn close(&self) {
+        self.calls.close();
+        *lock(&self.reader) = None;
     }
 }
 
@@ -359,7 +344,7 @@ impl Question {
 
 impl Drop for Question {
     fn drop(&mut self) {
-        lock(&self.client.waiting).operators.remove(&self.token);
+        self.client.calls.forget(self.token);
     }
 }
 
@@ -406,57 +391,7 @@ impl ReplicatedLog for Client {
     }
 }
 
-/// A panic of another holder leaves whole entries only: the table is still good.
-fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Called by the host for each answer. One whose asker is gone is dropped.
-fn deliver(waiting: &Mutex<Waiting>, outlook: &Outlook, message: Message) {
-    let message = match message {
-        Message::Application(message) => message,
-        Message::Replica(ToReplica::SnapshotB(SnapshotB { chunk })) => {
-            if let Some(reader) = &lock(waiting).snapshot {
-                // One that does not fit is asked for again.
-                let _ = reader.try_send(chunk);
-            }
-            return;
-        }
-        _ => return,
-    };
-    match message {
-        ToApplication::Heartbeat(m) => outlook.hear(m),
-        ToApplication::Healing(m) => outlook.watch_healing(m),
-        ToApplication::Return(m) => {
-            if let Some(call) = lock(waiting).calls.remove(&m.token) {
-                let _ = call.send(m.outcome);
-            }
-        }
-        ToApplication::ReconfigureB(ref m) => {
-            if let Some(operator) = lock(waiting).operators.get(&m.token) {
-                let _ = operator.try_send(message);
-            }
-        }
-        ToApplication::HandoverB(ref m) => {
-            if let Some(operator) = lock(waiting).operators.get(&m.token) {
-                let _ = operator.try_send(message);
-            }
-        }
-        ToApplication::StatusB(ref m) => {
-            if let Some(operator) = lock(waiting).operators.get(&m.token) {
-                let _ = operator.try_send(message);
-            }
-        }
-    }
-}
-
-fn done(outcome: Outcome) -> Result<Option<Bytes>, RequestError> {
-    match outcome {
-        Outcome::Done(reply) => Ok(Some(reply.0)),
-        Outcome::NeedsLog => Ok(None),
-        Outcome::Failed(Failure::Ambiguous) => Err(RequestError::Ambiguous),
-        Outcome::Failed(Failure::Unavailable) => Err(RequestError::Unavailable),
-        Outcome::Failed(Failure::Overloaded) => Err(RequestError::Overloaded),
-        Outcome::Failed(Failure::Quarantined) => Err(RequestError::Quarantined),
-    }
+/// A panic of another holder leaves the place of a reader whole.
+fn lock(reader: &Reader) -> MutexGuard<'_, Option<mpsc::Sender<Chunk>>> {
+    reader.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -17,6 +17,8 @@
 
 pub mod admin;
 pub mod backup;
+pub mod bpaxos;
+mod calls;
 pub mod client;
 pub mod commands;
 pub mod connection;

@@ -10,12 +10,15 @@ use std::time::Duration;
 
 use paxos::actor::NodeId;
 use paxos::quorum::QuorumSystem;
-use paxos::runtime::{DataDir, FileLog, FileLogOptions, Network, found_together};
+use paxos::runtime::{ChannelTransport, DataDir, FileLog, FileLogOptions, Network, found_together};
 use paxos::slot::Slot;
+use paxos::state_machine::Conflicts;
+use paxos::wire::{Decode, Encode, Frame};
 
+use crate::bpaxos::BpaxosClient;
 use crate::client::{Active, Client, Collection, OperationError};
-use crate::deployment::{ClusterFile, Members, Role};
-use crate::process::{Cast, Machine, Process};
+use crate::deployment::{ClusterFile, Members, Protocol, Role};
+use crate::process::{Cast, Handle, Machine, Process};
 
 /// How long an operation on the cluster may take.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,12 +26,13 @@ pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Segments of the log of one process, in bytes. Three processes share a disk.
 const SEGMENT_BYTES: u64 = 16 << 20;
 
-/// A cluster of three processes in one program: two proposers, three matchmakers, six acceptors of
-/// which three vote, three replicas.
-pub struct LocalCluster {
+/// A cluster of three processes in one program, with clients of type `C`: two proposers, three
+/// matchmakers, six acceptors of which three vote, three replicas. With BPaxos there are three proposers,
+/// and three dependency nodes.
+pub struct LocalCluster<C = Client> {
     file: ClusterFile,
     members: Members,
-    processes: Vec<Process>,
+    processes: Vec<Process<C>>,
 }
 
 impl LocalCluster {
@@ -38,16 +42,43 @@ impl LocalCluster {
     /// *Errors*: the directory cannot be used, or holds something else, or a part of it was wiped;
     /// another program has it; a log in it is damaged. The text names the file.
     pub fn open<S: Machine>(directory: &Path, machine: impl Fn() -> S) -> io::Result<Self> {
-        const CLIENT_PORT_UNUSED: u16 = 6380;
-        let mut file = ClusterFile::on_loopback("local", 3, 6, CLIENT_PORT_UNUSED)
-            .map_err(io::Error::other)?;
-        if let Some(last) = file.nodes.last_mut() {
-            last.roles.retain(|role| *role != Role::Proposer);
-        }
+        Self::open_with(directory, Protocol::Matchmaker, |cast, endpoint, log| {
+            Process::<Client>::start(cast, endpoint, log, &machine)
+        })
+    }
+}
+
+impl LocalCluster<BpaxosClient> {
+    /// The same with BPaxos.
+    ///
+    /// *Errors*: as those of [`open`](LocalCluster::open); or the directory belongs to a cluster that was
+    /// founded with another protocol.
+    pub fn open_bpaxos<S: Machine + Conflicts>(
+        directory: &Path,
+        machine: impl Fn() -> S,
+    ) -> io::Result<Self> {
+        Self::open_with(directory, Protocol::Bpaxos, |cast, endpoint, log| {
+            Process::<BpaxosClient>::start(cast, endpoint, log, &machine)
+        })
+    }
+}
+
+impl<C: Handle> LocalCluster<C> {
+    fn open_with<M, R>(
+        directory: &Path,
+        protocol: Protocol,
+        start: impl Fn(&Cast, ChannelTransport<M>, FileLog<R>) -> io::Result<Process<C>>,
+    ) -> io::Result<Self>
+    where
+        R: Encode + Decode<Frame>,
+    {
+        let file = description(protocol)?;
         let mut data_dirs = Vec::new();
         for node in &file.nodes {
-            let path = directory.join(&node.name);
-            data_dirs.push(DataDir::open(path, &file.cluster, &node.name)?);
+            let data_dir = DataDir::open(directory.join(&node.name), &file.cluster, &node.name)?;
+            let founded = protocol.check_founded(data_dir.charter(), data_dir.path());
+            founded.map_err(io::Error::other)?;
+            data_dirs.push(data_dir);
         }
         let roster = found_together(&mut data_dirs, &file.charter())?;
         let members = file.members(&roster);
@@ -68,14 +99,13 @@ impl LocalCluster {
                 founders: Some(members.founders()),
                 settings: file.settings(),
             };
-            let process = Process::start(&cast, endpoint, log, &machine)?;
-            processes.push(process);
+            processes.push(start(&cast, endpoint, log)?);
         }
         Ok(Self { file, members, processes })
     }
 
     /// A client of the process number `index`, from zero; all are equal.
-    pub fn client(&self, index: usize) -> Client {
+    pub fn client(&self, index: usize) -> C {
         self.processes[index % self.processes.len()].client()
     }
 
@@ -90,20 +120,8 @@ impl LocalCluster {
     }
 
     /// The processes, in the order of the file.
-    pub fn processes(&self) -> &[Process] {
+    pub fn processes(&self) -> &[Process<C>] {
         &self.processes
-    }
-
-    /// Replaces the acceptors by those called `names` (of `a1` to `a6`), and returns when they are in
-    /// use; the [`Collection`] tells when the earlier ones are not needed any more.
-    ///
-    /// *Errors*: an unknown name, or as [`Client::reconfigure`].
-    pub async fn reconfigure(
-        &self,
-        names: &[&str],
-    ) -> Result<(Active, Collection), OperationError> {
-        let members = acceptors_called(names, &self.members.acceptors())?;
-        self.client(0).reconfigure(QuorumSystem::Majority, members, None, OPERATION_TIMEOUT).await
     }
 
     /// Waits until a process ends by itself, which it does on an error only.
@@ -135,6 +153,34 @@ impl LocalCluster {
     }
 }
 
+impl LocalCluster {
+    /// Replaces the acceptors by those called `names` (of `a1` to `a6`), and returns when they are in
+    /// use; the [`Collection`] tells when the earlier ones are not needed any more.
+    ///
+    /// *Errors*: an unknown name, or as [`Client::reconfigure`].
+    pub async fn reconfigure(
+        &self,
+        names: &[&str],
+    ) -> Result<(Active, Collection), OperationError> {
+        let members = acceptors_called(names, &self.members.acceptors())?;
+        self.client(0).reconfigure(QuorumSystem::Majority, members, None, OPERATION_TIMEOUT).await
+    }
+}
+
+/// The cluster of this program.
+fn description(protocol: Protocol) -> io::Result<ClusterFile> {
+    const CLIENT_PORT_UNUSED: u16 = 6380;
+    let file =
+        ClusterFile::on_loopback("local", 3, 6, CLIENT_PORT_UNUSED).map_err(io::Error::other)?;
+    let mut file = file.with_protocol(protocol);
+    if protocol == Protocol::Matchmaker
+        && let Some(last) = file.nodes.last_mut()
+    {
+        last.roles.retain(|role| *role != Role::Proposer);
+    }
+    Ok(file)
+}
+
 /// The acceptors called `names` among `known`.
 ///
 /// *Errors*: a name that is not known, of which the text lists those that are; or one that is repeated,
@@ -157,4 +203,23 @@ pub(crate) fn acceptors_called(
         }
     }
     Ok(called)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, StoreLimits};
+
+    #[tokio::test]
+    async fn a_directory_is_kept_for_its_protocol() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let store = || Store::partially_ordered(StoreLimits::default());
+        let cluster = LocalCluster::open_bpaxos(directory.path(), store).expect("a new cluster");
+        cluster.stop().await.expect("stopped");
+        let refused = LocalCluster::open(directory.path(), Store::default).err().expect("refused");
+        let expected = "founded with the protocol bpaxos, and is started with matchmaker";
+        assert!(refused.to_string().contains(expected), "{refused}");
+        let cluster = LocalCluster::open_bpaxos(directory.path(), store).expect("the same cluster");
+        cluster.stop().await.expect("stopped");
+    }
 }

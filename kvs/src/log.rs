@@ -8,22 +8,35 @@ use std::future::Future;
 
 use bytes::Bytes;
 
+/// Which of the commands of one caller that conflict are executed in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// All that are proposed, in the order of the calls.
+    Called,
+    /// Those that are called when the ones before have returned; reads among them.
+    Returned,
+}
+
 /// The replicated log as a connection sees it.
 ///
 /// The futures must make progress without being polled: a connection polls only the oldest of those
 /// it holds.
 pub trait ReplicatedLog: Clone + Send + Sync + 'static {
-    /// Proposes a command; resolves to the state machine's reply. The order of the calls (not of
-    /// polling the futures) is the order in the log.
+    /// What the order of the calls means.
+    const ORDER: Order = Order::Called;
+
+    /// Proposes a command; resolves to the state machine's reply. With [`Order::Called`] the order of the
+    /// calls (not of polling the futures) is the order in the log.
     fn propose(
         &self,
         command: Bytes,
     ) -> impl Future<Output = Result<Bytes, RequestError>> + Send + 'static;
 
-    /// Reads linearizably without the log. `Ok(None)`: the state machine says that the read must go
-    /// through the log.
+    /// Reads linearizably without changing anything. `Ok(None)`: the state machine says that the read must
+    /// be proposed.
     ///
-    /// *Guarantee asked for*: of two calls by one connection, the later never sees an older state.
+    /// *Guarantee asked for*: of two calls by one connection, the later never sees an older state; with
+    /// [`Order::Returned`], if the earlier one has returned.
     fn read(
         &self,
         query: Bytes,

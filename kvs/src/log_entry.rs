@@ -6,6 +6,7 @@
 //!  transaction  count · watched*  count · invocation*
 //!  versions     count · bytes*                      which versions do these keys have? (WATCH)
 //!  tick, deadline, statistics: no body
+//!  question     kind u8 · entry                     answer if that is possible without changing anything
 //!
 //!  invocation   verb u8 · count · bytes*            the arguments without the name
 //!  watched      bytes · version
@@ -28,6 +29,7 @@ const TICK: u8 = 2;
 const VERSIONS: u8 = 3;
 const DEADLINE: u8 = 4;
 const STATISTICS: u8 = 5;
+const QUESTION: u8 = 6;
 
 /// The version of a key: the position that wrote its value, or `None` if it is absent.
 pub type Version = Option<Position>;
@@ -107,6 +109,20 @@ pub fn encode_versions<'a>(stamp_ms: u64, keys: impl Iterator<Item = &'a [u8]> +
         put_bytes(key, &mut out);
     }
     Bytes::from(out)
+}
+
+/// `query` for a protocol that orders reads among the commands that they conflict with. The reply is
+/// empty if the query must be proposed instead.
+pub fn encode_question(query: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(1 + query.len());
+    out.put_u8(QUESTION);
+    out.extend_from_slice(query);
+    Bytes::from(out)
+}
+
+/// What a question asks; `None` if `entry` is none.
+pub fn question(entry: &Bytes) -> Option<Bytes> {
+    (entry.first() == Some(&QUESTION)).then(|| entry.slice(1..))
 }
 
 /// Collects the commands of a transaction.

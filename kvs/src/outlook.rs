@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use matchmaker::leader::Deployment;
 use matchmaker::message::{Epoch, Generation, Healing, HealingProgress, Heartbeat, Part};
+use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
 use paxos::membership::Membership;
 use paxos::round::Round;
@@ -103,6 +104,17 @@ impl Outlook {
         self.known.subscribe()
     }
 
+    /// What operators call `node`.
+    pub(crate) fn name(&self, node: NodeId) -> String {
+        let mut names = self.known().members.names();
+        names.remove(&node).unwrap_or_else(|| node.to_string())
+    }
+
+    /// The same for several.
+    pub(crate) fn all_named<'a>(&self, nodes: impl IntoIterator<Item = &'a NodeId>) -> Vec<String> {
+        nodes.into_iter().map(|node| self.name(*node)).collect()
+    }
+
     /// The round of the leader, and how long ago it was heard.
     pub(crate) fn last_leader(&self) -> Option<(Round, Duration)> {
         lock(&self.last_leader).map(|(round, heard)| (round, heard.elapsed()))
@@ -189,7 +201,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use paxos::actor::{Incarnation, NodeId, Seat};
+    use paxos::actor::{Incarnation, Seat};
     use paxos::quorum::QuorumSystem;
     use paxos::runtime::Roster;
 

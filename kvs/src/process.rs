@@ -8,13 +8,14 @@ use std::sync::Arc;
 use matchmaker::leader::Deployment;
 use matchmaker::message::{Generation, Message};
 use matchmaker::node::{Node, NodeRecord};
-use paxos::runtime::{FileLog, Host, HostStats, LogStats};
+use paxos::actor::{Actor, NodeId};
+use paxos::runtime::{FileLog, Host, HostStats, LogStats, Port};
 use paxos::state_machine::StateMachine;
 use paxos::transport::Transport;
 use tokio::task::JoinHandle;
 
 use crate::client::Client;
-use crate::deployment::{Application, Members, Settings};
+use crate::deployment::{Members, Settings};
 use crate::outlook::Outlook;
 
 /// A state machine that a process can run.
@@ -37,17 +38,26 @@ pub struct Cast {
     pub settings: Settings,
 }
 
-/// A process that runs.
-pub struct Process {
+/// What a process needs of the client to its actors.
+pub trait Handle: Clone + Send + 'static {
+    /// Ends the host behind it, once what it did so far is durable.
+    fn stop(&self);
+
+    /// Fails all that waits: the host has ended.
+    fn close(&self);
+}
+
+/// A process that runs, with a client of type `C` to its actors.
+pub struct Process<C> {
     /// What its application can do; a process without a replica can still operate the cluster.
-    client: Client,
+    client: C,
     log_stats: Arc<LogStats>,
     host_stats: Arc<HostStats>,
     outlook: Outlook,
     running: JoinHandle<io::Result<()>>,
 }
 
-impl Process {
+impl Process<Client> {
     /// Restores the actors of a process from `log` and starts them on this thread's tokio runtime.
     ///
     /// *Errors*: there is no such member; the log cannot be read, or belongs to other roles than those
@@ -69,10 +79,30 @@ impl Process {
             .map_err(io::Error::other)?;
         let log_stats = log.stats();
         let outlook = Outlook::new(deployment.clone(), members.clone());
-        let mut host: Host<Node<S>, _> =
-            Host::new(actors, transport, log, settings.storage.host())?;
+        let host: Host<Node<S>, _> = Host::new(actors, transport, log, settings.storage.host())?;
         let (client, port) = Client::new(host.handle(), application, outlook.clone());
-        let Application { node, .. } = application;
+        Self::run(host, (application.node, port), client, log_stats, outlook)
+    }
+}
+
+impl<C: Handle> Process<C> {
+    /// Runs `host`, which answers its application at a port.
+    ///
+    /// *Errors*: an actor sits where the application is.
+    pub(crate) fn run<A, T>(
+        mut host: Host<A, T>,
+        (node, port): (NodeId, Port<A::Message>),
+        client: C,
+        log_stats: Arc<LogStats>,
+        outlook: Outlook,
+    ) -> io::Result<Self>
+    where
+        A: Actor + Send + 'static,
+        A::Message: Send,
+        A::Timer: Send,
+        A::Record: Send,
+        T: Transport<A::Message> + Send + 'static,
+    {
         host.add_port(node, port)?;
         let host_stats = host.stats();
         let closing = client.clone();
@@ -84,8 +114,8 @@ impl Process {
         Ok(Self { client, log_stats, host_stats, outlook, running })
     }
 
-    /// Puts commands into the log, reads, and operates the cluster.
-    pub fn client(&self) -> Client {
+    /// Executes commands, reads, and operates the cluster.
+    pub fn client(&self) -> C {
         self.client.clone()
     }
 

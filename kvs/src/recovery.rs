@@ -22,7 +22,7 @@ use paxos::storage::Tagged;
 use thiserror::Error;
 
 use crate::backup::{Notes, Source, Taking};
-use crate::deployment::{ClusterFile, Members};
+use crate::deployment::{ClusterFile, Members, Protocol};
 use crate::outlook::Known;
 use crate::store::{Store, StoreLimits};
 
@@ -76,6 +76,7 @@ impl Recovery {
         let Some(first) = directories.first() else {
             return Err(RecoveryError::Refused("no directory is named".into()));
         };
+        Protocol::check_backups_of(first.charter()).map_err(|e| refused(&e))?;
         let founders =
             Members::of_charter(first.charter(), first.roster()).map_err(|e| refused(&e))?;
         let value_bytes_max =

@@ -4,9 +4,9 @@ use paxos::message::{Keep, Kept, RestoreA, Return, SnapshotA, SnapshotB};
 
 use super::{
     BeginA, BeginB, Behind, ColumnsB, ContentsA, ContentsB, Covered, DecreeA, DecreeB, DependencyA,
-    DependencyB, Executed, FreezeA, FreezeB, FromDependencyNode, Frozen, Message, ReachA, ReachB,
-    Recover, Request, ServiceB, SnapshotWanted, Succeeded, TakeSnapshot, ToApplication, ToArchive,
-    ToDependencyNode, ToProposer, ToRegistry, ToReplica, ToSession,
+    DependencyB, Executed, FreezeA, FreezeB, FromDependencyNode, Frozen, Message, ProposerB,
+    ReachA, ReachB, Recover, ReplicaB, Request, ServiceB, SnapshotWanted, Succeeded, TakeSnapshot,
+    ToApplication, ToArchive, ToDependencyNode, ToProposer, ToRegistry, ToReplica, ToSession,
 };
 use crate::column::InColumn;
 
@@ -151,6 +151,18 @@ impl From<Behind> for Message {
 impl From<ServiceB> for Message {
     fn from(payload: ServiceB) -> Self {
         ToApplication::ServiceB(payload).into()
+    }
+}
+
+impl From<ProposerB> for Message {
+    fn from(payload: ProposerB) -> Self {
+        ToApplication::ProposerB(payload).into()
+    }
+}
+
+impl From<ReplicaB> for Message {
+    fn from(payload: ReplicaB) -> Self {
+        ToApplication::ReplicaB(payload).into()
     }
 }
 

@@ -85,6 +85,11 @@ impl Collection {
         self.is_snapshot_wanted = true;
     }
 
+    /// Commands without a vertex, and vertices that were not proposed.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.requests.len() as u64, self.allocations.len() as u64)
+    }
+
     /// Has a command wait for a vertex.
     pub(super) fn take(&mut self, command: Command, options: &ProposerOptions) {
         let requests_bytes = self.requests_bytes + command.size_bytes();

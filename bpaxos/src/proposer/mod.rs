@@ -41,7 +41,7 @@ use paxos::synod::SynodTimer;
 use paxos::wire::{Decode, Encode, Frame};
 
 use crate::column::InColumn;
-use crate::message::{Message, Successor, TakeSnapshot, ToProposer};
+use crate::message::{Message, ProposerB, Successor, TakeSnapshot, ToProposer};
 use crate::vertex::Column;
 use columns::Held;
 use dependencies::Collection;
@@ -263,8 +263,14 @@ impl<S: Conflicts> Proposer<S> {
             ToProposer::MatchmakersA(m) => self.on_matchmakers_a(from, m, fx),
             ToProposer::ColumnsB(m) => self.on_columns_b(from, m, fx),
             ToProposer::TakeSnapshot(TakeSnapshot) => self.collection.want_snapshot(),
+            ToProposer::StatusA(m) => fx.send(from, self.status(m.token)),
         }
         self.settle(fx);
+    }
+
+    fn status(&self, token: u64) -> ProposerB {
+        let (requests_count, collecting_count) = self.collection.counts();
+        ProposerB { token, service: self.service.clone(), requests_count, collecting_count }
     }
 
     /// Takes one message of the log of `column`.

@@ -181,3 +181,16 @@ fn bytes_that_are_no_proposal_are_reported_and_hold_nothing() {
     assert_eq!(fx.violations.len(), 1);
     assert!(replica.executed().contains(vertex(1, 0)));
 }
+
+#[test]
+fn an_operator_is_told_what_keeps_others_from_being_executed() {
+    let mut replica = replica();
+    let (missing, at) = (vertex(2, 4), vertex(1, 0));
+    chosen(&mut replica, at, value(command(SESSION, 0), &[missing]));
+    chosen(&mut replica, vertex(2, 0), value(command(SESSION, 1), &[]));
+    let mut fx = Fx::new();
+    replica.on_status_a(node(9), &StatusA { token: 7 }, &mut fx);
+    let missing = vec![missing];
+    let told = ReplicaB { token: 7, executed_count: 1, waiting_count: 1, missing };
+    assert_eq!(fx.sends, [(node(9), told.into())]);
+}

@@ -77,10 +77,22 @@ fn what_is_late_goes_to_the_next_proposer_and_is_ambiguous_in_the_end() {
     }
     let failed = returned(7, Outcome::Failed(RequestError::Ambiguous));
     let [one, two] = [node(1), node(2)].map(|node| request(node, 0, 0, "a"));
-    assert_eq!(sends, [vec![], vec![one.clone()], vec![failed, two], vec![one]]);
+    assert_eq!(sends, [vec![], vec![two.clone()], vec![failed, one], vec![two]]);
     assert_eq!(step(&mut session, executed(1, 0, "A")), Fx::new());
     session.on_timer(SessionTimer::Retry, &mut Fx::new());
     assert_eq!(step(&mut session, invoke(8, "b")).sends, [request(node(2), 1, 1, "b")]);
+}
+
+#[test]
+fn the_nearest_proposer_is_kept_while_it_answers() {
+    let options = SessionOptions { nearest: Some(node(2)), ..SessionOptions::default() };
+    let mut session = started(options);
+    for (token, number) in [(7, 0), (8, 1)] {
+        let sends = step(&mut session, invoke(token, "a")).sends;
+        assert_eq!(sends, [request(node(2), number, number, "a")]);
+        step(&mut session, executed(1, number, "A"));
+        session.on_timer(SessionTimer::Retry, &mut Fx::new());
+    }
 }
 
 #[test]

@@ -6,12 +6,13 @@ use paxos::actor::NodeId;
 
 use super::{HandoverReport, Inner, json, micros};
 use crate::client::OperationError;
+use crate::deployment::{Member, Members};
 use crate::local::OPERATION_TIMEOUT;
 
 impl Inner {
     /// Replaces the matchmakers by those of the nodes called `names`.
     pub(super) async fn hand_over(&self, names: &[&str]) -> Result<String, OperationError> {
-        let members = self.matchmakers_called(names)?;
+        let members = actors_called(names, &self.outlook.known().members, Member::matchmaker)?;
         let handed_over = self.client.hand_over(members, OPERATION_TIMEOUT).await;
         let handed_over = handed_over.map_err(|error| match error {
             OperationError::Unreachable(silent) => OperationError::Refused(format!(
@@ -36,18 +37,25 @@ impl Inner {
             finished_after_us: micros(handed_over.after),
         }))
     }
+}
 
-    fn matchmakers_called(&self, names: &[&str]) -> Result<BTreeSet<NodeId>, OperationError> {
-        let known = self.outlook.known();
-        let mut called = BTreeSet::new();
-        for name in names {
-            let member = known.members.member(name);
-            let member = member.map_err(|error| OperationError::Refused(error.to_string()))?;
-            if !called.insert(member.matchmaker()) {
-                let text = format!("the node `{name}` is named twice: it counts once; name others");
-                return Err(OperationError::Refused(text));
-            }
+/// The actors that `of` finds in the nodes called `names`.
+///
+/// *Errors*: there is no such node; or one is named twice, because there would be fewer than were asked
+/// for.
+pub(crate) fn actors_called(
+    names: &[&str],
+    members: &Members,
+    of: fn(&Member) -> NodeId,
+) -> Result<BTreeSet<NodeId>, OperationError> {
+    let mut called = BTreeSet::new();
+    for name in names {
+        let member = members.member(name);
+        let member = member.map_err(|error| OperationError::Refused(error.to_string()))?;
+        if !called.insert(of(member)) {
+            let text = format!("the node `{name}` is named twice: it counts once; name others");
+            return Err(OperationError::Refused(text));
         }
-        Ok(called)
     }
+    Ok(called)
 }

@@ -11,7 +11,6 @@ mod matchmakers;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +32,8 @@ use crate::local::{OPERATION_TIMEOUT, acceptors_called};
 use crate::outlook::Outlook;
 use crate::process::Process;
 use crate::resp::Reply;
+
+pub(crate) use matchmakers::actors_called;
 
 pub use healing::{HealingStatus, LastHealing};
 pub use report::{
@@ -72,7 +73,7 @@ impl ClusterAdmin {
     /// whose process has `connections`.
     pub fn new(
         (name, cluster, value_bytes_max): (&str, &str, usize),
-        process: &Process,
+        process: &Process<Client>,
         connections: Connections,
         candidates: Candidates,
     ) -> Self {
@@ -112,25 +113,28 @@ impl Admin for ClusterAdmin {
 
 impl Inner {
     async fn call(&self, arguments: &[Bytes]) -> Reply {
-        let name = arguments.first().map(|name| name.to_ascii_uppercase()).unwrap_or_default();
-        let rest: Vec<&str> =
-            arguments.iter().skip(1).filter_map(|text| std::str::from_utf8(text).ok()).collect();
-        if rest.len() + 1 < arguments.len() {
+        let Some(words) = words(arguments) else {
             return Reply::Error("ERR names are text".into());
-        }
-        let outcome = match (&name[..], &rest[..]) {
-            (b"KVS.STATUS", []) => self.status().await,
-            (b"KVS.RECONFIGURE", [_, ..]) => self.reconfigure(&rest).await,
-            (b"KVS.COLLECTED", [version]) => self.collected(version).await,
-            (b"KVS.MATCHMAKERS", [_, ..]) => self.hand_over(&rest).await,
-            (b"KVS.ADD", [name]) => self.change(Wish::Add(name)).await,
-            (b"KVS.REPLACE", [old, new]) => self.change(Wish::Replace(old, new)).await,
-            (b"KVS.REMOVE", [name]) => self.change(Wish::Remove(name)).await,
-            (b"KVS.MOVE", [name, address]) => self.change(Wish::Move(name, address)).await,
-            (b"KVS.TRANSFER", [name]) => self.transfer(name).await,
-            (b"KVS.DRAIN", []) => self.drain().await,
-            (b"KVS.BACKUP", []) => self.begin_backup().await,
-            (b"KVS.CHUNK", [slot]) => return self.next_chunk(slot).await,
+        };
+        let name = words.first().map(|name| name.to_ascii_uppercase()).unwrap_or_default();
+        let outcome = match (name.as_str(), words.get(1..).unwrap_or_default()) {
+            ("KVS.STATUS", []) => self.status().await,
+            ("KVS.RECONFIGURE", rest @ [_, ..]) => self.reconfigure(rest).await,
+            ("KVS.COLLECTED", [version]) => self.collected(version).await,
+            ("KVS.MATCHMAKERS", rest @ [_, ..]) => self.hand_over(rest).await,
+            ("KVS.ADD", [name]) => self.change(Wish::Add(name)).await,
+            ("KVS.REPLACE", [old, new]) => self.change(Wish::Replace(old, new)).await,
+            ("KVS.REMOVE", [name]) => self.change(Wish::Remove(name)).await,
+            ("KVS.MOVE", [name, address]) => self.change(Wish::Move(name, address)).await,
+            ("KVS.TRANSFER", [name]) => self.transfer(name).await,
+            ("KVS.DRAIN", []) => self.drain().await,
+            ("KVS.BACKUP", []) => self.begin_backup().await,
+            ("KVS.CHUNK", [slot]) => return self.next_chunk(slot).await,
+            ("KVS.DEPENDENCIES", [_, ..]) => Err(OperationError::Refused(
+                "KVS.DEPENDENCIES is not there with the protocol matchmaker, which has no dependency \
+                 nodes: acceptors move with KVS.RECONFIGURE, matchmakers with KVS.MATCHMAKERS"
+                    .into(),
+            )),
             _ => {
                 let usage = "ERR usage: KVS.STATUS | KVS.RECONFIGURE acceptor [acceptor ...] \
                              [majority|write-all|grid:COLUMNS] | KVS.COLLECTED version | \
@@ -142,11 +146,7 @@ impl Inner {
                 return Reply::Error(usage.into());
             }
         };
-        match outcome {
-            Ok(json) => Reply::bulk(json),
-            Err(error @ OperationError::Refused(_)) => Reply::Error(format!("ERR {error}")),
-            Err(error) => Reply::Error(format!("CLUSTERDOWN {error}")),
-        }
+        reply(outcome)
     }
 
     async fn status(&self) -> Result<String, OperationError> {
@@ -180,7 +180,8 @@ impl Inner {
     }
 
     async fn reconfigure(&self, arguments: &[&str]) -> Result<String, OperationError> {
-        let (system, members) = self.target(arguments)?;
+        let acceptors = self.outlook.known().members.acceptors();
+        let (system, members) = target(arguments, &acceptors)?;
         let reconfigured = self.client.reconfigure(system, members, None, OPERATION_TIMEOUT).await;
         let (active, collection) = reconfigured.map_err(|error| match error {
             OperationError::Unreachable(silent) => self.silent(&silent),
@@ -234,35 +235,8 @@ impl Inner {
         self.collections.lock().unwrap_or_else(PoisonError::into_inner).remove(&version)
     }
 
-    /// The acceptors and the quorum system that the arguments of a command name.
-    fn target(
-        &self,
-        arguments: &[&str],
-    ) -> Result<(QuorumSystem, BTreeSet<NodeId>), OperationError> {
-        let (system, names) = match arguments {
-            [names @ .., "majority"] => (QuorumSystem::Majority, names),
-            [names @ .., "write-all"] => (QuorumSystem::WriteAll, names),
-            [names @ .., last] if last.starts_with("grid:") => {
-                let columns = last["grid:".len()..].parse().map_err(|_| {
-                    let text = format!("`{last}` is no grid: write grid:COLUMNS, such as grid:3");
-                    OperationError::Refused(text)
-                })?;
-                (QuorumSystem::Grid { columns }, names)
-            }
-            names => (QuorumSystem::Majority, names),
-        };
-        Ok((system, acceptors_called(names, &self.outlook.known().members.acceptors())?))
-    }
-
     fn process(&self) -> ProcessStatus {
-        ProcessStatus {
-            fdatasyncs: self.log_stats.syncs.load(Ordering::Relaxed),
-            records: self.log_stats.records.load(Ordering::Relaxed),
-            log_bytes: self.log_stats.bytes.load(Ordering::Relaxed),
-            log_size_bytes: self.host_stats.log_bytes.load(Ordering::Relaxed),
-            log_compactions: self.host_stats.compactions.load(Ordering::Relaxed),
-            violations: self.host_stats.violations.load(Ordering::Relaxed),
-        }
+        ProcessStatus::of(&self.log_stats, &self.host_stats)
     }
 
     fn named(&self, status: &StatusB) -> Status {
@@ -300,17 +274,52 @@ impl Inner {
     }
 
     fn name(&self, node: NodeId) -> String {
-        let mut names = self.outlook.known().members.names();
-        names.remove(&node).unwrap_or_else(|| node.to_string())
+        self.outlook.name(node)
     }
 
     fn all_named<'a>(&self, nodes: impl IntoIterator<Item = &'a NodeId>) -> Vec<String> {
-        nodes.into_iter().map(|node| self.name(*node)).collect()
+        self.outlook.all_named(nodes)
     }
 }
 
+/// The words of a command; none if one of them is no text.
+pub(crate) fn words(arguments: &[Bytes]) -> Option<Vec<&str>> {
+    arguments.iter().map(|word| std::str::from_utf8(word).ok()).collect()
+}
+
+/// What a client is told.
+pub(crate) fn reply(outcome: Result<String, OperationError>) -> Reply {
+    match outcome {
+        Ok(json) => Reply::bulk(json),
+        Err(error @ OperationError::Refused(_)) => Reply::Error(format!("ERR {error}")),
+        Err(error) => Reply::Error(format!("CLUSTERDOWN {error}")),
+    }
+}
+
+/// The acceptors and the quorum system that the arguments of a command name.
+///
+/// *Errors*: as those of [`acceptors_called`]; or there is no such quorum system.
+pub(crate) fn target(
+    arguments: &[&str],
+    acceptors: &BTreeMap<String, NodeId>,
+) -> Result<(QuorumSystem, BTreeSet<NodeId>), OperationError> {
+    let (system, names) = match arguments {
+        [names @ .., "majority"] => (QuorumSystem::Majority, names),
+        [names @ .., "write-all"] => (QuorumSystem::WriteAll, names),
+        [names @ .., last] if last.starts_with("grid:") => {
+            let columns = last["grid:".len()..].parse().map_err(|_| {
+                let text = format!("`{last}` is no grid: write grid:COLUMNS, such as grid:3");
+                OperationError::Refused(text)
+            })?;
+            (QuorumSystem::Grid { columns }, names)
+        }
+        names => (QuorumSystem::Majority, names),
+    };
+    Ok((system, acceptors_called(names, acceptors)?))
+}
+
 /// Whether the members without those of any one process contain quorums of both phases.
-fn tolerates_failure(configuration: &Configuration) -> bool {
+pub(crate) fn tolerates_failure(configuration: &Configuration) -> bool {
     let members = configuration.members();
     members.iter().all(|failed| {
         // The acceptors of a process have its incarnation, and fail together.
@@ -329,7 +338,7 @@ fn replica_status(archive: &ArchivedB) -> ReplicaStatus {
     }
 }
 
-fn micros(duration: Duration) -> u64 {
+pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
@@ -337,7 +346,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn json(value: &impl Serialize) -> String {
+pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("strings, numbers and lists only")
 }
 

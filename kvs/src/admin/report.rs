@@ -1,7 +1,9 @@
 //! What operators are told, by name, as JSON.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
+use paxos::runtime::{HostStats, LogStats};
 use serde::{Deserialize, Serialize};
 
 use super::HealingStatus;
@@ -191,7 +193,19 @@ pub struct BackupReport {
 }
 
 impl ProcessStatus {
-    pub(super) fn info(&self) -> String {
+    /// What the log and the host of a process say.
+    pub(crate) fn of(log_stats: &LogStats, host_stats: &HostStats) -> Self {
+        Self {
+            fdatasyncs: log_stats.syncs.load(Ordering::Relaxed),
+            records: log_stats.records.load(Ordering::Relaxed),
+            log_bytes: log_stats.bytes.load(Ordering::Relaxed),
+            log_size_bytes: host_stats.log_bytes.load(Ordering::Relaxed),
+            log_compactions: host_stats.compactions.load(Ordering::Relaxed),
+            violations: host_stats.violations.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn info(&self) -> String {
         let Self { fdatasyncs, records, log_bytes, log_size_bytes, log_compactions, violations } =
             self;
         format!(

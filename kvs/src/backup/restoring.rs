@@ -31,6 +31,7 @@ const CHUNKS_PER_APPEND: usize = 32;
 ///
 /// *Errors*: it cannot; the text says why and what to change.
 pub fn check(contents: &Contents, file: &ClusterFile) -> io::Result<()> {
+    file.protocol.check_backups().map_err(|error| refused(error.to_string()))?;
     if contents.header.cluster == file.cluster {
         return Err(refused(format!(
             "the backup is of a cluster called `{}`, and so is the new one: give the new one another \

@@ -41,7 +41,7 @@ impl Backup {
     pub(super) fn run(self) -> Outcome<()> {
         BackupWriter::check(&self.out)?;
         let address = match self.target.status()? {
-            Found::Leader { at, .. } => at,
+            Found::Leader { at, .. } | Found::Columns { at, .. } => at,
             Found::NoLeader { leaderless, failures } => {
                 leaderless.iter().for_each(|(status, _)| tell(leaderless_table(status)));
                 return Err(no_leader(&leaderless, &failures).into());

@@ -6,8 +6,12 @@ use std::sync::Arc;
 
 use clap::Args;
 use kvs::admin::ClusterAdmin;
-use kvs::connection::{Options, Server};
+use kvs::bpaxos::BpaxosAdmin;
+use kvs::connection::{Admin, Options, Server};
+use kvs::deployment::Protocol;
 use kvs::local::LocalCluster;
+use kvs::log::ReplicatedLog;
+use kvs::process::Handle;
 use kvs::store::{Store, StoreLimits};
 use paxos::runtime::{Candidates, Connections};
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,6 +29,9 @@ pub(super) struct Demo {
     /// Data directory; a second start finds its data there.
     #[arg(long, value_name = "DIR", default_value = "kvs-data/local")]
     data: PathBuf,
+    /// How commands are ordered, for the life of the data directory.
+    #[arg(long, value_enum, default_value_t)]
+    protocol: Protocol,
 }
 
 impl Demo {
@@ -34,13 +41,32 @@ impl Demo {
 
     async fn serve(self) -> Outcome<()> {
         let front = Front::bind(self.listen).await?;
-        let mut cluster = LocalCluster::open(&self.data, || Store::new(StoreLimits::default()))?;
-        self.announce(&cluster, front.address());
-        let process = &cluster.processes()[0];
         let limits = StoreLimits::default();
-        let about = ("n1", cluster.file().cluster.as_str(), limits.value_bytes_max);
-        let admin =
-            ClusterAdmin::new(about, process, Connections::default(), Candidates::default());
+        match self.protocol {
+            Protocol::Matchmaker => {
+                let cluster = LocalCluster::open(&self.data, || Store::new(limits))?;
+                let about = ("n1", cluster.file().cluster.as_str(), limits.value_bytes_max);
+                let (connections, candidates) = (Connections::default(), Candidates::default());
+                let process = &cluster.processes()[0];
+                let admin = ClusterAdmin::new(about, process, connections, candidates);
+                self.serve_with(front, cluster, admin).await
+            }
+            Protocol::Bpaxos => {
+                let machine = || Store::partially_ordered(limits);
+                let cluster = LocalCluster::open_bpaxos(&self.data, machine)?;
+                let admin = BpaxosAdmin::new("n1", &cluster.processes()[0]);
+                self.serve_with(front, cluster, admin).await
+            }
+        }
+    }
+
+    async fn serve_with<C: Handle + ReplicatedLog, A: Admin>(
+        self,
+        front: Front,
+        mut cluster: LocalCluster<C>,
+        admin: A,
+    ) -> Outcome<()> {
+        self.announce(&cluster, front.address());
         let log = cluster.client(0);
         let server = Arc::new(Server::new(Options::default(), log.clone(), admin));
         let mut terminate = signal(SignalKind::terminate())?;
@@ -54,7 +80,7 @@ impl Demo {
         Ok(cluster.stop().await?)
     }
 
-    fn announce(&self, cluster: &LocalCluster, listen: SocketAddr) {
+    fn announce<C: Handle>(&self, cluster: &LocalCluster<C>, listen: SocketAddr) {
         let port = listen.port();
         tell(format_args!(
             "a cluster of three processes in one, durable in {}:",

@@ -5,17 +5,27 @@ use kvs::admin::HandoverReport;
 
 use super::operate::{leaderless_table, ms, no_leader};
 use super::output::{print, tell};
-use super::{Found, Outcome, Target};
+use super::{Found, Outcome, Target, columns};
 
 /// Replace the matchmakers: returns when everyone finds the new ones, and says which nodes are no longer
-/// needed for that.
+/// needed for that. Or, with BPaxos, the dependency nodes.
 #[derive(Args, Debug)]
 pub(super) struct HandoverCommand {
     #[command(flatten)]
     target: Target,
     /// The nodes whose matchmakers are to serve, by name.
-    #[arg(long, value_name = "NODES", value_delimiter = ',', required = true)]
+    #[arg(
+        long,
+        value_name = "NODES",
+        value_delimiter = ',',
+        required_unless_present = "dependencies",
+        conflicts_with = "dependencies"
+    )]
     matchmakers: Vec<String>,
+    /// The nodes that are to tell what conflicts, by name, with the protocol bpaxos. Any majority of them
+    /// must work.
+    #[arg(long, value_name = "NODES", value_delimiter = ',')]
+    dependencies: Vec<String>,
     /// Print JSON instead of sentences.
     #[arg(long)]
     json: bool,
@@ -23,10 +33,15 @@ pub(super) struct HandoverCommand {
 
 impl HandoverCommand {
     pub(super) fn run(self) -> Outcome<()> {
-        let nodes = self.matchmakers.iter().map(String::as_str);
-        let command: Vec<&str> = ["KVS.MATCHMAKERS"].into_iter().chain(nodes).collect();
-        let text = match self.target.status()? {
-            Found::Leader { at, .. } => self.target.call_at(at, &command)?,
+        let (name, nodes) = match self.dependencies.is_empty() {
+            true => ("KVS.MATCHMAKERS", &self.matchmakers),
+            false => ("KVS.DEPENDENCIES", &self.dependencies),
+        };
+        let nodes = nodes.iter().map(String::as_str);
+        let command: Vec<&str> = [name].into_iter().chain(nodes).collect();
+        let (text, has_columns) = match self.target.status()? {
+            Found::Leader { at, .. } => (self.target.call_at(at, &command)?, false),
+            Found::Columns { at, .. } => (self.target.call_at(at, &command)?, true),
             // A handover needs no leader; but whoever lacks one should hear of that first.
             Found::NoLeader { leaderless, failures } => {
                 if !self.json {
@@ -37,6 +52,12 @@ impl HandoverCommand {
         };
         if self.json {
             return print(text);
+        }
+        if !self.dependencies.is_empty() {
+            return columns::show_dependencies(&text);
+        }
+        if has_columns {
+            return columns::show_matchmakers(&text);
         }
         let report: HandoverReport = serde_json::from_str(&text)?;
         print(format_args!(

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use kvs::deployment::ClusterFile;
+use kvs::deployment::{ClusterFile, Protocol};
 
 use super::Outcome;
 use super::output::print;
@@ -23,6 +23,9 @@ pub(super) struct Init {
     /// default, called as it; with any other number they are called a1, a2, ...
     #[arg(long)]
     acceptors: Option<u16>,
+    /// How commands are ordered, for the life of the cluster.
+    #[arg(long, value_enum, default_value_t)]
+    protocol: Protocol,
     /// Name of the cluster; data directories and nodes of other clusters are refused. Drawn at random
     /// by default.
     #[arg(long)]
@@ -44,6 +47,7 @@ impl Init {
         };
         let acceptors = self.acceptors.unwrap_or(self.nodes);
         let file = ClusterFile::on_loopback(&cluster, self.nodes, acceptors, self.base_port)?;
+        let file = file.with_protocol(self.protocol);
         let shown = self.out.display();
         let written = OpenOptions::new().write(true).create_new(true).open(&self.out);
         written

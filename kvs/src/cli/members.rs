@@ -177,7 +177,7 @@ impl How {
     /// *Errors*: the change is not possible. Inside: nobody could be asked now.
     fn step(&self, command: &[&str]) -> Outcome<Result<String, String>> {
         let at = match self.target.status()? {
-            Found::Leader { at, .. } => at,
+            Found::Leader { at, .. } | Found::Columns { at, .. } => at,
             Found::NoLeader { .. } => return Ok(Err("no leader answers".into())),
         };
         match self.target.ask_at(at, command)? {

@@ -1,6 +1,7 @@
 //! The commands of the program, and what each needs.
 
 mod backup;
+mod columns;
 mod demo;
 mod handover;
 mod init;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use kvs::admin::{LeaderlessStatus, Status};
+use kvs::bpaxos::BpaxosStatus;
 use kvs::deployment::ClusterFile;
 use redis::{Answer, Failure};
 
@@ -37,6 +39,9 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 ///   kvs reconfigure --acceptors a4,a5,a6
 ///
 /// For a real cluster, write a file with `kvs init` and start each node with `kvs serve`.
+///
+/// With `--protocol bpaxos`, here or at `kvs init`, there is no leader: every node takes commands at once,
+/// and only those that conflict wait for each other. A data directory keeps its protocol.
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
@@ -120,14 +125,21 @@ impl Target {
         if addresses.is_empty() {
             return Err("the cluster file has no node that serves clients".into());
         }
-        let is_complete = |text: &str| serde_json::from_str::<Status>(text).is_ok();
+        let is_complete = |text: &str| {
+            serde_json::from_str::<Status>(text).is_ok()
+                || serde_json::from_str::<BpaxosStatus>(text).is_ok()
+        };
         let command = ["KVS.STATUS"];
         let mut answers =
             redis::ask_all(&addresses, password.as_deref(), &command, STATUS_TIMEOUT, is_complete);
-        if let Some((address, Ok(text))) = answers.last()
-            && let Ok(status) = serde_json::from_str(text)
-        {
-            return Ok(Found::Leader { at: *address, status, text: text.clone() });
+        if let Some((address, Ok(text))) = answers.last() {
+            let (at, text) = (*address, text.clone());
+            if let Ok(status) = serde_json::from_str(&text) {
+                return Ok(Found::Leader { at, status, text });
+            }
+            if let Ok(status) = serde_json::from_str(&text) {
+                return Ok(Found::Columns { at, status, text });
+            }
         }
         answers.sort_unstable_by_key(|(address, _)| addresses.iter().position(|a| a == address));
         let mut leaderless = Vec::new();
@@ -171,6 +183,8 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
 enum Found {
     /// A leader answered the node at this address.
     Leader { at: SocketAddr, status: Box<Status>, text: String },
+    /// The node at this address answered, of a cluster in which nobody leads.
+    Columns { at: SocketAddr, status: Box<BpaxosStatus>, text: String },
     /// No leader answered any node.
     NoLeader {
         /// What nodes know by themselves, with the JSON that says it.

@@ -11,7 +11,7 @@ use kvs::admin::{
 
 use super::output::{print, tell};
 use super::redis::Failure;
-use super::{Found, Outcome, Target, told};
+use super::{Found, Outcome, Target, columns, told};
 
 /// Show who leads, which acceptors vote, and how far every replica is.
 #[derive(Args, Debug)]
@@ -28,6 +28,8 @@ impl StatusCommand {
         let (leaderless, failures) = match self.target.status()? {
             Found::Leader { text, .. } if self.json => return print(text),
             Found::Leader { status, .. } => return print(table(&status).trim_end()),
+            Found::Columns { text, .. } if self.json => return print(text),
+            Found::Columns { status, .. } => return print(columns::table(&status).trim_end()),
             Found::NoLeader { leaderless, failures } => (leaderless, failures),
         };
         for (status, text) in &leaderless {
@@ -76,7 +78,7 @@ pub(super) fn leaderless_table(status: &LeaderlessStatus) -> String {
 }
 
 /// What is said of acceptors when one node may not fail.
-const NO_FAILURE: &str = ", tolerates NO failure";
+pub(super) const NO_FAILURE: &str = ", tolerates NO failure";
 
 fn healing(status: &HealingStatus) -> String {
     let HealingStatus { enabled, suspect_after_ms, suspects, spares, last } = status;
@@ -186,6 +188,9 @@ impl ReconfigureCommand {
             .collect();
         let address = match self.target.status()? {
             Found::Leader { at, .. } => at,
+            Found::Columns { at, .. } => {
+                return columns::reconfigure(&self.target, at, &command, self.json);
+            }
             Found::NoLeader { leaderless, failures } => {
                 if !self.json {
                     leaderless.iter().for_each(|(status, _)| tell(leaderless_table(status)));

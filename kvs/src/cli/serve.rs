@@ -10,18 +10,23 @@ use std::time::Duration;
 
 use clap::Args;
 use kvs::admin::ClusterAdmin;
+use kvs::bpaxos::{BpaxosAdmin, BpaxosClient};
+use kvs::client::Client;
 use kvs::connection::{self, Admin, Options, Server};
-use kvs::deployment::{Announcement, Clients, ClusterFile, Member, Members, Role, Settings};
-use kvs::following::follow;
+use kvs::deployment::{
+    Announcement, Clients, ClusterFile, Member, Members, Protocol, Role, Settings,
+};
+use kvs::following::{Removed, follow};
 use kvs::log::ReplicatedLog;
 use kvs::outlook::Known;
-use kvs::process::{Cast, Process};
+use kvs::process::{Cast, Handle, Process};
 use kvs::store::{Store, StoreLimits};
 use matchmaker::node::NodeRecord;
 use paxos::actor::Incarnation;
 use paxos::runtime::{
     self, Charter, DataDir, FileLog, FileLogOptions, Listener, Roster, TcpTransport,
 };
+use paxos::wire::{Decode, Encode, Frame};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -68,30 +73,36 @@ impl Serve {
 
     async fn serve(self) -> Outcome<()> {
         let mut terminate = signal(SignalKind::terminate())?;
-        let starting = async {
-            match self.join.is_empty() {
-                true => self.found().await,
-                false => self.join().await,
-            }
-        };
-        let start = tokio::select! {
-            start = starting => start?,
-            interrupt = tokio::signal::ctrl_c() => return Ok(interrupt?),
-            _ = terminate.recv() => return Ok(()),
-        };
-        start.run(terminate).await
+        if !self.join.is_empty() {
+            let start = until_told(&mut terminate, self.join()).await?;
+            return match start {
+                Some(start) => start.run(terminate).await,
+                None => Ok(()),
+            };
+        }
+        let path = self.config.clone().unwrap_or_else(|| "cluster.toml".into());
+        let file = ClusterFile::read(&path)?;
+        match file.protocol {
+            Protocol::Matchmaker => match until_told(&mut terminate, self.found(file)).await? {
+                Some(start) => start.run(terminate).await,
+                None => Ok(()),
+            },
+            Protocol::Bpaxos => match until_told(&mut terminate, self.found(file)).await? {
+                Some(start) => start.run_bpaxos(terminate).await,
+                None => Ok(()),
+            },
+        }
     }
 
     /// Agrees with the other nodes of the cluster file on who is who; or starts again with what the
     /// node knows since then.
-    async fn found(&self) -> Outcome<Start> {
-        let path = self.config.clone().unwrap_or_else(|| "cluster.toml".into());
-        let file = ClusterFile::read(&path)?;
+    async fn found<R: Encode + Decode<Frame>>(&self, file: ClusterFile) -> Outcome<Start<R>> {
         let node = file.node(&self.node)?;
         let data = self.data.as_ref().or(node.data.as_ref()).ok_or_else(|| {
             format!("`{}` has no `data` directory in the file: give --data", node.name)
         })?;
         let mut data_dir = DataDir::open(data, &file.cluster, &node.name)?;
+        file.protocol.check_founded(data_dir.charter(), data_dir.path())?;
         let charter = file.charter_with(data_dir.origin());
         let first = ClusterFile::first_slot(&charter)?;
         // Before anything reads the log, which may be long and belongs to these roles.
@@ -128,7 +139,7 @@ impl Serve {
     }
 
     /// Joins a cluster, or starts again as the member that it became.
-    async fn join(&self) -> Outcome<Start> {
+    async fn join(&self) -> Outcome<Start<NodeRecord>> {
         let (settings, clients) = match &self.config {
             Some(path) => {
                 let file = ClusterFile::read(path)?;
@@ -197,58 +208,118 @@ fn addresses(known: &[u8]) -> Vec<String> {
 /// How long clients may take to take their replies when the node stops.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A node that is about to start.
-struct Start {
+/// A node that is about to start, with records of type `R` in its log.
+struct Start<R> {
     cast: Cast,
     charter: Charter,
     roster: Roster,
     options: Options,
     limits: StoreLimits,
     data_dir: DataDir,
-    log: FileLog<NodeRecord>,
+    log: FileLog<R>,
     listener: Listener,
     front: Option<Front>,
 }
 
-impl Start {
+/// The outcome of `starting`; none if the node was told to stop before.
+async fn until_told<O>(
+    terminate: &mut Signal,
+    starting: impl Future<Output = Outcome<O>>,
+) -> Outcome<Option<O>> {
+    tokio::select! {
+        start = starting => start.map(Some),
+        interrupt = tokio::signal::ctrl_c() => Ok(interrupt.map(|()| None)?),
+        _ = terminate.recv() => Ok(None),
+    }
+}
+
+/// The network between the nodes of a cluster.
+fn transport<M: Encode + Decode<Frame> + Send + 'static>(
+    cast: &Cast,
+    data_dir: &DataDir,
+    (charter, roster): (Charter, Roster),
+    listener: Listener,
+) -> Outcome<TcpTransport<M>> {
+    Ok(TcpTransport::start(
+        data_dir.identity().clone(),
+        charter,
+        roster,
+        cast.members.directory()?,
+        listener,
+        runtime::TcpOptions::default(),
+    )?)
+}
+
+impl Start<NodeRecord> {
     /// Runs the node until it is told to stop, fails, or is not a member any more.
     async fn run(self, mut terminate: Signal) -> Outcome<()> {
         let Self { cast, charter, roster, options, limits, data_dir, log, listener, front } = self;
-        let name = cast.name.clone();
-        let member = cast.members.member(&name)?;
-        let transport = TcpTransport::start(
-            data_dir.identity().clone(),
-            charter,
-            roster,
-            cast.members.directory()?,
-            listener,
-            runtime::TcpOptions::default(),
-        )?;
+        let transport = transport(&cast, &data_dir, (charter, roster), listener)?;
         let (connections, candidates) = (transport.connections(), transport.candidates());
         let directory = transport.directory();
         let machine = || Store::new(limits);
-        let mut process = Process::start(&cast, transport, log, machine)?;
-        announce(member, data_dir.path().display());
-        let client = process.client();
-        let about = (name.as_str(), data_dir.cluster(), limits.value_bytes_max);
+        let process = Process::<Client>::start(&cast, transport, log, machine)?;
+        announce(cast.members.member(&cast.name)?, data_dir.path().display());
+        let about = (cast.name.as_str(), data_dir.cluster(), limits.value_bytes_max);
         let admin = ClusterAdmin::new(about, &process, connections, candidates);
-        let server = Arc::new(Server::new(options, client.clone(), admin.clone()));
+        let server = Arc::new(Server::new(options, process.client(), admin.clone()));
         let leaving = || server.close();
         let following = follow(process.outlook(), directory, data_dir, leaving);
+        let node = Node { name: &cast.name, process, server: &server, front };
+        node.run(following, admin.leave(), &mut terminate).await
+    }
+}
+
+impl Start<bpaxos::node::NodeRecord> {
+    /// Runs the node until it is told to stop or fails.
+    async fn run_bpaxos(self, mut terminate: Signal) -> Outcome<()> {
+        let Self { cast, charter, roster, options, limits, data_dir, log, listener, front } = self;
+        let transport = transport(&cast, &data_dir, (charter, roster), listener)?;
+        let machine = || Store::partially_ordered(limits);
+        let process = Process::<BpaxosClient>::start(&cast, transport, log, machine)?;
+        announce(cast.members.member(&cast.name)?, data_dir.path().display());
+        let admin = BpaxosAdmin::new(&cast.name, &process);
+        let server = Arc::new(Server::new(options, process.client(), admin));
+        let node = Node { name: &cast.name, process, server: &server, front };
+        // The members are those of the founding, and nobody leads whom another one could follow.
+        node.run(std::future::pending(), std::future::ready(()), &mut terminate).await
+    }
+}
+
+/// A node at work.
+struct Node<'a, C, A> {
+    name: &'a str,
+    process: Process<C>,
+    server: &'a Arc<Server<C, A>>,
+    /// Where its clients are, if it has any.
+    front: Option<Front>,
+}
+
+impl<C: Handle + ReplicatedLog, A: Admin> Node<'_, C, A> {
+    /// Serves clients until the node is told to stop, fails, or `removed` says that it is not a member any
+    /// more; does `leave` before it stops, if it was told to.
+    async fn run(
+        self,
+        removed: impl Future<Output = io::Result<Removed>>,
+        leave: impl Future<Output = ()>,
+        terminate: &mut Signal,
+    ) -> Outcome<()> {
+        let Self { name, mut process, server, front } = self;
+        let client = process.client();
         let serving = async {
             match front {
-                Some(front) => front.serve(Arc::clone(&server), client).await,
+                Some(front) => front.serve(Arc::clone(server), client).await,
                 None => std::future::pending().await,
             }
         };
-        tokio::pin!(serving, following);
+        tokio::pin!(serving, removed);
         let mut is_serving = true;
         let is_told = loop {
             tokio::select! {
                 // A node that leaves has no clients any more, and still must follow.
                 () = &mut serving, if is_serving => is_serving = false,
                 outcome = process.ended() => return Ok(outcome?),
-                removed = &mut following => {
+                removed = &mut removed => {
                     let reason = removed?.reason;
                     tell(format_args!(
                         "{name} is not a member any more: {reason}. Its data directory may be deleted"
@@ -263,7 +334,7 @@ impl Start {
             }
         };
         if is_told {
-            admin.leave().await;
+            leave.await;
         }
         server.close();
         if is_serving {

@@ -89,15 +89,15 @@ impl Client {
 
     /// Where chunks come in. The one who reads holds the other end.
     fn open_chunks(&self) -> Result<mpsc::Receiver<Chunk>, SnapshotError> {
-        let mut waiting = lock(&self.waiting);
-        if waiting.is_stopped {
+        let mut present = lock(&self.reader);
+        if self.calls.is_stopped() {
             return Err(SnapshotError::Stopped);
         }
-        if waiting.snapshot.as_ref().is_some_and(|reader| !reader.is_closed()) {
+        if present.as_ref().is_some_and(|reader| !reader.is_closed()) {
             return Err(SnapshotError::Busy);
         }
         let (sender, chunks) = mpsc::channel(CHUNKS_MAX);
-        waiting.snapshot = Some(sender);
+        *present = Some(sender);
         Ok(chunks)
     }
 

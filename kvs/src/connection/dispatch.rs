@@ -9,7 +9,7 @@ use super::outbox::{Outbox, Then, Watched};
 use super::session::Session;
 use super::{Admin, Server};
 use crate::commands::{self, Command, Kind, Verb};
-use crate::log::ReplicatedLog;
+use crate::log::{Order, ReplicatedLog};
 use crate::log_entry::encode_command;
 use crate::resp::{Arguments, ProtocolError, Reply};
 
@@ -27,6 +27,13 @@ pub(super) enum Started {
     Wait,
     /// It is answered, and the client wants nothing more.
     Last,
+}
+
+impl Started {
+    /// Whether something was started that may have to wait.
+    pub(super) fn once(is_started: bool) -> Self {
+        if is_started { Self::Yes } else { Self::Wait }
+    }
 }
 
 /// The server's side of one connection, without the socket.
@@ -107,17 +114,16 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
 
     fn start_read(&mut self, command: &Command, request: Arguments<'_>) -> Started {
         let query = encode_command(self.now_ms, command.verb, request.from(1));
-        self.outbox.read(query, Then::Reply, self.session.protocol);
-        Started::Yes
+        Started::once(self.outbox.read(query, Then::Reply, self.session.protocol))
     }
 
     fn start_write(&mut self, command: &Command, request: Arguments<'_>) -> Started {
-        if self.outbox.is_reading() {
+        // Before the entry is made: it would be made again for each reply that comes.
+        if L::ORDER == Order::Called && self.outbox.holds_up_any() {
             return Started::Wait;
         }
         let entry = encode_command(self.now_ms, command.verb, request.from(1));
-        self.outbox.propose(entry, Then::Reply, self.session.protocol);
-        Started::Yes
+        Started::once(self.outbox.propose(entry, Then::Reply, self.session.protocol))
     }
 
     fn start_local(&mut self, command: &'static Command, request: Arguments<'_>) -> Started {
@@ -127,10 +133,7 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
                 self.reply(Reply::ok());
                 Started::Last
             }
-            Verb::Info => {
-                self.start_info(&words);
-                Started::Yes
-            }
+            Verb::Info => self.start_info(&words),
             _ => {
                 let reply = self.answer_locally(command, &words);
                 self.reply(reply);

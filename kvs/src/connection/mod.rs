@@ -12,12 +12,16 @@
 //! writes may be in flight. A read does not pass through the log, so it is only made while no write of
 //! this connection is in flight; while one is, the read is proposed as well. And a write that finds
 //! reads in flight waits for them. So all that is in flight is either reads or proposals, never both.
+//! Where the log promises an order only to commands that are called one after the other
+//! ([`Order::Returned`](crate::log::Order)), a command waits until those before it that it conflicts with
+//! have returned, and only for those.
 //!
 //! *Back-pressure.* A connection is read no further while too many commands, too many of their bytes
 //! or too many bytes of replies are waiting. The client's own sends then stall, and nothing is lost.
 //!
 //! Every command is answered, in the worst case with an error that says why and what to do.
 
+mod conflicts;
 mod dispatch;
 mod driver;
 mod outbox;

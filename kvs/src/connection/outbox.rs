@@ -14,11 +14,15 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 
+use paxos::state_machine::{Conflicts, Footprint};
+
+use super::conflicts::Touched;
 use super::transactions::splice;
 use crate::limits::Limits;
-use crate::log::{ReplicatedLog, RequestError};
+use crate::log::{Order, ReplicatedLog, RequestError};
 use crate::log_entry::{Version, decode_versions};
 use crate::resp::{self, Protocol, Reply};
+use crate::store::{Store, footprint_of_question};
 
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -57,6 +61,8 @@ struct InFlight {
     protocol: Protocol,
     /// Bytes of the entry.
     bytes: usize,
+    /// What it touches, if others must wait for it by that.
+    footprint: Option<Footprint>,
 }
 
 /// Versions that a finished WATCH has learned.
@@ -74,6 +80,8 @@ pub(super) struct Outbox<L> {
     read_count: usize,
     /// How many in flight are proposals.
     proposed_count: usize,
+    /// What those in flight touch, if others must wait for them by that.
+    touched: Touched,
     /// Whether the newest in flight must finish before another command may start.
     is_barred: bool,
     /// Bytes of a large reply of late. Bounds how many replies may be waiting for a slow reader.
@@ -89,6 +97,7 @@ impl<L: ReplicatedLog> Outbox<L> {
             bytes: 0,
             read_count: 0,
             proposed_count: 0,
+            touched: Touched::default(),
             is_barred: false,
             reply_bytes_expected: REPLY_BYTES_EXPECTED,
         }
@@ -110,9 +119,12 @@ impl<L: ReplicatedLog> Outbox<L> {
         self.in_flight.is_empty()
     }
 
-    /// Whether reads without the log are in flight, so that a proposal must wait.
-    pub(super) fn is_reading(&self) -> bool {
-        self.read_count > 0
+    /// Whether a proposal must wait, whatever it touches.
+    pub(super) fn holds_up_any(&self) -> bool {
+        match L::ORDER {
+            Order::Called => self.read_count > 0,
+            Order::Returned => !self.is_idle(),
+        }
     }
 
     /// The bytes that are ready to be written.
@@ -135,28 +147,47 @@ impl<L: ReplicatedLog> Outbox<L> {
             self.output.extend_from_slice(&reply);
         } else {
             let bytes = reply.len();
-            self.push(Work::Ready(reply), Protocol::Resp2, bytes);
+            let (work, protocol) = (Work::Ready(reply), Protocol::Resp2);
+            self.push(InFlight { work, protocol, bytes, footprint: None });
         }
     }
 
-    /// Proposes `entry`. No read may be in flight.
-    pub(super) fn propose(&mut self, entry: Bytes, then: Then, protocol: Protocol) {
-        debug_assert!(!self.is_reading(), "a proposal overtakes a read");
+    /// Proposes `entry`, unless something that is in flight must return before. Whether it did.
+    pub(super) fn propose(&mut self, entry: Bytes, then: Then, protocol: Protocol) -> bool {
+        let footprint = (L::ORDER == Order::Returned).then(|| Store::footprint(&entry));
+        if self.holds_up(footprint.as_ref()) {
+            return false;
+        }
         let bytes = entry.len();
         self.proposed_count += 1;
-        let answer = Box::pin(self.log.propose(entry));
-        self.push(Work::Proposed(answer, then), protocol, bytes);
+        let work = Work::Proposed(Box::pin(self.log.propose(entry)), then);
+        self.push(InFlight { work, protocol, bytes, footprint });
+        true
     }
 
-    /// Reads, through the log if a proposal is in flight.
-    pub(super) fn read(&mut self, query: Bytes, then: Then, protocol: Protocol) {
-        if self.proposed_count > 0 {
+    /// Reads, through the log if that has an order and a proposal is in flight; unless something that is in
+    /// flight must return before. Whether it did.
+    pub(super) fn read(&mut self, query: Bytes, then: Then, protocol: Protocol) -> bool {
+        if L::ORDER == Order::Called && self.proposed_count > 0 {
             return self.propose(query, then, protocol);
+        }
+        let footprint = (L::ORDER == Order::Returned).then(|| footprint_of_question(&query));
+        if footprint.is_some() && self.holds_up(footprint.as_ref()) {
+            return false;
         }
         let bytes = query.len();
         self.read_count += 1;
-        let answer = Box::pin(self.log.read(query.clone()));
-        self.push(Work::Read(answer, query, then), protocol, bytes);
+        let work = Work::Read(Box::pin(self.log.read(query.clone())), query, then);
+        self.push(InFlight { work, protocol, bytes, footprint });
+        true
+    }
+
+    /// Whether a proposal must wait that touches so much; nothing is given where the log has an order.
+    fn holds_up(&self, footprint: Option<&Footprint>) -> bool {
+        match footprint {
+            None => self.read_count > 0,
+            Some(footprint) => self.touched.conflicts_with(footprint),
+        }
     }
 
     /// Waits for the administration.
@@ -165,7 +196,8 @@ impl<L: ReplicatedLog> Outbox<L> {
         reply: impl Future<Output = Reply> + Send + 'static,
         protocol: Protocol,
     ) {
-        self.push(Work::Admin(Box::pin(reply)), protocol, 0);
+        let work = Work::Admin(Box::pin(reply));
+        self.push(InFlight { work, protocol, bytes: 0, footprint: None });
         self.is_barred = true;
     }
 
@@ -174,9 +206,12 @@ impl<L: ReplicatedLog> Outbox<L> {
         self.is_barred = !self.in_flight.is_empty();
     }
 
-    fn push(&mut self, work: Work, protocol: Protocol, bytes: usize) {
-        self.bytes += bytes;
-        self.in_flight.push_back(InFlight { work, protocol, bytes });
+    fn push(&mut self, item: InFlight) {
+        self.bytes += item.bytes;
+        if let Some(footprint) = &item.footprint {
+            self.touched.add(footprint);
+        }
+        self.in_flight.push_back(item);
     }
 
     /// Moves replies that have become ready to the output, the oldest first, until the output is
@@ -227,9 +262,10 @@ impl<L: ReplicatedLog> Outbox<L> {
         Poll::Ready(true)
     }
 
-    /// The oldest read must go through the log, and those behind it must not overtake it.
+    /// The oldest read must be proposed. Where there is a log, those behind it must not overtake it.
     fn propose_reads(&mut self) {
-        for item in &mut self.in_flight {
+        let count = if L::ORDER == Order::Called { self.in_flight.len() } else { 1 };
+        for item in self.in_flight.iter_mut().take(count) {
             item.work = match std::mem::replace(&mut item.work, Work::Ready(Bytes::new())) {
                 Work::Read(_, entry, then) => {
                     self.read_count -= 1;
@@ -248,6 +284,9 @@ impl<L: ReplicatedLog> Outbox<L> {
         watched: &mut Watched,
     ) {
         self.bytes -= item.bytes;
+        if let Some(footprint) = &item.footprint {
+            self.touched.remove(footprint);
+        }
         if self.in_flight.is_empty() {
             self.is_barred = false;
         }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Admin;
-use super::dispatch::{Handler, wrong_arity};
+use super::dispatch::{Handler, Started, wrong_arity};
 use super::outbox::Then;
 use super::session::help;
 use crate::commands::{self, Command, Kind, Verb};
@@ -99,13 +99,14 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
     }
 
     /// INFO outside of transactions; the number of keys is asked of the state machine.
-    pub(super) fn start_info(&mut self, words: &[&[u8]]) {
+    pub(super) fn start_info(&mut self, words: &[&[u8]]) -> Started {
         let (text, wants_keyspace) = self.info(words.get(1..).unwrap_or_default());
         if !wants_keyspace {
-            return self.reply(Reply::Text(text));
+            self.reply(Reply::Text(text));
+            return Started::Yes;
         }
         let query = encode_statistics(self.now_ms);
-        self.outbox.read(query, Then::Info(text), self.session.protocol);
+        Started::once(self.outbox.read(query, Then::Info(text), self.session.protocol))
     }
 
     /// The text of INFO up to the lines about the keyspace, and whether these are wanted.

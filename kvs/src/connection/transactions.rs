@@ -141,7 +141,7 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
     }
 
     fn execute(&mut self) -> Started {
-        if self.session.transaction.is_some() && self.outbox.is_reading() {
+        if self.session.transaction.is_some() && self.outbox.holds_up_any() {
             return Started::Wait;
         }
         let Some(transaction) = self.session.transaction.take() else {
@@ -176,7 +176,8 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
         let entry = transaction.builder.encode(self.now_ms, watched);
         let has_locals = locals.iter().any(Option::is_some);
         let then = if has_locals { Then::Splice(locals) } else { Then::Reply };
-        self.outbox.propose(entry, then, self.session.protocol);
+        let is_started = self.outbox.propose(entry, then, self.session.protocol);
+        debug_assert!(is_started, "nothing is in flight that could hold it up");
         Started::Yes
     }
 
@@ -199,9 +200,11 @@ impl<L: ReplicatedLog, A: Admin> Handler<L, A> {
         }
         let query = encode_versions(self.now_ms, request.from(1));
         let keys = request.from(1).map(Bytes::copy_from_slice).collect();
-        self.outbox.read(query, Then::Watch(keys), self.session.protocol);
-        self.outbox.bar();
-        Started::Yes
+        let is_started = self.outbox.read(query, Then::Watch(keys), self.session.protocol);
+        if is_started {
+            self.outbox.bar();
+        }
+        Started::once(is_started)
     }
 }
 

@@ -52,6 +52,12 @@ impl Announcement {
         if roles.contains(&Role::Replica) && client.is_none() {
             return error(format!("`{name}` is a replica and needs an address for clients"));
         }
+        if roles.contains(&Role::Dependency) {
+            return error(format!(
+                "`{name}` wants to be a dependency node, which a cluster that can be joined has none of: \
+                 start it without that role"
+            ));
+        }
         if acceptors.len() > (SEATS - ACCEPTOR) as usize {
             return error(format!("`{name}` hosts more than {} acceptors", SEATS - ACCEPTOR));
         }

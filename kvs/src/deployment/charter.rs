@@ -33,7 +33,7 @@ impl ClusterFile {
         ];
         let shared = shared.into_iter().map(|(topic, text)| (topic.to_owned(), text));
         let nodes = self.nodes.iter().map(|node| (format!("{NODE}{}", node.name), node.charter()));
-        Charter(shared.chain(nodes).collect())
+        Charter(shared.chain(self.protocol.topic()).chain(nodes).collect())
     }
 
     /// The same with what a node begins with.

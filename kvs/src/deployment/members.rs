@@ -77,16 +77,22 @@ impl Member {
         self.identity(Role::Matchmaker as u32)
     }
 
+    /// Its dependency node. Every process that runs BPaxos has one; the role says that it serves from the
+    /// founding on.
+    pub fn dependency_node(&self) -> NodeId {
+        self.identity(Role::Dependency as u32)
+    }
+
     /// The archive beside its replica, if it has one.
     pub fn archive(&self) -> Option<NodeId> {
         self.of_role(Role::Replica, Part::Archive as u32)
     }
 
-    fn replica(&self) -> Option<NodeId> {
+    pub(super) fn replica(&self) -> Option<NodeId> {
         self.of_role(Role::Replica, Role::Replica as u32)
     }
 
-    fn session(&self) -> Option<NodeId> {
+    pub(super) fn session(&self) -> Option<NodeId> {
         self.of_role(Role::Replica, Part::Session as u32)
     }
 
@@ -256,7 +262,13 @@ impl Members {
         let acceptors = self.acceptors().into_iter().map(|(name, node)| (node, name));
         let others = self.all().flat_map(|member| {
             let actors = member.actors();
-            let actors = [actors.proposer, actors.matchmaker, actors.replica, actors.archive];
+            let actors = [
+                actors.proposer,
+                actors.matchmaker,
+                actors.replica,
+                actors.archive,
+                Some(member.dependency_node()),
+            ];
             actors.into_iter().flatten().map(|node| (node, member.name.clone()))
         });
         acceptors.chain(others).collect()

@@ -23,11 +23,13 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 mod announcement;
+mod bpaxos;
 mod charter;
 mod healing;
 mod members;
 mod node;
 mod options;
+mod protocol;
 
 pub use announcement::Announcement;
 pub use healing::HealingSection;
@@ -35,6 +37,7 @@ pub use members::{Member, Members};
 use node::all_roles;
 pub use node::{Application, NodeFile, Role};
 pub use options::{Clients, Settings, StorageSection, Timing};
+pub use protocol::Protocol;
 
 /// What is wrong with a cluster file.
 #[derive(Debug, Error)]
@@ -95,6 +98,9 @@ impl fmt::Display for Quorum {
 pub struct ClusterFile {
     /// Names the cluster; data directories and connections of another one are refused.
     pub cluster: String,
+    /// How its commands are ordered, for the life of the cluster.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// The acceptors that vote when the cluster is founded. Later they are changed by `kvs
     /// reconfigure`, not here.
     pub acceptors: Vec<String>,
@@ -155,6 +161,7 @@ impl ClusterFile {
         });
         let file = Self {
             cluster: cluster.into(),
+            protocol: Protocol::default(),
             acceptors: (1..=acceptors.min(3)).map(name).collect(),
             quorum: Quorum::Majority,
             timing: Timing::default(),
@@ -164,6 +171,15 @@ impl ClusterFile {
             nodes: nodes.collect(),
         };
         file.validated()
+    }
+
+    /// The same nodes with `protocol`, and every role that it needs on each.
+    pub fn with_protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        for node in &mut self.nodes {
+            node.roles = protocol.roles().to_vec();
+        }
+        self
     }
 
     /// Reads and checks the file at `path`.
@@ -224,11 +240,7 @@ impl ClusterFile {
         {
             return error(format!("`acceptors` names `{missing}`, which no node hosts"));
         }
-        for role in all_roles() {
-            if !self.nodes.iter().any(|node| node.roles.contains(&role)) {
-                return error(format!("no node has the role {role:?}"));
-            }
-        }
+        self.protocol.check(&self.nodes)?;
         self.timing.check()?;
         self.clients.check()?;
         self.storage.check()?;
@@ -344,6 +356,6 @@ mod tests {
         let no_matchmaker = refused(|file| {
             file.nodes.iter_mut().for_each(|node| node.roles.retain(|r| *r != Role::Matchmaker));
         });
-        assert!(no_matchmaker.contains("Matchmaker"));
+        assert!(no_matchmaker.contains("role `matchmaker`"));
     }
 }

@@ -54,19 +54,26 @@ pub enum Role {
     Matchmaker = 1,
     /// Executes commands and serves clients.
     Replica = 2,
+    /// Tells which commands conflict, in a cluster that runs BPaxos.
+    Dependency = 6,
 }
 
 impl Role {
-    /// All of them.
+    /// Those that every protocol needs.
     pub const ALL: [Self; 3] = [Self::Proposer, Self::Matchmaker, Self::Replica];
+    /// Those that BPaxos needs.
+    pub const BPAXOS: [Self; 4] =
+        [Self::Proposer, Self::Matchmaker, Self::Replica, Self::Dependency];
 }
 
 impl FromStr for Role {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::ALL.into_iter().find(|role| role.to_string() == text);
-        known.ok_or_else(|| format!("`{text}` is no role: choose proposer, matchmaker or replica"))
+        let known = Self::BPAXOS.into_iter().find(|role| role.to_string() == text);
+        known.ok_or_else(|| {
+            format!("`{text}` is no role: choose proposer, matchmaker, replica or dependency")
+        })
     }
 }
 
@@ -77,6 +84,7 @@ impl fmt::Display for Role {
             Self::Proposer => "proposer",
             Self::Matchmaker => "matchmaker",
             Self::Replica => "replica",
+            Self::Dependency => "dependency",
         })
     }
 }

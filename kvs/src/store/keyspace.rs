@@ -37,7 +37,7 @@ impl Item {
     }
 }
 
-/// The items with one hash.
+/// The items with one hash, in the order of their keys, whatever the order in which they came.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Bucket {
     first: Item,
@@ -52,6 +52,15 @@ impl Bucket {
 
     fn items(&self) -> impl Iterator<Item = &Item> {
         std::iter::once(&self.first).chain(&self.rest)
+    }
+
+    /// Adds an item whose key is not there.
+    fn add(&mut self, mut item: Item) {
+        if item.key < self.first.key {
+            std::mem::swap(&mut item, &mut self.first);
+        }
+        let place = self.rest.partition_point(|other| other.key < item.key);
+        self.rest.insert(place, item);
     }
 
     fn item_mut(&mut self, key: &[u8]) -> Option<&mut Item> {
@@ -124,7 +133,7 @@ impl Keyspace {
                 let bucket = place.into_mut();
                 if bucket.item_mut(key).is_none() {
                     self.item_count += 1;
-                    bucket.rest.push(new_item(value));
+                    bucket.add(new_item(value));
                 } else if let Some(item) = bucket.item_mut(key) {
                     item.value = value;
                     item.version = version;
@@ -301,6 +310,22 @@ mod tests {
         assert_eq!(keyspace.earliest_deadline(), None);
         assert!(keyspace.take(b"b", 10).is_some());
         assert_eq!(keyspace, Keyspace::default());
+    }
+
+    #[test]
+    fn keys_with_one_hash_have_one_order() {
+        let item = |key: &'static str| Item {
+            key: Bytes::from(key),
+            value: Bytes::new(),
+            version: V,
+            deadline_ms: None,
+        };
+        for keys in [["a", "b", "c"], ["c", "b", "a"], ["b", "c", "a"], ["c", "a", "b"]] {
+            let mut bucket = Bucket { first: item(keys[0]), rest: Vec::new() };
+            keys[1..].iter().for_each(|key| bucket.add(item(key)));
+            let order: Vec<Bytes> = bucket.into_items().map(|item| item.key).collect();
+            assert_eq!(order, ["a", "b", "c"]);
+        }
     }
 
     #[test]

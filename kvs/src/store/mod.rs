@@ -7,11 +7,22 @@
 //! moves log time. That makes every read exact: no client sees a key after its deadline by the clock
 //! of the server it asked, and no two clients see it go and come back.
 //!
+//! # Where commands come in different orders
+//!
+//! Under a protocol that orders only what conflicts, replicas agree if an answer, and what an entry does,
+//! follow from the entry and from the keys of its footprint (`footprint.rs`), and from nothing that other
+//! entries may change. So a store for [such a protocol](Store::partially_ordered) has no log time: an
+//! entry is executed by its own stamp. It begins with removing those of its keys that are due by that.
+//! What it found absent is then absent for all after it, whatever their stamps are. A *question* removes
+//! nothing; if a key is due by its stamp and still there, it gets no answer and is proposed. So no two
+//! clients see a key go and come back here either.
+//!
 //! Any bytes may stand in the log. What makes no sense is answered with an error.
 
 mod decimal;
 mod expiry;
 mod extended;
+mod footprint;
 mod glob;
 mod hash;
 mod keys;
@@ -28,11 +39,14 @@ use bytes::Bytes;
 use paxos::state_machine::{ForeignChunk, Position, StateMachine};
 
 use crate::commands::{self, Command, Kind, Verb};
-use crate::log_entry::{Entry, Invocation, Request, Version, decode, encode_version_answer};
+use crate::log_entry::{
+    Entry, Invocation, Request, Version, decode, encode_version_answer, question,
+};
 use crate::resp;
 use keyspace::Keyspace;
 use snapshot::Frozen;
 
+pub(crate) use footprint::footprint_of_question;
 pub(crate) use glob::matches;
 pub use snapshot::{Counts, count_items};
 
@@ -63,15 +77,33 @@ impl Default for StoreLimits {
     }
 }
 
+/// In which orders replicas execute the entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum Order {
+    /// In one, the same everywhere.
+    #[default]
+    Total,
+    /// In any that have entries that conflict in the same order.
+    Partial,
+}
+
 /// The key-value store that is replicated.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Store {
     limits: StoreLimits,
+    order: Order,
     keyspace: Keyspace,
-    /// Log time: the largest stamp so far, unix ms. Monotone.
+    /// Log time: the largest stamp so far, unix ms. Monotone; zero for ever in a partial order.
     now_ms: i64,
     /// The snapshot that is being read.
     frozen: Option<Frozen>,
+}
+
+/// Where and when an entry is executed.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    position: Position,
+    now_ms: i64,
 }
 
 /// What a command that changes the store is given.
@@ -99,6 +131,12 @@ impl Store {
         Self { limits, ..Self::default() }
     }
 
+    /// An empty store for a protocol that orders only what conflicts. Every replica must be given the same
+    /// limits.
+    pub fn partially_ordered(limits: StoreLimits) -> Self {
+        Self { order: Order::Partial, ..Self::new(limits) }
+    }
+
     /// How many keys there are at log time. *Cost*: O(keys that are due).
     pub fn key_count(&self) -> usize {
         self.keyspace.count(self.now_ms)
@@ -109,22 +147,51 @@ impl Store {
         self.keyspace.earliest_deadline()
     }
 
-    fn reader(&self) -> Reader<'_> {
-        Reader { keyspace: &self.keyspace, limits: self.limits, now_ms: self.now_ms }
+    fn reader(&self, now_ms: i64) -> Reader<'_> {
+        Reader { keyspace: &self.keyspace, limits: self.limits, now_ms }
     }
 
-    fn execute(&mut self, position: Position, invocation: &Invocation<'_>) -> Bytes {
+    /// The time by which an entry with this stamp is executed. Removes what is due by then: all that is in
+    /// one's way where there is log time, else only what the entry touches.
+    fn pass_time(&mut self, stamp_ms: i64, request: &Request<'_>) -> i64 {
+        let is_tick = *request == Request::Tick;
+        if self.order == Order::Total {
+            self.now_ms = self.now_ms.max(stamp_ms);
+            let removed_max = if is_tick { REMOVED_PER_TICK_MAX } else { REMOVED_PER_ENTRY_MAX };
+            self.keyspace.remove_due(self.now_ms, removed_max);
+            return self.now_ms;
+        }
+        match footprint::keys(request) {
+            Some(keys) => {
+                for key in keys {
+                    if self
+                        .keyspace
+                        .deadline(key)
+                        .is_some_and(|deadline_ms| deadline_ms <= stamp_ms)
+                    {
+                        self.keyspace.take(key, stamp_ms);
+                    }
+                }
+            }
+            None if is_tick => self.keyspace.remove_due(stamp_ms, REMOVED_PER_TICK_MAX),
+            // What it counts or lists must not come back for a slower clock.
+            None => self.keyspace.remove_due(stamp_ms, usize::MAX),
+        }
+        stamp_ms
+    }
+
+    fn execute(&mut self, place: Place, invocation: &Invocation<'_>) -> Bytes {
         let arguments = invocation.arguments.as_slice();
         let Some(command) = checked_command(invocation) else {
             return resp::error(UNKNOWN_ENTRY);
         };
         let answer = match command.kind {
-            Kind::Read => self.reader().answer(command.verb, arguments),
+            Kind::Read => self.reader(place.now_ms).answer(command.verb, arguments),
             Kind::Write => Writer {
                 keyspace: &mut self.keyspace,
                 limits: self.limits,
-                version: position,
-                now_ms: self.now_ms,
+                version: place.position,
+                now_ms: place.now_ms,
             }
             .execute(command, arguments),
             Kind::Connection | Kind::Transaction => Err(UNKNOWN_ENTRY.into()),
@@ -134,17 +201,17 @@ impl Store {
 
     fn execute_all(
         &mut self,
-        position: Position,
+        place: Place,
         watched: &[(&[u8], Version)],
         invocations: &[Invocation<'_>],
     ) -> Bytes {
-        if watched.iter().any(|(key, version)| self.version(key) != *version) {
+        if watched.iter().any(|(key, version)| self.version(key, place.now_ms) != *version) {
             return resp::NULL_ARRAY;
         }
         let mut out = Vec::new();
         resp::array_header(invocations.len(), &mut out);
         for invocation in invocations {
-            let answer = self.execute(position, invocation);
+            let answer = self.execute(place, invocation);
             let is_too_large = out.len() + answer.len() > self.limits.reply_bytes_max;
             out.extend_from_slice(&if is_too_large {
                 resp::error(REPLY_TOO_LARGE)
@@ -155,18 +222,18 @@ impl Store {
         Bytes::from(out)
     }
 
-    fn version(&self, key: &[u8]) -> Version {
-        self.keyspace.item(key, self.now_ms).map(|item| item.version)
+    fn version(&self, key: &[u8], now_ms: i64) -> Version {
+        self.keyspace.item(key, now_ms).map(|item| item.version)
     }
 
-    fn versions(&self, keys: &[&[u8]]) -> Bytes {
-        encode_version_answer(keys.iter().map(|key| self.version(key)))
+    fn versions(&self, keys: &[&[u8]], now_ms: i64) -> Bytes {
+        encode_version_answer(keys.iter().map(|key| self.version(key, now_ms)))
     }
 
-    fn statistics(&self) -> Bytes {
+    fn statistics(&self, now_ms: i64) -> Bytes {
         let mut out = Vec::new();
         resp::array_header(2, &mut out);
-        for count in [self.keyspace.count(self.now_ms), self.keyspace.deadline_count(self.now_ms)] {
+        for count in [self.keyspace.count(now_ms), self.keyspace.deadline_count(now_ms)] {
             out.extend_from_slice(&resp::integer(i64::try_from(count).unwrap_or(i64::MAX)));
         }
         Bytes::from(out)
@@ -190,6 +257,14 @@ impl Store {
             .is_some_and(|deadline_ms| deadline_ms <= stamp_ms && deadline_ms > self.now_ms)
     }
 
+    /// The time by which a query with this stamp is answered that is not in doubt.
+    fn read_time(&self, stamp_ms: i64) -> i64 {
+        match self.order {
+            Order::Total => self.now_ms,
+            Order::Partial => stamp_ms,
+        }
+    }
+
     fn query_command(&self, stamp_ms: i64, invocation: &Invocation<'_>) -> Option<Bytes> {
         let Some(command) = checked_command(invocation) else {
             return Some(resp::error(UNKNOWN_ENTRY));
@@ -198,42 +273,41 @@ impl Store {
             return None;
         }
         let arguments = invocation.arguments.as_slice();
-        let is_in_doubt = match (command.keys.first, arguments.first()) {
-            (0, _) => self.is_any_in_doubt(stamp_ms),
-            (_, Some(key)) if command.is_time_dependent => {
+        let is_total = self.order == Order::Total;
+        let is_in_doubt = match footprint::keys_of(invocation) {
+            None => self.is_any_in_doubt(stamp_ms),
+            Some(keys) if command.is_time_dependent && is_total => keys.iter().any(|key| {
                 self.keyspace.deadline(key).is_some_and(|deadline_ms| deadline_ms > self.now_ms)
-            }
-            // Some reads have arguments that are no keys; it does no harm to look these up, too.
-            _ => arguments.iter().any(|key| self.is_in_doubt(key, stamp_ms)),
+            }),
+            Some(keys) => keys.iter().any(|key| self.is_in_doubt(key, stamp_ms)),
         };
         if is_in_doubt {
             return None;
         }
-        let answer = self.reader().answer(command.verb, arguments);
+        let answer = self.reader(self.read_time(stamp_ms)).answer(command.verb, arguments);
         Some(answer.unwrap_or_else(|text| resp::error(&text)))
     }
 }
 
 impl StateMachine for Store {
     fn apply(&mut self, position: Position, command: &Bytes) -> Bytes {
+        if let Some(query) = question(command) {
+            return self.query(&query).unwrap_or_default();
+        }
         let Some(Entry { stamp_ms, request }) = decode(command) else {
             return resp::error(UNKNOWN_ENTRY);
         };
-        self.now_ms = self.now_ms.max(to_millis(stamp_ms));
-        let removed_max = match request {
-            Request::Tick => REMOVED_PER_TICK_MAX,
-            _ => REMOVED_PER_ENTRY_MAX,
-        };
-        self.keyspace.remove_due(self.now_ms, removed_max);
+        let now_ms = self.pass_time(to_millis(stamp_ms), &request);
+        let place = Place { position, now_ms };
         match request {
-            Request::Command(invocation) => self.execute(position, &invocation),
+            Request::Command(invocation) => self.execute(place, &invocation),
             Request::Transaction { watched, invocations } => {
-                self.execute_all(position, &watched, &invocations)
+                self.execute_all(place, &watched, &invocations)
             }
             Request::Tick => resp::OK,
-            Request::Versions(keys) => self.versions(&keys),
+            Request::Versions(keys) => self.versions(&keys, now_ms),
             Request::Deadline => self.deadline_answer(),
-            Request::Statistics => self.statistics(),
+            Request::Statistics => self.statistics(now_ms),
         }
     }
 
@@ -247,15 +321,15 @@ impl StateMachine for Store {
             Request::Transaction { .. } | Request::Tick => None,
             Request::Versions(keys) => {
                 let is_in_doubt = keys.iter().any(|key| self.is_in_doubt(key, stamp_ms));
-                (!is_in_doubt).then(|| self.versions(&keys))
+                (!is_in_doubt).then(|| self.versions(&keys, self.read_time(stamp_ms)))
             }
             Request::Deadline => Some(self.deadline_answer()),
-            Request::Statistics => Some(self.statistics()),
+            Request::Statistics => Some(self.statistics(self.read_time(stamp_ms))),
         }
     }
 
     fn empty(&self) -> Self {
-        Self::new(self.limits)
+        Self { limits: self.limits, order: self.order, ..Self::default() }
     }
 
     fn start_snapshot(&mut self) {
@@ -345,5 +419,7 @@ fn to_millis(stamp_ms: u64) -> i64 {
     stamp_ms.min(STAMP_MS_MAX).cast_signed()
 }
 
+#[cfg(test)]
+mod reordering;
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ fn leader(cluster: &Cluster) -> String {
 }
 
 /// Kills and restarts `victims`, one after the other, under load.
-fn kill_each(cluster: &Cluster, victims: &[&str]) -> KeyHistory {
+pub(crate) fn kill_each(cluster: &Cluster, victims: &[&str]) -> KeyHistory {
     let workload = Workload::default();
     let mut history = std::thread::scope(|scope| {
         let running = workload.start(cluster, scope);
@@ -69,12 +69,11 @@ fn a_process_of_each_role_may_be_killed() {
     assert_linearizable(&history);
 }
 
-#[test]
-fn when_all_processes_are_killed_everything_acknowledged_is_there_after_the_restart() {
-    let cluster = Cluster::colocated();
+/// Kills and restarts all processes at once, under load.
+pub(crate) fn kill_all_twice(cluster: &Cluster) -> KeyHistory {
     let workload = Workload::default();
     let mut history = std::thread::scope(|scope| {
-        let running = workload.start(&cluster, scope);
+        let running = workload.start(cluster, scope);
         for _ in 0..2 {
             running.wait_for(BETWEEN);
             cluster.kill_all();
@@ -86,8 +85,13 @@ fn when_all_processes_are_killed_everything_acknowledged_is_there_after_the_rest
         running.wait_for(BETWEEN);
         running.finish()
     });
-    read_all(&cluster, &workload, &mut history);
-    assert_linearizable(&history);
+    read_all(cluster, &workload, &mut history);
+    history
+}
+
+#[test]
+fn when_all_processes_are_killed_everything_acknowledged_is_there_after_the_restart() {
+    assert_linearizable(&kill_all_twice(&Cluster::colocated()));
 }
 
 #[test]

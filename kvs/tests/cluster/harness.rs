@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use kvs::admin::Status;
-use kvs::deployment::{ClusterFile, Role};
+use kvs::deployment::{ClusterFile, Protocol, Role};
 use tempfile::TempDir;
 
 use crate::client::{Client, Reply};
@@ -47,22 +47,43 @@ impl Cluster {
         Self::start(ClusterFile::on_loopback("test", 3, 6, 1).expect("three nodes"))
     }
 
+    /// The same with BPaxos.
+    pub(crate) fn bpaxos() -> Self {
+        let file = ClusterFile::on_loopback("test", 3, 6, 1).expect("three nodes");
+        Self::start(file.with_protocol(Protocol::Bpaxos))
+    }
+
     /// Eleven processes with one role each: two proposers, three matchmakers, three acceptors, three
     /// replicas.
     pub(crate) fn spread() -> Self {
-        let mut file = ClusterFile::on_loopback("test", 11, 11, 1).expect("eleven nodes");
-        let kinds = ["p1", "p2", "m1", "m2", "m3", "a1", "a2", "a3", "r1", "r2", "r3"];
-        for (node, name) in file.nodes.iter_mut().zip(kinds) {
-            node.name = name.into();
+        let names = ["p1", "p2", "m1", "m2", "m3", "a1", "a2", "a3", "r1", "r2", "r3"];
+        Self::with_one_role_each(&names, Protocol::Matchmaker)
+    }
+
+    /// The same with BPaxos, and three dependency nodes.
+    pub(crate) fn spread_bpaxos() -> Self {
+        let names =
+            ["p1", "p2", "m1", "m2", "m3", "a1", "a2", "a3", "d1", "d2", "d3", "r1", "r2", "r3"];
+        Self::with_one_role_each(&names, Protocol::Bpaxos)
+    }
+
+    /// Processes whose names begin with the letter of their role.
+    fn with_one_role_each(names: &[&str], protocol: Protocol) -> Self {
+        let count = u16::try_from(names.len()).expect("a few");
+        let file = ClusterFile::on_loopback("test", count, count, 1).expect("some nodes");
+        let mut file = file.with_protocol(protocol);
+        for (node, name) in file.nodes.iter_mut().zip(names) {
+            node.name = (*name).into();
             node.acceptors.clear();
             node.roles = match &name[..1] {
                 "p" => vec![Role::Proposer],
                 "m" => vec![Role::Matchmaker],
+                "d" => vec![Role::Dependency],
                 "r" => vec![Role::Replica],
                 _ => vec![],
             };
             if name.starts_with('a') {
-                node.acceptors.push(name.into());
+                node.acceptors.push((*name).into());
             }
         }
         file.acceptors = ["a1", "a2", "a3"].map(String::from).to_vec();

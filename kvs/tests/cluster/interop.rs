@@ -19,10 +19,13 @@ fn run(program: &str, cluster: &Cluster, node: &str, arguments: &[&str]) -> Opti
 
 #[test]
 fn redis_benchmark_runs_without_an_error_with_and_without_pipelining() {
-    let cluster = Cluster::colocated();
+    [Cluster::colocated, Cluster::bpaxos].into_iter().for_each(|start| benchmark(&start()));
+}
+
+fn benchmark(cluster: &Cluster) {
     for (node, depth) in [("n1", "1"), ("n2", "16"), ("n3", "1")] {
         let load = ["-t", "ping,set,get,incr,mset", "-n", "3000", "-c", "50", "-P", depth, "-q"];
-        let Some(output) = run("redis-benchmark", &cluster, node, &load) else { return };
+        let Some(output) = run("redis-benchmark", cluster, node, &load) else { return };
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let complained = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{said}{complained}");
@@ -35,7 +38,10 @@ fn redis_benchmark_runs_without_an_error_with_and_without_pipelining() {
 
 #[test]
 fn redis_cli_reads_at_one_node_what_it_wrote_at_another() {
-    let cluster = Cluster::colocated();
+    [Cluster::colocated, Cluster::bpaxos].into_iter().for_each(|start| write_and_read(&start()));
+}
+
+fn write_and_read(cluster: &Cluster) {
     for (node, arguments, expected) in [
         ("n1", &["SET", "greeting", "hello"][..], "OK\n"),
         ("n2", &["GET", "greeting"], "hello\n"),
@@ -45,7 +51,7 @@ fn redis_cli_reads_at_one_node_what_it_wrote_at_another() {
         ("n2", &["EXPIRE", "greeting", "0"], "1\n"),
         ("n3", &["EXISTS", "greeting"], "0\n"),
     ] {
-        let Some(output) = run("redis-cli", &cluster, node, arguments) else { return };
+        let Some(output) = run("redis-cli", cluster, node, arguments) else { return };
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(said.contains(expected), "{arguments:?} at {node}: {said}");
     }

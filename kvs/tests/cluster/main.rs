@@ -1,6 +1,7 @@
 //! Real processes and real clients: what a cluster survives, and what it tells its operator.
 
 mod backups;
+mod bpaxos;
 mod client;
 mod faults;
 mod harness;

@@ -36,10 +36,10 @@ struct Duel {
 
 impl Duel {
     /// `None`, and a line that says why, if there is no Redis here.
-    async fn start(password: Option<&str>) -> Option<Self> {
+    async fn start(password: Option<&str>, is_ordered: bool) -> Option<Self> {
         match Redis::start(password).await {
             Ok(redis) => {
-                let replica = Replica::new(password);
+                let replica = Replica::new(password, is_ordered);
                 Some(Self { redis, replica, clients: Vec::new(), history: Vec::new() })
             }
             Err(error) => {
@@ -102,10 +102,13 @@ impl Duel {
     }
 }
 
+/// Whether the log has an order: as with Matchmaker MultiPaxos, and as with BPaxos.
+const ORDERS: [bool; 2] = [true, false];
+
 #[tokio::test]
 async fn hand_written_commands() -> Result<()> {
-    for protocol in ["2", "3"] {
-        let Some(mut duel) = Duel::start(None).await else { return Ok(()) };
+    for (protocol, is_ordered) in [("2", true), ("3", true), ("2", false), ("3", false)] {
+        let Some(mut duel) = Duel::start(None, is_ordered).await else { return Ok(()) };
         for client in 0..2 {
             let hello = Step::shape(&format!("HELLO {protocol}")).from(client);
             duel.step(&hello).await?;
@@ -117,16 +120,18 @@ async fn hand_written_commands() -> Result<()> {
 
 #[tokio::test]
 async fn conversations_to_the_end() -> Result<()> {
-    let Some(mut duel) = Duel::start(None).await else { return Ok(()) };
-    for bytes in scripts::conversations() {
-        duel.converse(&bytes).await?;
+    for is_ordered in ORDERS {
+        let Some(mut duel) = Duel::start(None, is_ordered).await else { return Ok(()) };
+        for bytes in scripts::conversations() {
+            duel.converse(&bytes).await?;
+        }
     }
     Ok(())
 }
 
 #[tokio::test]
 async fn a_password() -> Result<()> {
-    let Some(mut duel) = Duel::start(Some("secret")).await else { return Ok(()) };
+    let Some(mut duel) = Duel::start(Some("secret"), true).await else { return Ok(()) };
     duel.run(&scripts::authentication()).await?;
     for bytes in
         [&b"*11\r\n"[..], b"*1\r\n$16385\r\n", b"GET a\r\nAUTH secret\r\nGET a\r\nQUIT\r\n"]
@@ -139,7 +144,7 @@ async fn a_password() -> Result<()> {
 #[tokio::test]
 async fn random_commands() -> Result<()> {
     for seed in 1..=6 {
-        let Some(mut duel) = Duel::start(None).await else { return Ok(()) };
+        let Some(mut duel) = Duel::start(None, seed % 2 == 0).await else { return Ok(()) };
         duel.history.push(format!("seed {seed}"));
         let mut random = random::Random::new(seed);
         for client in 0..3 {
@@ -159,20 +164,22 @@ async fn random_commands() -> Result<()> {
 
 #[tokio::test]
 async fn random_pipelines() -> Result<()> {
-    let Some(mut duel) = Duel::start(None).await else { return Ok(()) };
-    for seed in 1..=40 {
-        let mut random = random::Random::new(seed);
-        let mut bytes = Step::exact("FLUSHALL").encode();
-        bytes.extend(Step::exact("MSET w 1 x 1").encode());
-        for _ in 0..100 {
-            let step = random::step(&mut random);
-            if matches!(step.compare, Compare::Exact | Compare::Shuffled) {
-                bytes.extend(step.encode());
+    for is_ordered in ORDERS {
+        let Some(mut duel) = Duel::start(None, is_ordered).await else { return Ok(()) };
+        for seed in 1..=40 {
+            let mut random = random::Random::new(seed);
+            let mut bytes = Step::exact("FLUSHALL").encode();
+            bytes.extend(Step::exact("MSET w 1 x 1").encode());
+            for _ in 0..100 {
+                let step = random::step(&mut random);
+                if matches!(step.compare, Compare::Exact | Compare::Shuffled) {
+                    bytes.extend(step.encode());
+                }
             }
+            bytes.extend(Step::exact("QUIT").encode());
+            duel.converse(&bytes).await?;
+            duel.history.clear();
         }
-        bytes.extend(Step::exact("QUIT").encode());
-        duel.converse(&bytes).await?;
-        duel.history.clear();
     }
     Ok(())
 }

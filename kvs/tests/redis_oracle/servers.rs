@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kvs::connection::{Admin, Options, Server, serve_connection};
-use kvs::log::{ReplicatedLog, RequestError};
+use kvs::log::{Order, ReplicatedLog, RequestError};
+use kvs::log_entry::encode_question;
 use kvs::resp::Reply;
-use kvs::store::Store;
+use kvs::store::{Store, StoreLimits};
 use paxos::slot::Slot;
 use paxos::state_machine::{Position, StateMachine};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -63,13 +64,13 @@ impl Drop for Redis {
 
 type Answer = oneshot::Sender<Option<Bytes>>;
 
-/// A log of one process: a task applies entries and answers queries in the order they come.
+/// A log of one process: a task applies entries and answers queries, in the order they come or in any.
 #[derive(Clone)]
-pub(crate) struct FakeLog {
+pub(crate) struct FakeLog<const IS_ORDERED: bool> {
     requests: mpsc::UnboundedSender<(Bytes, bool, Answer)>,
 }
 
-impl FakeLog {
+impl FakeLog<true> {
     fn new() -> Self {
         let (requests, mut inbox) = mpsc::unbounded_channel::<(Bytes, bool, Answer)>();
         tokio::spawn(async move {
@@ -87,19 +88,48 @@ impl FakeLog {
         });
         Self { requests }
     }
+}
 
+impl FakeLog<false> {
+    /// Takes what is there, and executes it from the last one to the first one or in other orders.
+    fn shuffled() -> Self {
+        let (requests, mut inbox) = mpsc::unbounded_channel::<(Bytes, bool, Answer)>();
+        tokio::spawn(async move {
+            let mut store = Store::partially_ordered(StoreLimits::default());
+            let (mut slot, mut chance) = (Slot::ZERO, 0usize);
+            let mut waiting = Vec::new();
+            while inbox.recv_many(&mut waiting, 1024).await > 0 {
+                while !waiting.is_empty() {
+                    chance = chance.wrapping_mul(25_214_903_917).wrapping_add(11);
+                    let place = (chance >> 16) % waiting.len();
+                    let (entry, is_query, answer) = waiting.swap_remove(place);
+                    slot = slot.next();
+                    let entry = if is_query { encode_question(&entry) } else { entry };
+                    let reply = store.apply(Position { slot, index: 0 }, &entry);
+                    let _ = answer.send((!reply.is_empty()).then_some(reply));
+                }
+            }
+        });
+        Self { requests }
+    }
+}
+
+impl<const IS_ORDERED: bool> FakeLog<IS_ORDERED> {
     fn ask(
         &self,
         entry: Bytes,
         is_query: bool,
-    ) -> impl Future<Output = std::result::Result<Option<Bytes>, RequestError>> + Send + use<> {
+    ) -> impl Future<Output = std::result::Result<Option<Bytes>, RequestError>> + Send + use<IS_ORDERED>
+    {
         let (sender, receiver) = oneshot::channel();
         let _ = self.requests.send((entry, is_query, sender));
         async move { receiver.await.map_err(|_| RequestError::Stopped) }
     }
 }
 
-impl ReplicatedLog for FakeLog {
+impl<const IS_ORDERED: bool> ReplicatedLog for FakeLog<IS_ORDERED> {
+    const ORDER: Order = if IS_ORDERED { Order::Called } else { Order::Returned };
+
     fn propose(
         &self,
         command: Bytes,
@@ -131,17 +161,28 @@ impl Admin for NoAdmin {
 }
 
 /// Our server, over streams in memory.
-pub(crate) struct Replica(Arc<Server<FakeLog, NoAdmin>>);
+pub(crate) enum Replica {
+    /// With a log that has an order.
+    Ordered(Arc<Server<FakeLog<true>, NoAdmin>>),
+    /// With one that executes what is in flight together in any order.
+    Shuffled(Arc<Server<FakeLog<false>, NoAdmin>>),
+}
 
 impl Replica {
-    pub(crate) fn new(password: Option<&str>) -> Self {
+    pub(crate) fn new(password: Option<&str>, is_ordered: bool) -> Self {
         let options = Options { requirepass: password.map(str::to_owned), ..Options::default() };
-        Self(Arc::new(Server::new(options, FakeLog::new(), NoAdmin)))
+        match is_ordered {
+            true => Self::Ordered(Arc::new(Server::new(options, FakeLog::new(), NoAdmin))),
+            false => Self::Shuffled(Arc::new(Server::new(options, FakeLog::shuffled(), NoAdmin))),
+        }
     }
 
     pub(crate) fn connect(&self) -> Client {
         let (near, far) = tokio::io::duplex(4096);
-        tokio::spawn(serve_connection(far, Arc::clone(&self.0)));
+        match self {
+            Self::Ordered(server) => tokio::spawn(serve_connection(far, Arc::clone(server))),
+            Self::Shuffled(server) => tokio::spawn(serve_connection(far, Arc::clone(server))),
+        };
         Client::new(near)
     }
 }
