@@ -6,9 +6,10 @@
 //! and the same order between any two that conflict, though they may find them at different times.
 //!
 //! Each call continues from what has changed. A vertex that cannot be executed *waits* for one that is
-//! not committed, and is looked at again when that one is executed. If that one is committed and waits
-//! itself, those that wait for it stay where they are: so a chain of a hundred thousand vertices costs the
-//! same whichever end comes first. The depth-first search keeps its stack on the heap.
+//! not committed. It is looked at again when the next one on its way to that one is executed: so it stays
+//! where it is if the one that was missing is committed and waits itself, or is executed and the next one is
+//! missing. A chain of a hundred thousand vertices costs the same whichever end comes first, and so do columns
+//! that come one after the other. The depth-first search keeps its stack on the heap.
 //!
 //! ```text
 //!   a ──► b ──► m           m is missing: a and b wait for m
@@ -21,6 +22,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paxos::mutant::{self, Mutant};
+use paxos::slot::Slot;
 
 use crate::rank::Ranks;
 use crate::vertex::{Vertex, VertexSet};
@@ -44,8 +46,9 @@ pub struct Graph {
     /// For each vertex that waits: one that it depends on, which was missing when it was looked at, or a
     /// later one in the chain of those.
     waits_for: BTreeMap<Vertex, Vertex>,
-    /// The other way round, by the vertex that was missing. Those may have been executed since.
-    waiters: BTreeMap<Vertex, Vec<Vertex>>,
+    /// By a vertex that is not executed: those that depend on it directly, and are looked at again when it
+    /// is. Those may have been executed since.
+    waiters: BTreeMap<Vertex, BTreeSet<Vertex>>,
     /// Vertices that others wait for and that are not committed.
     missing: BTreeSet<Vertex>,
     /// Of what is executed.
@@ -144,7 +147,8 @@ impl Graph {
     /// *Repeat*: nothing happens.
     ///
     /// *Cost*: O(log n) for each dependency that is looked at. Each vertex is looked at once when it is
-    /// committed and once for each missing vertex that it had to wait for.
+    /// committed, and once for each that it depends on directly and had to wait for: in most cases the
+    /// latest one of a column.
     pub fn commit(&mut self, vertex: Vertex, dependencies: VertexSet) -> Vec<Component> {
         let mut components = Vec::new();
         if self.has(vertex) {
@@ -170,7 +174,7 @@ impl Graph {
         let mut components = Vec::new();
         for vertex in covered {
             let waiters = self.waiters.remove(&vertex).unwrap_or_default();
-            self.execute_from(waiters, &mut components);
+            self.execute_from(waiters.into_iter().collect(), &mut components);
         }
         components
     }
@@ -207,6 +211,9 @@ impl Graph {
         self.waits_for.remove(&start);
         search.enter(start);
         while let Some(frame) = search.path.last_mut() {
+            if let Some((blocker, missing)) = self.blocker(frame, &search.places) {
+                return self.wait(&search, blocker, missing);
+            }
             let Some(dependency) = self.next_dependency(frame) else {
                 let component = search.leave();
                 if !component.is_empty() {
@@ -218,12 +225,37 @@ impl Graph {
                 let place = *place;
                 search.reach(place);
             } else if let Some(missing) = self.missing_behind(dependency) {
-                return self.wait(search.open, missing);
+                return self.wait(&search, dependency, missing);
             } else {
                 self.waits_for.remove(&dependency);
                 search.enter(dependency);
             }
         }
+    }
+
+    /// The latest dependency of the vertex of `frame` in some column, if that waits itself, and the vertex that
+    /// it waits for. Looked for before all others, and once.
+    ///
+    /// So vertices of a column wait for each other, and not all of them for the same one that is missing: they
+    /// would all be looked at again each time that it is another one.
+    fn blocker(
+        &mut self,
+        frame: &Frame,
+        places: &BTreeMap<Vertex, (usize, usize)>,
+    ) -> Option<(Vertex, Vertex)> {
+        let dependencies = self.committed.get(&frame.vertex).filter(|_| frame.next.is_none())?;
+        let latest = dependencies.columns().filter_map(|(column, slots)| {
+            Some(Vertex { column, slot: Slot(slots.end().0.checked_sub(1)?) })
+        });
+        let latest = latest.filter(|vertex| !self.executed.contains(*vertex));
+        let latest: Vec<Vertex> = latest.collect();
+        self.look_count += latest.len() as u64;
+        latest.into_iter().find_map(|vertex| {
+            if places.contains_key(&vertex) || self.is_ignored(vertex) {
+                return None;
+            }
+            self.missing_behind(vertex).map(|missing| (vertex, missing))
+        })
     }
 
     /// The next dependency of the vertex of `frame` that is not executed.
@@ -262,13 +294,20 @@ impl Graph {
         (!is_known).then_some(last)
     }
 
-    /// Has all of `vertices` wait for `missing`. They reach the one that found it, so they depend on it.
-    fn wait(&mut self, vertices: Vec<Vertex>, missing: Vertex) {
+    /// Gives `search` up: the vertex at the end of its path depends on `blocker`, which is `missing` or waits
+    /// for it.
+    ///
+    /// Each vertex of the path is looked at again when the next one is executed. The other open ones are
+    /// executed together with one of the path, which reaches them.
+    fn wait(&mut self, search: &Search, blocker: Vertex, missing: Vertex) {
         self.missing.insert(missing);
-        for vertex in &vertices {
+        for vertex in &search.open {
             self.waits_for.insert(*vertex, missing);
         }
-        self.waiters.entry(missing).or_default().extend(vertices);
+        let path = search.path.iter().map(|frame| frame.vertex);
+        for (vertex, next) in path.clone().zip(path.skip(1).chain([blocker])) {
+            self.waiters.entry(next).or_default().insert(vertex);
+        }
     }
 
     /// Takes a component for executed; in the order in which it is.

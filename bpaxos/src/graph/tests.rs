@@ -181,6 +181,26 @@ fn a_long_chain_of_prefixes_costs_no_more() {
     assert!(cost((1..LENGTH).chain([0]), all_below) <= 8 * LENGTH);
 }
 
+/// A replica that starts again reads column after column. Each vertex depends on all that came before it, or
+/// on all of the other columns.
+#[test]
+fn columns_that_arrive_one_after_the_other_cost_no_more() {
+    const COUNT: u64 = 30_000;
+    for columns in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+        let order = || columns.into_iter().flat_map(|column| (column..COUNT).step_by(3));
+        assert!(cost(order(), all_below) <= 20 * COUNT, "{columns:?}");
+        let others = |number| {
+            let all = all_below(number);
+            let mut dependencies = VertexSet::new();
+            for (column, slots) in all.columns().filter(|(c, _)| *c != vertex(number).column) {
+                dependencies.fill(column, slots.watermark());
+            }
+            dependencies
+        };
+        assert!(cost(order(), others) <= 20 * COUNT, "{columns:?}");
+    }
+}
+
 #[test]
 fn large_cycles_cost_as_much_as_chains() {
     const SIZE: u64 = 1000;
