@@ -15,7 +15,7 @@ pub struct SessionOptions {
     pub queue_max: usize,
     /// The same, in bytes.
     pub queue_bytes_max: usize,
-    /// One [`Request`] carries commands of this size at most, in bytes, unless a single one is larger.
+    /// One [`Request`](crate::message::Request) carries commands of this size at most, in bytes, unless a single one is larger.
     pub request_bytes_max: usize,
     /// Questions to the leader in flight, at most; further reads wait for the next one.
     pub questions_max: usize,
