@@ -67,6 +67,7 @@ impl<S: StateMachine> Replica<S> {
     /// A component was executed that holds vertices for snapshots, and has the rank `rank`.
     pub(super) fn pass_snapshot(&mut self, rank: u64, fx: &mut Fx) {
         self.graph.forget_ranks(&self.executed, rank);
+        self.wait_count = 0;
         if self.scan.is_some() || self.incoming.is_some() {
             return;
         }
