@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 
+use paxos::mutant::{self, Mutant};
 use paxos::slot::Slot;
 
 use crate::vertex::{Column, VertexSet};
@@ -80,7 +81,9 @@ impl Ranks {
     ///
     /// *Cost*: O(n), n = all that is kept.
     pub fn forget(&mut self, vertices: &VertexSet, floor: u64) {
-        self.floor = self.floor.max(floor);
+        if !mutant::is_on(Mutant::RanksBeginAnew) {
+            self.floor = self.floor.max(floor);
+        }
         for (column, ranks) in &mut self.columns {
             let Some(slots) = vertices.column(*column) else { continue };
             let each = std::mem::take(&mut ranks.each);

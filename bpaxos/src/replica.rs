@@ -127,6 +127,8 @@ pub struct Replica<S> {
     executed_count: u64,
     /// The archive wants a snapshot that covers this.
     wanted: Option<VertexSet>,
+    /// How often it looked since the last vertex for snapshots while one was wanted.
+    wait_count: u32,
     /// Another replica, or the application, wants the next snapshot.
     asker: Option<NodeId>,
     /// The snapshot that is being read from the machine.
@@ -156,6 +158,7 @@ impl<S: StateMachine> Replica<S> {
             ask_count: 0,
             executed_count: 0,
             wanted: None,
+            wait_count: 0,
             asker: None,
             scan: None,
             incoming: None,

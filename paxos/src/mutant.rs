@@ -258,6 +258,12 @@ pub enum Mutant {
     EpochBeginsAnew,
     /// R106: A matchmaker opens a column for whoever asks for it.
     AnybodyOpensColumns,
+    /// R58c: A replica takes what a snapshot covers for executed though it has not come to it.
+    CoveredCountsAsExecuted,
+    /// R65e: A snapshot makes room though it does not cover all that was durable.
+    SmallSnapshotCompacts,
+    /// R98b: Ranks begin anew behind a vertex for snapshots.
+    RanksBeginAnew,
 }
 
 impl Mutant {
@@ -383,6 +389,9 @@ impl Mutant {
         (Self::IndexForgetsPrefix, "R49d"),
         (Self::EpochBeginsAnew, "R48c"),
         (Self::AnybodyOpensColumns, "R106"),
+        (Self::CoveredCountsAsExecuted, "R58c"),
+        (Self::SmallSnapshotCompacts, "R65e"),
+        (Self::RanksBeginAnew, "R98b"),
     ];
 
     /// Every fault.

@@ -14,6 +14,10 @@ use crate::column::InColumn;
 use crate::message::Recover;
 use crate::vertex::{Column, Vertex};
 
+/// After so many looks at most it asks for a snapshot again; at first sooner. What it has asked for may only
+/// wait, and each question costs a vertex.
+const ASK_LOOKS_MAX: u32 = 32;
+
 impl<S: StateMachine> Replica<S> {
     pub(super) fn fetch(&self, column: Column, source: NodeId, first: Slot, fx: &mut Fx) {
         let m = ToColumnArchive::FetchA(FetchA { first });
@@ -60,7 +64,11 @@ impl<S: StateMachine> Replica<S> {
         self.looked_for = (missing, attempt);
         self.fetch_gaps(&blocking, fx);
         if self.wanted.is_some() {
-            self.ask_for_snapshot(fx);
+            self.wait_count = self.wait_count.saturating_add(1);
+            let is_due = self.wait_count.is_power_of_two();
+            if is_due || self.wait_count.is_multiple_of(ASK_LOOKS_MAX) {
+                self.ask_for_snapshot(fx);
+            }
         }
         self.arm_look(fx);
     }

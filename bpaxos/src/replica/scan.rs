@@ -58,13 +58,16 @@ impl<S: StateMachine> Replica<S> {
 
     /// Whether a snapshot of `executed` is one that the archive wants.
     pub(super) fn is_wanted(&self, executed: &VertexSet) -> bool {
-        let wanted = self.wanted.as_ref();
-        wanted.is_some_and(|wanted| wanted.first_missing(None, executed).is_none())
+        self.wanted.as_ref().is_some_and(|wanted| {
+            wanted.first_missing(None, executed).is_none()
+                || mutant::is_on(Mutant::SmallSnapshotCompacts)
+        })
     }
 
     /// A component was executed that holds vertices for snapshots, and has the rank `rank`.
     pub(super) fn pass_snapshot(&mut self, rank: u64, fx: &mut Fx) {
         self.graph.forget_ranks(&self.executed, rank);
+        self.wait_count = 0;
         if self.scan.is_some() || self.incoming.is_some() {
             return;
         }

@@ -88,7 +88,7 @@ impl<S: StateMachine> Replica<S> {
         if !is_present || self.incoming.is_some() {
             return;
         }
-        if m.snapshot <= self.snapshot {
+        if m.snapshot <= self.snapshot || mutant::is_on(Mutant::CoveredCountsAsExecuted) {
             let mut vertices = VertexSet::new();
             vertices.fill(column, m.base);
             self.want(&vertices, fx);

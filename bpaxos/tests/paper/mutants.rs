@@ -161,3 +161,18 @@ fn matchmakers_that_lose_what_was_handed_over_are_caught() {
 fn stopped_matchmakers_that_answer_are_caught() {
     assert!(is_caught(Mutant::StoppedStillAnswers, SEEDS));
 }
+
+#[test]
+fn taking_what_is_covered_for_executed_is_caught() {
+    assert!(is_caught(Mutant::CoveredCountsAsExecuted, SEEDS));
+}
+
+#[test]
+fn making_room_by_too_small_a_snapshot_is_caught() {
+    assert!(is_caught(Mutant::SmallSnapshotCompacts, SEEDS));
+}
+
+#[test]
+fn ranks_that_begin_anew_are_caught() {
+    assert!(is_caught(Mutant::RanksBeginAnew, SEEDS));
+}

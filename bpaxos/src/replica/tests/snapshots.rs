@@ -222,3 +222,12 @@ fn a_foreign_chunk_is_reported_and_ends_the_transfer() {
     assert_eq!(step(&mut replica, OTHER, m).violations.len(), 1);
     assert_eq!(replica.incoming, None);
 }
+
+#[test]
+fn the_longer_a_snapshot_is_waited_for_the_less_often_it_is_asked_for() {
+    let mut replica = replica();
+    let wanted = SnapshotWanted { vertices: set([vertex(1, 0)]) };
+    step(&mut replica, ARCHIVE, ToReplica::SnapshotWanted(wanted));
+    let asked = (1..=64).filter(|_| !look(&mut replica).is_empty()).collect::<Vec<u32>>();
+    assert_eq!(asked, [1, 2, 4, 8, 16, 32, 64]);
+}
