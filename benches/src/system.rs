@@ -166,7 +166,14 @@ impl System {
             }
             Target::RedisServer => RedisServer::start(data, interrupt).map(Self::RedisServer),
             Target::Etcd => EtcdCluster::start(data, interrupt).map(Self::Etcd),
-            Target::Servers(protocol, servers) => Ok(Self::Servers(*protocol, servers.clone())),
+            Target::Servers(protocol, servers) => {
+                if *protocol == Protocol::Redis {
+                    servers.iter().try_for_each(|server| {
+                        Operator::connect(*server)?.call(&["PING"]).map(|_| ())
+                    })?;
+                }
+                Ok(Self::Servers(*protocol, servers.clone()))
+            }
         }
     }
 

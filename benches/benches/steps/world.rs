@@ -71,6 +71,8 @@ pub(crate) struct World {
     token: u64,
     /// Calls that were answered.
     answered: usize,
+    /// Messages that were delivered.
+    delivered: u64,
 }
 
 impl World {
@@ -116,13 +118,16 @@ impl World {
             session: first.session,
             token: 0,
             answered: 0,
+            delivered: 0,
         };
         (0..world.actors.len()).for_each(|place| world.step(place, |node, fx| node.on_start(fx)));
         world
     }
 
-    /// Has `count` commands executed, with at most `window` of them in flight.
-    pub(crate) fn execute(&mut self, count: usize, window: usize) {
+    /// Has `count` commands executed, with at most `window` of them in flight. Returns how many
+    /// messages were delivered meanwhile, to other actors of the same process as well.
+    pub(crate) fn execute(&mut self, count: usize, window: usize) -> u64 {
+        let before = self.delivered;
         let goal = self.answered + count;
         let mut left = count;
         while self.answered < goal {
@@ -133,6 +138,7 @@ impl World {
             }
             self.turn();
         }
+        self.delivered - before
     }
 
     fn invoke(&mut self) {
@@ -151,6 +157,7 @@ impl World {
         }
         std::mem::swap(&mut self.inbox, &mut self.outbox);
         let mut inbox = std::mem::take(&mut self.inbox);
+        self.delivered += inbox.len() as u64;
         for (to, from, message) in inbox.drain(..) {
             match self.places.get(to.seat.0 as usize).copied().flatten() {
                 Some(place) => {

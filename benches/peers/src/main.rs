@@ -3,6 +3,7 @@
 //!
 //! ```console
 //! $ cargo run --release --manifest-path benches/peers/Cargo.toml
+//! $ cargo run --release --manifest-path benches/peers/Cargo.toml -- matchmaker omnipaxos 1 64
 //! ```
 //!
 //! Commands are sixteen bytes in a `Bytes`; each is decided, read back and counted at all three
@@ -16,6 +17,7 @@ mod raft;
 #[path = "../../benches/steps/world.rs"]
 mod world;
 
+use std::process::ExitCode;
 use std::time::Instant;
 
 /// Commands in flight.
@@ -48,7 +50,9 @@ impl System {
         match self {
             Self::Ours => {
                 let mut world = world::World::with_leader();
-                time(window, |count| world.execute(count, window))
+                time(window, |count| {
+                    world.execute(count, window);
+                })
             }
             Self::OmniPaxos => {
                 let mut cluster = omni::Cluster::with_leader();
@@ -76,24 +80,51 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn main() {
-    println!(
-        "ns per command; median of {ROUNDS} rounds, and the fastest; ratio of the median to ours"
-    );
+/// What is asked for: names of systems, and numbers in flight; all of either if none is named.
+fn wanted(arguments: impl Iterator<Item = String>) -> Result<(Vec<System>, Vec<usize>), String> {
+    let (mut systems, mut windows) = (Vec::new(), Vec::new());
+    for argument in arguments {
+        let named = SYSTEMS.into_iter().find(|system| system.name().starts_with(&argument));
+        match (named, argument.parse()) {
+            (Some(system), _) => systems.push(system),
+            (None, Ok(window)) if window > 0 => windows.push(window),
+            _ => {
+                let names = SYSTEMS.map(System::name).join(", ");
+                return Err(format!(
+                    "{argument:?}: name one of {names}, or how many are in flight"
+                ));
+            }
+        }
+    }
+    let systems = if systems.is_empty() { SYSTEMS.to_vec() } else { systems };
+    let windows = if windows.is_empty() { WINDOWS.to_vec() } else { windows };
+    Ok((systems, windows))
+}
+
+fn main() -> ExitCode {
+    let (systems, windows) = match wanted(std::env::args().skip(1)) {
+        Ok(wanted) => wanted,
+        Err(error) => {
+            eprintln!("peers: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("ns per command; median of {ROUNDS} rounds, and the fastest; ratio to the first");
     println!("{:<28}{:>10}{:>10}{:>10}{:>8}", "", "in flight", "median", "fastest", "ratio");
-    for window in WINDOWS {
-        let mut times = SYSTEMS.map(|_| Vec::new());
+    for window in windows {
+        let mut times = vec![Vec::new(); systems.len()];
         for _ in 0..ROUNDS {
-            for (system, times) in SYSTEMS.into_iter().zip(&mut times) {
+            for (system, times) in systems.iter().zip(&mut times) {
                 times.push(system.nanos(window));
             }
         }
-        let ours = median(times[0].clone());
-        for (system, times) in SYSTEMS.into_iter().zip(times) {
+        let first = median(times[0].clone());
+        for (system, times) in systems.iter().zip(times) {
             let fastest = times.iter().copied().fold(f64::INFINITY, f64::min);
             let median = median(times);
-            let (name, ratio) = (system.name(), median / ours);
+            let (name, ratio) = (system.name(), median / first);
             println!("{name:<28}{window:>10}{median:>10.0}{fastest:>10.0}{ratio:>8.2}");
         }
     }
+    ExitCode::SUCCESS
 }

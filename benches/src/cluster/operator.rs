@@ -25,7 +25,9 @@ impl Operator {
     /// *Errors*: the node takes no connection.
     pub(crate) fn connect(address: SocketAddr) -> Outcome<Self> {
         let stream = TcpStream::connect_timeout(&address, TIMEOUT).map_err(|error| {
-            BenchError::new(format_args!("cannot connect to {address}: {error}"))
+            BenchError::new(format_args!(
+                "cannot connect to {address}: {error}; is the server running, and is the address right?"
+            ))
         })?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;

@@ -102,7 +102,11 @@ impl Connection {
     pub(super) async fn serve(mut self) {
         while !self.is_done() {
             self.fill();
-            if self.exchange().await.is_err() {
+            if let Err(error) = self.exchange().await {
+                // What the server sent is no reply, or belongs to nothing.
+                if error.kind() == io::ErrorKind::Other {
+                    self.run.recorder(self.client).fail(b"foreign");
+                }
                 self.reconnect().await;
             }
         }

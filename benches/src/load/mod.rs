@@ -254,11 +254,12 @@ mod tests {
 
     #[test]
     fn nobody_there_is_an_error_with_a_hint() {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let servers = [listener.local_addr().expect("it listens")];
-        drop(listener);
         let (runtime, interrupt) = (runtime(1).expect("a thread"), Interrupt::watch());
         let interrupt = interrupt.expect("signals can be caught");
+        // A port that is taken, and at which nobody listens.
+        let taken = tokio::net::TcpSocket::new_v4().expect("a socket");
+        taken.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        let servers = [taken.local_addr().expect("it is bound")];
         for servers in [&servers[..], &[]] {
             let subject = Subject::Servers(Protocol::Redis, servers);
             let outcome = drive(&runtime, subject, &plan(None), &interrupt, |_, _| Ok(()));

@@ -90,6 +90,15 @@ pub(crate) struct Failures {
 }
 
 impl Failures {
+    /// How many commands failed in which way.
+    pub(crate) fn text(&self) -> String {
+        let errors = self.errors.iter().map(|(word, count)| format!("{count} {word}"));
+        let others = [(self.lost, "lost"), (self.unanswered, "unanswered")];
+        let others = others.into_iter().filter(|(count, _)| *count > 0);
+        let others = others.map(|(count, name)| format!("{count} {name}"));
+        errors.chain(others).collect::<Vec<_>>().join(", ")
+    }
+
     /// How many commands failed in some way.
     pub(crate) fn count(&self) -> u64 {
         self.errors.values().sum::<u64>() + self.lost + self.unanswered

@@ -98,8 +98,13 @@ pub(crate) fn loads(runs: &[RunReport]) -> String {
     }
     let costs = runs.iter().filter(|run| !run.resources.processes.is_empty());
     let costs: Vec<String> = costs.map(cost_lines).collect();
+    let failed = runs.iter().filter(|run| run.failures.count() > 0).map(|run| {
+        let (load, system) = (run.workload.label(), short(&run.system));
+        format!("\nfailed: {load} [{system}]: {}", run.failures.text())
+    });
+    let failed: String = failed.collect();
     let costs: String = costs.iter().map(|costs| format!("\n\n{}", costs.trim_end())).collect();
-    format!("{}\n\n{}{costs}", texts.join("\n"), aligned(&rows))
+    format!("{}\n\n{}{failed}{costs}", texts.join("\n"), aligned(&rows))
 }
 
 fn row(run: &RunReport) -> Vec<String> {
@@ -178,7 +183,8 @@ mod tests {
     fn a_table_has_every_run() {
         let report = crate::report::tests::report();
         let text = loads(&report.runs);
-        assert_eq!(text.matches("4 clients [").count(), 4, "{text}");
+        assert_eq!(text.matches("4 clients [").count(), 6, "{text}");
+        assert!(text.contains("failed: 4 clients [kvs]: 1 AMBIGUOUS"), "{text}");
         assert!(
             text.contains("cmds/fdatasync") && machine_lines(&report.machine).contains("loopback")
         );
