@@ -24,7 +24,7 @@ fn commit(vertices: Vec<(Vertex, VertexSet)>) -> usize {
     let mut graph = Graph::default();
     let executed =
         vertices.into_iter().flat_map(|(vertex, dependencies)| graph.commit(vertex, dependencies));
-    executed.map(|component| component.len()).sum()
+    executed.map(|component| component.vertices.len()).sum()
 }
 
 /// Each vertex depends on the one before, and they are learned in order.
