@@ -12,7 +12,7 @@ const FOUND: [(&str, u64, &str); 3] = [
     // The finished collection of the round before was reported at a switch.
     ("R43b", 0, "A11"),
     // What was read back from the page cache was taken for durable.
-    ("R69", 29, "D2"),
+    ("R69", 93, "D2"),
     // Candidates outdid each other while they read the votes of a long log.
     ("R78d", 145, "L1"),
 ];

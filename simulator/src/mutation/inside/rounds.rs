@@ -145,7 +145,7 @@ pub(super) const ALL: [Description; 40] = [
         Mutant::ReuseVotedSlot,
         "R28",
         "a new leader puts commands into slots with votes",
-        &["A2", "A21"],
+        &["A2", "A21", "A10"],
     ),
     inside(
         Mutant::FillHolesBlindly,
