@@ -12,31 +12,31 @@ use paxos::slot::Slot;
 use super::process::Envelope;
 use super::{Event, Verdict, Workload, World};
 use crate::coverage::Situation;
-use crate::plan::{Moment, Wish};
+use crate::plan::{Fault, Moment, Wish};
 use crate::trace::Kind;
 
 /// One that waits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ambush {
-    pub(super) moment: Moment,
+struct Ambush {
+    moment: Moment,
     /// The process that is still reached.
-    pub(super) reaches: usize,
+    reaches: usize,
     /// The process dies after this time.
-    pub(super) after_us: u64,
+    after_us: u64,
     /// For so long.
-    pub(super) down_us: u64,
+    down_us: u64,
 }
 
 /// A message that is to outlive the process of its session.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Straggler {
-    pub(super) is_answer: bool,
+struct Straggler {
+    is_answer: bool,
     /// It is under way for so long.
-    pub(super) for_us: u64,
+    for_us: u64,
     /// The process dies at once, for so long.
-    pub(super) down_us: u64,
+    down_us: u64,
     /// The process, if it was struck before.
-    pub(super) process: Option<usize>,
+    process: Option<usize>,
 }
 
 /// All that wait.
@@ -56,16 +56,18 @@ pub(super) struct Ambushes {
 }
 
 impl Ambushes {
-    pub(super) fn lay(&mut self, ambush: Ambush) {
-        self.waiting.push(ambush);
-    }
-
-    pub(super) fn delay(&mut self, straggler: Straggler) {
-        self.stragglers.push(straggler);
-    }
-
-    pub(super) fn meddle(&mut self, moment: Moment, wish: Wish) {
-        self.meddlers.push((moment, wish));
+    /// Has a fault wait for its moment. Others do not.
+    pub(super) fn wait(&mut self, fault: Fault) {
+        match fault {
+            Fault::Ambush { moment, reaches, after_us, down_us } => {
+                self.waiting.push(Ambush { moment, reaches, after_us, down_us });
+            }
+            Fault::Straggler { is_answer, for_us, down_us } => {
+                self.stragglers.push(Straggler { is_answer, for_us, down_us, process: None });
+            }
+            Fault::Meddling { moment, wish } => self.meddlers.push((moment, wish)),
+            _ => {}
+        }
     }
 
     pub(super) fn clear(&mut self) {

@@ -1,6 +1,5 @@
 //! What strikes.
 
-use super::ambush::{Ambush, Straggler};
 use super::disk::Disk;
 use super::process::{Process, Status};
 use super::{Event, Verdict, Workload, World};
@@ -105,16 +104,8 @@ impl<W: Workload> World<W> {
                 self.failing_disks[index] = Some(FailingDisk { is_power_cut, down_us });
                 false
             }
-            Fault::Ambush { moment, reaches, after_us, down_us } => {
-                self.ambushes.lay(Ambush { moment, reaches, after_us, down_us });
-                false
-            }
-            Fault::Straggler { is_answer, for_us, down_us } => {
-                self.ambushes.delay(Straggler { is_answer, for_us, down_us, process: None });
-                false
-            }
-            Fault::Meddling { moment, wish } => {
-                self.ambushes.meddle(moment, wish);
+            Fault::Ambush { .. } | Fault::Straggler { .. } | Fault::Meddling { .. } => {
+                self.ambushes.wait(fault);
                 false
             }
             Fault::Wipe { process } => {
