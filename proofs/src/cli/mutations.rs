@@ -30,7 +30,7 @@ pub(super) struct MutationsArgs {
     /// Threads of the checker.
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Puts the table into this document (`docs/invariants.md`).
+    /// Puts the table into this document (`docs/models.md`).
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 }
@@ -76,7 +76,10 @@ fn put(path: &Path, table: &str) -> io::Result<()> {
     let document = fs::read_to_string(path)?;
     let parts = document.split_once(BEGIN).zip(document.split_once(END));
     let Some(((before, _), (_, after))) = parts else {
-        return Err(io::Error::other(format!("{}: no place for the table", path.display())));
+        return Err(io::Error::other(format!(
+            "{}: no place for the table: put {BEGIN} and {END} around it",
+            path.display()
+        )));
     };
     fs::write(path, format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))
 }
