@@ -80,7 +80,7 @@ fn every_bug_is_caught_by_a_property_that_is_meant_for_it() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "takes minutes: cargo test --release -p simulator --test swarm rare -- --ignored"]
 fn every_rare_bug_is_caught_by_a_property_that_is_meant_for_it() {
     assert_caught(Mutation::all().filter(|bug| is_rare(bug)), RARE_SEEDS);
 }

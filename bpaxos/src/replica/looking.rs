@@ -11,7 +11,7 @@ use paxos::state_machine::StateMachine;
 
 use super::{DOUBLINGS_MAX, Fx, LOOK_DELAY, Log, Replica, ReplicaTimer};
 use crate::column::InColumn;
-use crate::message::Recover;
+use crate::message::{Recover, TakeSnapshot};
 use crate::vertex::{Column, Vertex};
 
 /// After so many looks at most it asks for a snapshot again; at first sooner. What it has asked for may only
@@ -109,7 +109,7 @@ impl<S: StateMachine> Replica<S> {
         self.ask_count = self.ask_count.wrapping_add(1);
         let turn = self.ask_count % proposers.len().max(1);
         if let Some(proposer) = proposers.iter().nth(turn) {
-            fx.send(*proposer, crate::message::TakeSnapshot);
+            fx.send(*proposer, TakeSnapshot);
         }
     }
 }

@@ -121,7 +121,7 @@ fn memory_stays_flat() {
 }
 
 #[test]
-#[ignore = "takes a while; the same, over more commands"]
+#[ignore = "takes a while: cargo test --release -p bpaxos --test paper memory -- --ignored"]
 fn memory_stays_flat_for_long() {
     memory_stays_flat_over(200_000);
 }
