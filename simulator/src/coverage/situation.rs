@@ -53,6 +53,8 @@ pub enum Situation {
     AmbushSprung,
     MessageOutlives,
     OperatorMeddles,
+    RoundHidden,
+    FormerLifeReturned,
     NewAcceptorsSilent,
     HandoverActive,
     HandoverFinished,
@@ -97,7 +99,7 @@ pub enum Situation {
 
 impl Situation {
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 85] = [
+    pub const ALL: [(Self, &str); 87] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -152,6 +154,11 @@ impl Situation {
             "a message is under way while the process of its session dies and returns",
         ),
         (Self::OperatorMeddles, "matchmakers are replaced just when a process does something"),
+        (Self::RoundHidden, "one matchmaker registers a round, and nobody else hears of it"),
+        (
+            Self::FormerLifeReturned,
+            "a request of a former life reaches a leader that knows of no other",
+        ),
         (Self::NewAcceptorsSilent, "new acceptors do not answer, and are not used"),
         (Self::HandoverActive, "new matchmakers become active"),
         (Self::HandoverFinished, "a handover is finished"),

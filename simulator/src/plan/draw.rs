@@ -11,9 +11,10 @@ use paxos::session::SessionOptions;
 use paxos::snapshot::SnapshotOptions;
 
 use super::hunt::{contest, hunt};
+use super::staged;
 use super::{
-    Fault, Intent, Moment, Options, Place, Places, Plan, Planned, Role, Shape, Target, Weather,
-    Wish,
+    Fault, Hides, Intent, Moment, Options, Place, Places, Plan, Planned, Role, Shape, Target,
+    Weather, Wish,
 };
 use crate::MS;
 use crate::random::{Purpose, Random};
@@ -26,6 +27,8 @@ const STORM_PERMILLE: u64 = 150;
 
 /// In so many of a thousand runs leaders replace silent members by themselves.
 const HEALING_PERMILLE: u64 = 500;
+
+const CALM: Weather = Weather { loss: 0, repeats: 0, late: 0 };
 
 /// Longer than faults last.
 const DEAD_US: u64 = 60_000 * MS;
@@ -41,6 +44,7 @@ impl Plan {
         // Drawn apart, so that all else in a run is as it would be without spare processes.
         let has_spares = Random::stream(seed, (Purpose::Plan, 2)).permille(POOL_PERMILLE);
         let shape = if has_spares { Shape::Pool } else { shape };
+        let shape = staged::shape(seed).unwrap_or(shape);
         let faulty_us = random.within(1500 * MS..6000 * MS);
         let plan = Self {
             seed,
@@ -95,6 +99,10 @@ impl Plan {
             lie_in_wait_for_switches(&mut random, &mut self.faults);
         }
         self.wishes = wishes(&mut random, &places, mortal, self.faulty_us);
+        if let Some(staged) = staged::staged(self.seed, &places, self.faulty_us) {
+            (self.faults, self.wishes) = (staged.faults, staged.wishes);
+            self.weather = CALM;
+        }
         self
     }
 }
@@ -102,7 +110,7 @@ impl Plan {
 /// The weather at the start: in some runs it storms from the first message on.
 fn weather(random: &mut Random) -> Weather {
     if !random.permille(STORM_PERMILLE) {
-        return Weather { loss: 0, repeats: 0, late: 0 };
+        return CALM;
     }
     Weather {
         loss: random.within(50..300),
@@ -237,6 +245,7 @@ impl Swarm<'_> {
                 reaches: process,
                 after_us: self.random.pick([100, MS, 20 * MS]),
                 down_us,
+                hides: Hides::Nobody,
             },
             _ => return self.loss(kind).filter(|_| is_wanted),
         };

@@ -55,6 +55,17 @@ impl Moment {
     ];
 }
 
+/// Who else is cut off when a process is ambushed, for as long as that one is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hides {
+    /// Nobody.
+    Nobody,
+    /// The one that is reached.
+    Reached,
+    /// Those that neither this ambush nor the one before it has struck or reached.
+    Rest,
+}
+
 /// One fault. Times are in microseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -89,7 +100,7 @@ pub enum Fault {
     FailSync { target: Target, is_power_cut: bool, down_us: u64 },
     /// The next process that does something reaches only one other process from then on, and dies soon
     /// after: what it was about to do is half done.
-    Ambush { moment: Moment, reaches: usize, after_us: u64, down_us: u64 },
+    Ambush { moment: Moment, reaches: usize, after_us: u64, down_us: u64, hides: Hides },
     /// A process loses its directory for good. One that comes back is refused by its peers.
     Wipe { process: usize },
     /// A process dies, and a bit flips in a durable record: it must be refused when it starts.
@@ -100,6 +111,13 @@ pub enum Fault {
     Straggler { is_answer: bool, for_us: u64, down_us: u64 },
     /// An operator has a wish in the very moment in which a process does something.
     Meddling { moment: Moment, wish: Wish },
+    /// The next candidate that asks for a round is heard by one matchmaker only, and nobody else hears that one
+    /// about rounds. The candidate dies; or it hears only matchmakers, and an operator has a wish as soon as
+    /// another one has registered its own.
+    HiddenRound { for_us: u64, down_us: Option<u64>, wish: Option<Wish> },
+    /// A request of a session reaches its leader when that one leads again. In the meantime the process of the
+    /// session dies and is back, and others lead.
+    FormerLife { down_us: u64 },
 }
 
 impl Fault {
@@ -107,7 +125,7 @@ impl Fault {
     pub(super) const DRAWN: usize = 16;
 
     /// Names of the kinds, for counts.
-    pub const KINDS: [&str; 18] = [
+    pub const KINDS: [&str; 20] = [
         "crash",
         "crash of all",
         "isolation",
@@ -126,6 +144,8 @@ impl Fault {
         "ambush",
         "straggler",
         "meddling",
+        "hidden round",
+        "former life",
     ];
 
     /// Whom it strikes, if that is known only when it does.
@@ -148,7 +168,9 @@ impl Fault {
             | Self::Wipe { .. }
             | Self::Corrupt { .. }
             | Self::Straggler { .. }
-            | Self::Meddling { .. } => None,
+            | Self::Meddling { .. }
+            | Self::HiddenRound { .. }
+            | Self::FormerLife { .. } => None,
         }
     }
 
@@ -173,6 +195,8 @@ impl Fault {
             Self::Ambush { .. } => 15,
             Self::Straggler { .. } => 16,
             Self::Meddling { .. } => 17,
+            Self::HiddenRound { .. } => 18,
+            Self::FormerLife { .. } => 19,
         }
     }
 }
@@ -259,6 +283,16 @@ impl fmt::Display for Fault {
                 )
             }
             Self::Meddling { moment, .. } => write!(f, "an operator waits for {moment:?}"),
+            Self::HiddenRound { for_us, .. } => {
+                write!(
+                    f,
+                    "the next round is heard by one matchmaker, which nobody hears for {}",
+                    Ms(*for_us)
+                )
+            }
+            Self::FormerLife { .. } => {
+                f.write_str("the next request reaches its leader in another life of its session")
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //! that meet while matchmakers are replaced. Drawn apart, so that all else in a run is as it would be without.
 
 use super::draw::CALM_US;
-use super::{Fault, Moment, Places, Planned, Target, Wish};
+use super::{Fault, Hides, Moment, Places, Planned, Target, Wish};
 use crate::MS;
 use crate::random::{Purpose, Random};
 
@@ -75,6 +75,7 @@ fn ambush(random: &mut Random, moment: Moment, processes: usize) -> Fault {
         reaches: random.index(processes),
         after_us: if is_overtaking { 8 * MS } else { random.pick([100, 2 * MS, 8 * MS]) },
         down_us: random.within(down_us),
+        hides: Hides::Nobody,
     }
 }
 

@@ -10,6 +10,7 @@ mod fault;
 mod hunt;
 mod reduction;
 mod shape;
+mod staged;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use paxos::quorum::QuorumSystem;
 use paxos::session::SessionOptions;
 use paxos::snapshot::SnapshotOptions;
 
-pub use fault::{Fault, Moment, Target};
+pub use fault::{Fault, Hides, Moment, Target};
 pub use reduction::Reduction;
 pub use shape::{OPERATOR, Place, Places, Role, Shape};
 

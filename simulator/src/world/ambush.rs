@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use matchmaker::message::{Message, ToApplication, ToMatchmaker, ToProposer};
+use paxos::actor::NodeId;
 use paxos::membership::Membership;
 use paxos::message::{FromSession, ToAcceptor, ToSession};
 use paxos::round::Round;
 use paxos::slot::Slot;
 
+use super::former_life::FormerLives;
+use super::hidden_round::HiddenRounds;
 use super::process::Envelope;
 use super::{Event, Verdict, Workload, World};
 use crate::coverage::Situation;
-use crate::plan::{Fault, Moment, Wish};
+use crate::plan::{Fault, Hides, Moment, Wish};
 use crate::trace::Kind;
 
 /// One that waits.
@@ -25,6 +28,7 @@ struct Ambush {
     after_us: u64,
     /// For so long.
     down_us: u64,
+    hides: Hides,
 }
 
 /// A message that is to outlive the process of its session.
@@ -49,8 +53,12 @@ pub(super) struct Ambushes {
     meddlers: Vec<(Moment, Wish)>,
     /// Rounds in which something was proposed, and the slot of the last proposal.
     proposed: BTreeMap<Round, Slot>,
+    /// Whom the last one struck, and whom that reached.
+    last: [usize; 2],
     /// The slot of each process that its proposals do not reach anyone in.
     overtaken: BTreeMap<usize, Slot>,
+    pub(super) hidden_rounds: HiddenRounds,
+    pub(super) former_lives: FormerLives,
     /// The members that a leader has shown last.
     members: Option<Arc<Membership>>,
 }
@@ -59,13 +67,17 @@ impl Ambushes {
     /// Has a fault wait for its moment. Others do not.
     pub(super) fn wait(&mut self, fault: Fault) {
         match fault {
-            Fault::Ambush { moment, reaches, after_us, down_us } => {
-                self.waiting.push(Ambush { moment, reaches, after_us, down_us });
+            Fault::Ambush { moment, reaches, after_us, down_us, hides } => {
+                self.waiting.push(Ambush { moment, reaches, after_us, down_us, hides });
             }
             Fault::Straggler { is_answer, for_us, down_us } => {
                 self.stragglers.push(Straggler { is_answer, for_us, down_us, process: None });
             }
             Fault::Meddling { moment, wish } => self.meddlers.push((moment, wish)),
+            Fault::HiddenRound { for_us, down_us, wish } => {
+                self.hidden_rounds.wait(for_us, down_us, wish);
+            }
+            Fault::FormerLife { down_us } => self.former_lives.wait(down_us),
             _ => {}
         }
     }
@@ -76,6 +88,8 @@ impl Ambushes {
         self.late = None;
         self.meddlers.clear();
         self.overtaken.clear();
+        self.hidden_rounds.clear();
+        self.former_lives.clear();
     }
 
     /// A process dies: what it sends when it comes back is another story.
@@ -83,8 +97,21 @@ impl Ambushes {
         self.overtaken.remove(&process);
     }
 
+    /// Whether a message between two processes is lost.
+    pub(super) fn loses(
+        &self,
+        ends: ((usize, NodeId), (usize, NodeId)),
+        message: &Message,
+        now: u64,
+    ) -> bool {
+        let ((process, _), (_, to)) = ends;
+        self.swallows(process, message)
+            || self.hidden_rounds.loses(ends, message, now)
+            || self.former_lives.loses(to, message)
+    }
+
     /// Whether a message of a process is lost, for those of later slots to overtake it.
-    pub(super) fn swallows(&self, process: usize, message: &Message) -> bool {
+    fn swallows(&self, process: usize, message: &Message) -> bool {
         let Message::Acceptor(ToAcceptor::Phase2A(m)) = message else { return false };
         self.overtaken.get(&process) == Some(&m.slot)
     }
@@ -165,22 +192,61 @@ impl<W: Workload> World<W> {
             self.wish(wish);
         }
         let Some(ambush) = self.ambushes.sprung(moment) else { return };
-        let Ambush { moment, reaches, after_us, down_us } = ambush;
+        let Ambush { moment, reaches, after_us, down_us, hides } = ambush;
         self.summary.coverage.meet(Situation::AmbushSprung);
         self.feel("ambush");
         self.note(Some(process), Kind::Fault, format!("is ambushed in {moment:?}"));
         if let (Moment::Overtaking, Message::Acceptor(ToAcceptor::Phase2A(m))) = (moment, message) {
             self.ambushes.overtaken.insert(process, m.slot);
         }
+        let struck = [process, self.meet(process, reaches, hides)];
         let until = self.now + after_us;
-        for other in (0..self.processes.len()).filter(|other| ![process, reaches].contains(other)) {
-            self.network.cut(process, other, until);
-            if let Some(recorder) = &mut self.recorder {
-                recorder.cut(self.now, process, other, until);
-            }
+        for other in (0..self.processes.len()).filter(|other| !struck.contains(other)) {
+            self.cut_off(process, other, until);
         }
+        self.hide(struck, hides, until + down_us);
+        self.ambushes.last = struck;
         let life = self.processes[process].life;
         self.push(after_us, Event::Kill { process, life, down_us });
+    }
+
+    /// Whom an ambush reaches: another one than it would, if that one has been struck already and others are to
+    /// learn something else.
+    fn meet(&self, process: usize, reaches: usize, hides: Hides) -> usize {
+        let known = match hides {
+            Hides::Nobody => return reaches,
+            Hides::Reached => [process; 3],
+            Hides::Rest => [process, self.ambushes.last[0], self.ambushes.last[1]],
+        };
+        let count = self.processes.len();
+        let mut turns = (0..count).map(|turn| (reaches + turn) % count);
+        turns.find(|other| !known.contains(other)).unwrap_or(reaches)
+    }
+
+    /// Cuts off those that an ambush hides from all others.
+    fn hide(&mut self, struck: [usize; 2], hides: Hides, until: u64) {
+        let all = 0..self.processes.len();
+        let hidden: Vec<usize> = match hides {
+            Hides::Nobody => return,
+            Hides::Reached => vec![struck[1]],
+            Hides::Rest => {
+                let known = [struck, self.ambushes.last].concat();
+                all.clone().filter(|process| !known.contains(process)).collect()
+            }
+        };
+        for process in hidden {
+            for other in all.clone().filter(|other| ![process, struck[0]].contains(other)) {
+                self.cut_off(process, other, until);
+                self.cut_off(other, process, until);
+            }
+        }
+    }
+
+    fn cut_off(&mut self, from: usize, to: usize, until: u64) {
+        self.network.cut(from, to, until);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.cut(self.now, from, to, until);
+        }
     }
 
     /// When a message arrives if it is to outlive a process. The process dies. If it has died before, an answer

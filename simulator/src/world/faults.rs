@@ -104,7 +104,11 @@ impl<W: Workload> World<W> {
                 self.failing_disks[index] = Some(FailingDisk { is_power_cut, down_us });
                 false
             }
-            Fault::Ambush { .. } | Fault::Straggler { .. } | Fault::Meddling { .. } => {
+            Fault::Ambush { .. }
+            | Fault::Straggler { .. }
+            | Fault::Meddling { .. }
+            | Fault::HiddenRound { .. }
+            | Fault::FormerLife { .. } => {
                 self.ambushes.wait(fault);
                 false
             }

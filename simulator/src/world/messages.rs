@@ -39,6 +39,7 @@ impl<W: Workload> World<W> {
     fn judge_departure(&mut self, index: usize, envelope: Envelope) -> Verdict {
         self.summary.messages += 1;
         self.spring(index, &envelope.message);
+        self.hide_round(index, (envelope.from, envelope.to), &envelope.message);
         self.digest_message(&envelope)?;
         let ends = (envelope.from, envelope.to);
         self.summary.coverage.on_leave(index, ends, &envelope.message, &self.ghost);
@@ -88,6 +89,9 @@ impl<W: Workload> World<W> {
         if !self.places.is_present(envelope.to) {
             return Ok(());
         }
+        if self.keep_request(from, &envelope)? {
+            return self.travel(envelope, [None, None]);
+        }
         if to.process == from {
             self.trace_message(&envelope, [Some(0), None]);
             self.hear_sign(envelope.from, envelope.to, &envelope.message);
@@ -96,7 +100,8 @@ impl<W: Workload> World<W> {
             }
             return Ok(());
         }
-        let mut delays = match self.ambushes.swallows(from, &envelope.message) {
+        let ends = ((from, envelope.from), (to.process, envelope.to));
+        let mut delays = match self.ambushes.loses(ends, &envelope.message, self.now) {
             true => [None, None],
             false => self.network.delays(from, to.process, self.now),
         };

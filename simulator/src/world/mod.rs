@@ -13,6 +13,7 @@
 //! | `handovers` | other matchmakers |
 //! | `exchanges` | processes that come and go |
 //! | `faults`, `ambush` | what strikes, at a time or at a moment |
+//! | `hidden_round`, `former_life` | coincidences that are brought about step by step |
 //! | `watching` | what leaders do about silent members |
 //! | `judging` | records, executions and limits, before the properties |
 //! | `telling` | what actors did, as data |
@@ -23,8 +24,10 @@ mod clients;
 mod disk;
 mod exchanges;
 mod faults;
+mod former_life;
 mod handovers;
 mod healing;
+mod hidden_round;
 mod judging;
 mod messages;
 mod network;

@@ -48,7 +48,7 @@ pub(super) const ALL: [Description; 54] = [
         Mutant::OutdoneRoundsAnswered,
         "R38b",
         "a new matchmaker answers rounds that were handed over below a higher one",
-        &["A2", "A7", "A8", "A21"],
+        &["A2", "A7", "A8", "A10", "A21"],
     ),
     inside(
         Mutant::SuccessorWithoutDecree,
