@@ -6,8 +6,9 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic;
 
+use kvs::deployment::Protocol as Ordering;
 use kvs::local::LocalCluster;
 use kvs::store::{Store, StoreLimits};
 use tempfile::TempDir;
@@ -23,8 +24,8 @@ use crate::workload::Workload;
 /// Which system, as it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// Processes of `kvs serve`, started and stopped by this program.
-    Own,
+    /// Processes of `kvs serve`, started and stopped by this program, which order commands so.
+    Own(Ordering),
     /// A cluster inside this process, with its log on disk.
     InProcess,
     /// One unreplicated `redis-server` that syncs every write, started and stopped by this program.
@@ -41,7 +42,7 @@ impl Target {
         let (program, package) = match self {
             Self::RedisServer => (RedisServer::PROGRAM, "redis-server"),
             Self::Etcd => (EtcdCluster::PROGRAM, "etcd-server"),
-            Self::Own | Self::InProcess | Self::Servers(..) => return None,
+            Self::Own(_) | Self::InProcess | Self::Servers(..) => return None,
         };
         let paths = std::env::var_os("PATH").unwrap_or_default();
         let is_there = std::env::split_paths(&paths).any(|path| path.join(program).is_file());
@@ -52,9 +53,10 @@ impl Target {
     fn protocol(&self) -> Protocol {
         match self {
             Self::Etcd | Self::Servers(Protocol::Etcd, _) => Protocol::Etcd,
-            Self::Own | Self::InProcess | Self::RedisServer | Self::Servers(Protocol::Redis, _) => {
-                Protocol::Redis
-            }
+            Self::Own(_)
+            | Self::InProcess
+            | Self::RedisServer
+            | Self::Servers(Protocol::Redis, _) => Protocol::Redis,
         }
     }
 
@@ -81,7 +83,8 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Own => "own",
+            Self::Own(Ordering::Matchmaker) => "own",
+            Self::Own(Ordering::Bpaxos) => "own-bpaxos",
             Self::InProcess => "in-process",
             Self::RedisServer => "redis-server",
             Self::Etcd => "etcd",
@@ -99,7 +102,8 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
-            "own" => return Ok(Self::Own),
+            "own" => return Ok(Self::Own(Ordering::Matchmaker)),
+            "own-bpaxos" => return Ok(Self::Own(Ordering::Bpaxos)),
             "in-process" => return Ok(Self::InProcess),
             "redis-server" => return Ok(Self::RedisServer),
             "etcd" => return Ok(Self::Etcd),
@@ -110,7 +114,7 @@ impl FromStr for Target {
             Some(("etcd", list)) => (Protocol::Etcd, list),
             _ => {
                 return Err(format!(
-                    "{text:?} is no target: write own, in-process, redis-server, etcd, or \
+                    "{text:?} is no target: write own, own-bpaxos, in-process, redis-server, etcd, or \
                      redis://HOST:PORT[,HOST:PORT...], or etcd://HOST:PORT[,...]"
                 ));
             }
@@ -153,9 +157,10 @@ impl System {
     pub(crate) fn start(target: &Target, workshop: &Workshop, runtime: &Runtime) -> Outcome<Self> {
         let Workshop { kvs, data, shape, interrupt } = workshop;
         match target {
-            Target::Own => {
+            Target::Own(ordering) => {
                 let kvs = program(kvs.as_deref())?;
-                OwnCluster::start(&kvs, *shape, data, interrupt).map(Self::Own)
+                let shape = Shape { ordering: *ordering, ..*shape };
+                OwnCluster::start(&kvs, shape, data, interrupt).map(Self::Own)
             }
             Target::InProcess => {
                 let directory = TempDir::with_prefix_in("bench-", data)?;
@@ -201,7 +206,13 @@ impl System {
     /// What it is, in a few words.
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::Own(cluster) => format!("kvs, {} processes", cluster.file().nodes.len()),
+            Self::Own(cluster) => {
+                let count = cluster.file().nodes.len();
+                match cluster.file().protocol {
+                    Ordering::Matchmaker => format!("kvs, {count} processes"),
+                    Ordering::Bpaxos => format!("kvs with BPaxos, {count} processes"),
+                }
+            }
             Self::InProcess { .. } => "kvs, 3 nodes in this process".into(),
             Self::RedisServer(_) => "redis-server, 1 process".into(),
             Self::Etcd(etcd) => format!("etcd, {} processes", etcd.servers().len()),
@@ -278,8 +289,8 @@ fn embedded_usage(cluster: &LocalCluster) -> Outcome<NodeUsage> {
     Ok(NodeUsage {
         name: "this process, with the load".into(),
         process: Some(ProcessUsage::of(std::process::id())?),
-        fdatasyncs: Some(stats.iter().map(|log| log.syncs.load(Ordering::Relaxed)).sum()),
-        log_bytes: Some(stats.iter().map(|log| log.bytes.load(Ordering::Relaxed)).sum()),
+        fdatasyncs: Some(stats.iter().map(|log| log.syncs.load(atomic::Ordering::Relaxed)).sum()),
+        log_bytes: Some(stats.iter().map(|log| log.bytes.load(atomic::Ordering::Relaxed)).sum()),
     })
 }
 
@@ -314,7 +325,8 @@ mod tests {
 
     #[test]
     fn targets_are_read() {
-        assert_eq!("own".parse(), Ok(Target::Own));
+        assert_eq!("own".parse(), Ok(Target::Own(Ordering::Matchmaker)));
+        assert_eq!("own-bpaxos".parse(), Ok(Target::Own(Ordering::Bpaxos)));
         assert_eq!("in-process".parse(), Ok(Target::InProcess));
         let [one, two] = [6380, 6381].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let parsed = "redis://127.0.0.1:6380,127.0.0.1:6381".parse();

@@ -22,12 +22,13 @@ use crate::system::{System, Target};
 ///   bench load --clients 1,16,64,256 --html a.html   how latency grows with throughput
 ///   bench load --rate 1000,2000,4000 --clients 64    open loop: latency from the intended time
 ///   bench load --target in-process --pipeline 64     the library, without sockets
+///   bench load --target own-bpaxos --keys hot:10     BPaxos, with one key in a tenth of all commands
 ///   bench load --target redis-server --clients 50    one unreplicated Redis, every write synced
 ///   bench load --target redis://10.0.0.1:6379        whatever listens there
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(super) struct LoadCommand {
-    /// What is measured: own (processes of `kvs serve`), in-process, redis-server, etcd, or servers
+    /// What is measured: own (processes of `kvs serve`), own-bpaxos (the same with BPaxos), in-process, redis-server, etcd, or servers
     /// that run already: redis://HOST:PORT[,HOST:PORT...] or etcd://HOST:PORT[,...].
     #[arg(long, default_value = "own")]
     target: Target,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use kvs::deployment::Protocol;
 
 use super::numbers::{duration, duration_or_none, percent, rate, window};
 use crate::cluster::{Layout, Shape};
@@ -182,6 +183,6 @@ impl SystemOptions {
     /// *Errors*: as [`PlaceOptions::workshop`].
     pub(super) fn workshop(&self) -> Outcome<Workshop> {
         let Self { layout, failures, spares, .. } = *self;
-        self.place.workshop(Shape { layout, failures, spares })
+        self.place.workshop(Shape { ordering: Protocol::Matchmaker, layout, failures, spares })
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use clap::ValueEnum;
-use kvs::deployment::{ClusterFile, NodeFile, Role};
+use kvs::deployment::{ClusterFile, NodeFile, Protocol, Role};
 use serde::{Deserialize, Serialize};
 
 use super::free_addresses;
@@ -23,6 +23,8 @@ pub(crate) enum Layout {
 /// How large a cluster is, and how its roles are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shape {
+    /// How commands are ordered.
+    pub(crate) ordering: Protocol,
     pub(crate) layout: Layout,
     /// Failures that it survives: it has 2f+1 voting acceptors, matchmakers and replicas.
     pub(crate) failures: u16,
@@ -44,7 +46,7 @@ impl Shape {
         let (nodes, pool) = (quorum + self.spares, 2 * quorum);
         const PORTS_ARE_SET_BELOW: u16 = 1;
         let file = ClusterFile::on_loopback("bench", nodes, pool, PORTS_ARE_SET_BELOW);
-        let mut file = file.map_err(BenchError::new)?;
+        let mut file = file.map_err(BenchError::new)?.with_protocol(self.ordering);
         file.acceptors = (1..=quorum).map(|number| format!("a{number}")).collect();
         for (number, node) in (1..).zip(&mut file.nodes) {
             node.acceptors.clear();
@@ -99,9 +101,13 @@ mod tests {
 
     #[test]
     fn every_shape_is_a_possible_cluster() {
-        for layout in [Layout::Colocated, Layout::Apart] {
+        let orderings = [Protocol::Matchmaker, Protocol::Bpaxos];
+        let layouts = [Layout::Colocated, Layout::Apart];
+        for (ordering, layout) in
+            orderings.into_iter().flat_map(|ordering| layouts.map(|layout| (ordering, layout)))
+        {
             for (failures, spares) in [(1, 0), (1, 3), (2, 0)] {
-                let file = read_back(Shape { layout, failures, spares });
+                let file = read_back(Shape { ordering, layout, failures, spares });
                 let quorum = usize::from(2 * failures + 1);
                 assert_eq!(file.acceptors.len(), quorum);
                 let matchmakers = file.nodes.iter().filter(|n| n.roles.contains(&Role::Matchmaker));
@@ -114,7 +120,12 @@ mod tests {
 
     #[test]
     fn acceptors_apart_play_nothing_else() {
-        let file = read_back(Shape { layout: Layout::Apart, failures: 1, spares: 0 });
+        let file = read_back(Shape {
+            ordering: Protocol::Matchmaker,
+            layout: Layout::Apart,
+            failures: 1,
+            spares: 0,
+        });
         assert_eq!(file.nodes.len(), 3 + 6);
         for node in &file.nodes {
             assert_eq!(node.roles.is_empty(), node.acceptors == [node.name.clone()]);

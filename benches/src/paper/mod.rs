@@ -11,6 +11,7 @@ mod tables;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use kvs::deployment::Protocol;
 
 use crate::cluster::{Layout, Shape};
 use crate::error::Outcome;
@@ -64,7 +65,7 @@ impl Experiment {
             Self::Matchmakers => (Layout::Colocated, 2 * failures + 1),
             Self::Leader | Self::Growth => (Layout::Colocated, 0),
         };
-        Shape { layout, failures, spares }
+        Shape { ordering: Protocol::Matchmaker, layout, failures, spares }
     }
 
     /// What happens, with all times multiplied by `pace`.
