@@ -89,7 +89,7 @@ impl<S: StateMachine + Conflicts> Node<S> {
                 fx.nest(|fx| proposer.on_column(column, from, m, fx));
             }
             (Self::Proposer(proposer), ColumnMessage::Application(ToOperator::HandoverB(m))) => {
-                fx.nest(|fx| proposer.on_progress(column, from, m, fx));
+                fx.nest(|fx| proposer.on_progress(column, from, *m, fx));
             }
             (Self::Session(session), ColumnMessage::Session(ToColumnSession::Leading(_))) => {
                 session.on_leading(from);

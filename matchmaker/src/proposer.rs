@@ -113,7 +113,7 @@ impl Proposer {
             message => {
                 if let ToProposer::Matchmaker(FromMatchmaker::Stopped(m)) = &message {
                     self.hand_over(fx, |reconfigurer, present, fx| {
-                        reconfigurer.on_stopped(from, m.clone(), present, fx);
+                        reconfigurer.on_stopped(from, m.as_ref().clone(), present, fx);
                     });
                 }
                 fx.nest(|fx| self.leader.on_message(from, message, fx));
@@ -284,7 +284,8 @@ mod tests {
         let asked = Message::Matchmaker(ToMatchmaker::NewestA(NewestA { epoch: Epoch(0) }));
         assert!(fx.sends.contains(&(node(2), asked)), "{:?}", fx.sends);
         let newest = Some((Round::first_above(Round::ZERO, node(9)), configuration(2, 20)));
-        let answer = FromMatchmaker::NewestB(NewestB { epoch: Epoch(0), newest, round: None });
+        let answer =
+            FromMatchmaker::NewestB(Box::new(NewestB { epoch: Epoch(0), newest, round: None }));
         proposer.on_message(node(2), ToProposer::Matchmaker(answer), &mut Fx::new());
         let mut fx = Fx::new();
         proposer.on_timer(ProposerTimer::Election(ElectionTimer::Probe), &mut fx);

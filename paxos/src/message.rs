@@ -198,12 +198,12 @@ pub enum ToAcceptor {
 #[bincode(crate = "crate::wire::bincode", decode_context = "Frame")]
 #[allow(missing_docs)]
 pub enum FromAcceptor {
-    Phase1B(Phase1B),
+    Phase1B(Box<Phase1B>),
     Phase2B(Phase2B),
     Nack(Nack),
     ReadB(ReadB),
     PersistedB(PersistedB),
-    ProbeB(ProbeB),
+    ProbeB(Box<ProbeB>),
 }
 
 /// Leader → replica. `value` is chosen in `slot`.

@@ -173,7 +173,7 @@ impl Proposing {
             Some(Wish::Reconfigure(members)) => {
                 let system = QuorumSystem::Majority;
                 let m = ReconfigureA { token: number, system, members, change: None };
-                self.tell(OPERATOR, ToProposer::ReconfigureA(m), fx);
+                self.tell(OPERATOR, ToProposer::ReconfigureA(Box::new(m)), fx);
             }
             Some(Wish::HandOver(members)) => {
                 let m = ToReconfigurer::HandoverA(HandoverA { token: number, members });
@@ -206,7 +206,7 @@ impl Proposing {
             message => {
                 if let ToProposer::Matchmaker(FromMatchmaker::Stopped(m)) = &message {
                     self.hand_over(fx, |reconfigurer, present, fx| {
-                        reconfigurer.on_stopped(from, m.clone(), present, fx);
+                        reconfigurer.on_stopped(from, *m.clone(), present, fx);
                     });
                 }
                 nest(fx, |fx| self.leader.on_message(from, message, fx));

@@ -111,7 +111,7 @@ impl Phase2 {
             retirable: self.garbage.retirable.clone(),
         };
         let m = ReconfigureB { token: requester.token, progress };
-        fx.send(requester.node, ToApplication::ReconfigureB(m));
+        fx.send(requester.node, ToApplication::from(m));
     }
 
     /// Up to where slots must be persisted before the collection: those above are free.
