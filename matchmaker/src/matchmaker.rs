@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use paxos::acceptor::{Acceptor, AcceptorRecord};
-use paxos::actor::{Effects, NodeId};
+use paxos::actor::{Effects, NodeId, OwnEffects};
 use paxos::configuration::Configuration;
 use paxos::message::ToAcceptor;
 use paxos::mutant::{self, Mutant};
@@ -413,7 +413,7 @@ impl Matchmaker {
         }
         self.stop(epoch, fx);
         let Mode::Stopped(acceptor) = &mut self.mode else { return };
-        let mut inner = Effects::new();
+        let mut inner = OwnEffects::<Acceptor>::new();
         acceptor.on_message(from, message, &mut inner);
         inner.records.into_iter().for_each(|record| fx.record(MatchmakerRecord::Decree(record)));
         for (to, message) in inner.sends {

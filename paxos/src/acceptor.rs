@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use crate::actor::{Effects, NodeId};
+use crate::actor::{NodeId, Outbox, Role};
 use crate::command::Value;
 use crate::message::{
     FromAcceptor, Nack, PersistedA, PersistedB, Phase1A, Phase1B, Phase2A, Phase2B, ProbeA, ProbeB,
@@ -68,7 +68,11 @@ pub struct Acceptor {
     options: AcceptorOptions,
 }
 
-type Fx = Effects<FromAcceptor, Infallible, AcceptorRecord>;
+impl Role for Acceptor {
+    type Message = FromAcceptor;
+    type Timer = Infallible;
+    type Record = AcceptorRecord;
+}
 
 impl Acceptor {
     /// An acceptor that has promised nothing.
@@ -139,7 +143,7 @@ impl Acceptor {
     }
 
     /// Takes one message.
-    pub fn on_message(&mut self, from: NodeId, message: ToAcceptor, fx: &mut Fx) {
+    pub fn on_message(&mut self, from: NodeId, message: ToAcceptor, fx: &mut impl Outbox<Self>) {
         match message {
             ToAcceptor::Phase1A(m) => self.on_phase1a(from, m, fx),
             ToAcceptor::Phase2A(m) => self.on_phase2a(from, m, fx),
@@ -155,7 +159,7 @@ impl Acceptor {
     /// *Repeat*: answered again, from the same state; a later page of the same round is asked for by
     /// the same message. Votes of the promised round itself are shown as well: what they mean to
     /// their own proposer is for it to know.
-    fn on_phase1a(&mut self, from: NodeId, m: Phase1A, fx: &mut Fx) {
+    fn on_phase1a(&mut self, from: NodeId, m: Phase1A, fx: &mut impl Outbox<Self>) {
         if let Some(promised) = self.promised.filter(|promised| m.round < *promised) {
             return fx.send(from, Nack { round: m.round, promised });
         }
@@ -191,7 +195,7 @@ impl Acceptor {
     /// *Repeat*: the same vote is told again; nothing is written. A slot below the persisted
     /// watermark gets no vote: what is chosen there is known, and the reply says so. The proposer
     /// must not take that reply for a vote, nor one of them for a quorum.
-    fn on_phase2a(&mut self, from: NodeId, m: Phase2A, fx: &mut Fx) {
+    fn on_phase2a(&mut self, from: NodeId, m: Phase2A, fx: &mut impl Outbox<Self>) {
         if let Some(promised) = self.promised.filter(|promised| m.round < *promised) {
             return fx.send(from, Nack { round: m.round, promised });
         }
@@ -218,7 +222,7 @@ impl Acceptor {
     }
 
     /// Tells whether the promise is still no higher than the round of the leader.
-    fn on_read_a(&mut self, from: NodeId, m: ReadA, fx: &mut Fx) {
+    fn on_read_a(&mut self, from: NodeId, m: ReadA, fx: &mut impl Outbox<Self>) {
         if let Some(promised) = self.promised.filter(|promised| m.round < *promised) {
             return fx.send(from, Nack { round: m.round, promised });
         }
@@ -227,20 +231,20 @@ impl Acceptor {
     }
 
     /// Drops votes that no Phase 1 will need, and remembers that it did.
-    fn on_persisted_a(&mut self, from: NodeId, m: PersistedA, fx: &mut Fx) {
+    fn on_persisted_a(&mut self, from: NodeId, m: PersistedA, fx: &mut impl Outbox<Self>) {
         if m.watermark > self.persisted_watermark {
             self.write(AcceptorRecord::Persisted(m.watermark), fx);
         }
         fx.send(from, PersistedB { watermark: self.persisted_watermark });
     }
 
-    fn on_probe_a(&mut self, from: NodeId, m: ProbeA, fx: &mut Fx) {
+    fn on_probe_a(&mut self, from: NodeId, m: ProbeA, fx: &mut impl Outbox<Self>) {
         let promised = self.promised.unwrap_or(Round::ZERO);
         let (beat, page_count) = (self.beat, self.page_count);
         fx.send(from, ProbeB { nonce: m.nonce, promised, beat, page_count });
     }
 
-    fn write(&mut self, record: AcceptorRecord, fx: &mut Fx) {
+    fn write(&mut self, record: AcceptorRecord, fx: &mut impl Outbox<Self>) {
         fx.record(record.clone());
         self.restore(record);
     }
@@ -256,8 +260,10 @@ impl Acceptor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actor::{Incarnation, Seat};
+    use crate::actor::{Incarnation, OwnEffects, Seat};
     use crate::wire::Payload;
+
+    type Fx = OwnEffects<Acceptor>;
 
     const PROPOSER: NodeId = NodeId::new(Seat(1), Incarnation(1));
 
