@@ -9,7 +9,6 @@
 //! *Durable*: the promise before `Phase1B`, the vote before `Phase2B`, the persisted watermark
 //! before `PersistedB` and before votes below it are dropped.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use crate::actor::{NodeId, Outbox, Role};
@@ -21,6 +20,7 @@ use crate::message::{
 use crate::mutant::{self, Mutant};
 use crate::round::Round;
 use crate::slot::Slot;
+use crate::slot_map::SlotMap;
 use crate::wire::{Decode, Encode, Frame};
 
 /// The limits of an acceptor.
@@ -56,7 +56,7 @@ pub struct Acceptor {
     /// The highest promised round, none at first. Durable; never decreases.
     promised: Option<Round>,
     /// The last vote in each slot from `persisted_watermark` on. Durable.
-    votes: BTreeMap<Slot, (Round, Value)>,
+    votes: SlotMap<(Round, Value)>,
     /// Exclusive; all slots below are chosen and durable on f + 1 archives. Durable; never decreases.
     persisted_watermark: Slot,
     /// The last question of a leader that was answered. A sign of life for others, not durable.
@@ -97,12 +97,12 @@ impl Acceptor {
 
     /// The last vote in `slot`.
     pub fn vote(&self, slot: Slot) -> Option<&(Round, Value)> {
-        self.votes.get(&slot)
+        self.votes.get(slot)
     }
 
     /// The last votes, by slot: each with its round.
     pub fn votes(&self) -> impl Iterator<Item = (Slot, &(Round, Value))> {
-        self.votes.iter().map(|(slot, vote)| (*slot, vote))
+        self.votes.range(Slot::ZERO)
     }
 
     /// Folds one durable record: the only code that changes durable state, live and in recovery.
@@ -119,14 +119,14 @@ impl Acceptor {
             }
             AcceptorRecord::Persisted(watermark) => {
                 self.persisted_watermark = self.persisted_watermark.max(watermark);
-                self.votes = self.votes.split_off(&self.persisted_watermark);
+                self.votes.drop_below(self.persisted_watermark);
             }
         }
     }
 
     fn keep(&mut self, slot: Slot, round: Round, value: Value) {
-        let is_known = self.votes.get(&slot).is_some_and(|(_, known)| *known == value);
-        if !(is_known && mutant::is_on(Mutant::OldRoundKept)) {
+        let is_known = || self.votes.get(slot).is_some_and(|(_, known)| *known == value);
+        if !(mutant::is_on(Mutant::OldRoundKept) && is_known()) {
             self.votes.insert(slot, (round, value));
         }
     }
@@ -136,8 +136,8 @@ impl Acceptor {
         let promised = self.promised.map(AcceptorRecord::Promised);
         let persisted = (self.persisted_watermark > Slot::ZERO)
             .then_some(AcceptorRecord::Persisted(self.persisted_watermark));
-        let votes = self.votes.iter().map(|(slot, (round, value))| {
-            AcceptorRecord::Voted(Vote { slot: *slot, round: *round, value: value.clone() })
+        let votes = self.votes.range(Slot::ZERO).map(|(slot, (round, value))| {
+            AcceptorRecord::Voted(Vote { slot, round: *round, value: value.clone() })
         });
         promised.into_iter().chain(persisted).chain(votes).collect()
     }
@@ -173,17 +173,17 @@ impl Acceptor {
         let mut votes = Vec::new();
         let mut next = None;
         let mut page_bytes = 0;
-        for (slot, (round, value)) in self.votes.range(m.first..) {
+        for (slot, (round, value)) in self.votes.range(m.first) {
             page_bytes += value.size_bytes();
             let AcceptorOptions { page_bytes_max, page_votes_max } = self.options;
             let is_full = page_bytes > page_bytes_max || votes.len() >= page_votes_max;
             if is_full && !votes.is_empty() {
                 let is_skipped = mutant::is_on(Mutant::PageSkipsVote);
-                next = Some(if is_skipped { slot.next() } else { *slot });
+                next = Some(if is_skipped { slot.next() } else { slot });
                 break;
             }
             let round = before.filter(|_| mutant::is_on(Mutant::OneBallot)).unwrap_or(*round);
-            votes.push(Vote { slot: *slot, round, value: value.clone() });
+            votes.push(Vote { slot, round, value: value.clone() });
         }
         self.next_page = next.map(|slot| (m.round, slot));
         let persisted_watermark = self.persisted_watermark;
@@ -204,7 +204,7 @@ impl Acceptor {
         if m.slot < persisted_watermark {
             return fx.send(from, reply);
         }
-        match self.votes.get(&m.slot) {
+        match self.votes.get(m.slot) {
             Some((round, value)) if *round == m.round && *value != m.value => {
                 return fx.violation(
                     "A3 one value per round",
@@ -250,8 +250,7 @@ impl Acceptor {
     }
 
     fn check_invariants(&self) {
-        if let Some((slot, (round, _))) = self.votes.first_key_value() {
-            assert!(*slot >= self.persisted_watermark, "vote in {slot} outlives its watermark");
+        if let Some((round, _)) = self.votes.last() {
             assert!(Some(*round) <= self.promised, "vote in {round} above the promise");
         }
     }
