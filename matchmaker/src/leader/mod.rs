@@ -344,11 +344,13 @@ impl Leader {
                 || mutant::is_on(Mutant::StaleArchivesCount)
         };
         let known = self.archives.iter().filter(|(archive, _)| is_counted(archive));
-        let mut watermarks: Vec<Slot> = known.map(|(_, m)| m.persisted_watermark).collect();
-        watermarks.sort_unstable_by(|one, two| two.cmp(one));
+        let watermarks = known.map(|(_, m)| m.persisted_watermark);
         let majority = archives.len() / 2 + 1;
         let required = if mutant::is_on(Mutant::TellBeforeArchived) { 1 } else { majority };
-        watermarks.get(required - 1).copied().unwrap_or(Slot::ZERO)
+        let is_reached = |watermark: &Slot| {
+            watermarks.clone().filter(|reached| reached >= watermark).count() >= required
+        };
+        watermarks.clone().filter(is_reached).max().unwrap_or(Slot::ZERO)
     }
 
     fn on_fetch_a(&mut self, from: NodeId, m: FetchA, fx: &mut Fx) {
