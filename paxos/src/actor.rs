@@ -194,7 +194,13 @@ impl<M, T, R> Effects<M, T, R> {
         M: Clone,
     {
         let message = message.into();
-        self.sends.extend(to.into_iter().map(|node| (*node, message.clone())));
+        let mut to = to.into_iter();
+        let Some(mut last) = to.next() else { return };
+        for node in to {
+            self.sends.push((*last, message.clone()));
+            last = node;
+        }
+        self.sends.push((*last, message));
     }
 
     /// Arms `timer` to fire after a delay within `delay`.
