@@ -365,6 +365,17 @@ pub struct Executed {
     pub replies: Vec<Payload>,
 }
 
+impl Executed {
+    /// Adds the reply of the command with `number`, the next one, of `count` commands in all.
+    pub(crate) fn take(&mut self, number: u64, reply: &Payload, count: usize) {
+        if self.replies.is_empty() {
+            self.first = number;
+            self.replies.reserve_exact(count);
+        }
+        self.replies.push(reply.clone());
+    }
+}
+
 /// Leader → session. A read that was invoked before [`ReadIndexB::nonce`] was asked may be answered
 /// by any replica that has executed all below `watermark`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]

@@ -320,17 +320,23 @@ impl<S: StateMachine> Replica<S> {
         let mut index = 0;
         for submission in &submissions {
             let (machine, history) = (&mut self.machine, &mut self.history);
-            let outcome = self.sessions.execute(submission, |command| {
+            let apply = |command: &Payload| {
                 let position = Position { slot, index };
                 index += 1;
                 let reply = machine.apply(position, &command.0);
                 history.add(position, &command.0, &reply);
                 Payload(reply)
-            });
+            };
             let session = submission.session;
-            if session.node == self.surroundings.session && !outcome.replies.is_empty() {
-                let m = Executed { session, first: outcome.first, replies: outcome.replies };
-                fx.sends.push((session.node, FromReplica::Executed(m)));
+            let is_own = session.node == self.surroundings.session;
+            let mut executed = Executed { session, first: submission.first, replies: Vec::new() };
+            self.sessions.execute(submission, apply, |number, reply| {
+                if is_own {
+                    executed.take(number, reply, submission.commands.len());
+                }
+            });
+            if !executed.replies.is_empty() {
+                fx.sends.push((session.node, FromReplica::Executed(executed)));
             }
         }
         self.executed_watermark = slot.next();

@@ -57,8 +57,8 @@ pub(crate) struct World {
     /// What is delivered in this turn, and what is sent meanwhile.
     inbox: Vec<Envelope>,
     outbox: Vec<Envelope>,
-    /// Whether each actor has got something in this turn.
-    ran: Vec<bool>,
+    /// The places of actors that have got something in this turn, a bit each.
+    ran: u64,
     /// What each actor waits for, and until when.
     timers: HashMap<(usize, NodeTimer), Duration>,
     now: Duration,
@@ -105,8 +105,9 @@ impl World {
             places.resize(places.len().max(seat + 1), None);
             places[seat] = Some(place);
         }
+        assert!(actors.len() <= u64::BITS as usize, "a bit for each actor");
         let mut world = Self {
-            ran: vec![false; actors.len()],
+            ran: 0,
             actors,
             places,
             inbox: Vec::new(),
@@ -161,17 +162,17 @@ impl World {
         for (to, from, message) in inbox.drain(..) {
             match self.places.get(to.seat.0 as usize).copied().flatten() {
                 Some(place) => {
-                    self.ran[place] = true;
+                    self.ran |= 1 << place;
                     self.step(place, |node, fx| node.on_message(from, message, fx));
                 }
                 None => self.hear(message),
             }
         }
         self.inbox = inbox;
-        for place in 0..self.ran.len() {
-            if std::mem::take(&mut self.ran[place]) {
-                self.step(place, |node, fx| node.on_turn_end(fx));
-            }
+        while self.ran != 0 {
+            let place = self.ran.trailing_zeros() as usize;
+            self.ran &= self.ran - 1;
+            self.step(place, |node, fx| node.on_turn_end(fx));
         }
     }
 
