@@ -120,7 +120,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Actor for Node<S> {
                 fx.lend(|fx| proposer.on_message(from, m, fx));
             }
             (Self::Replica(replica), Message::Replica(m)) => {
-                fx.nest(|fx| replica.on_message(from, m, fx));
+                replica.on_message(from, m, fx);
             }
             // A leader serves missing values as an archive does.
             (Self::Proposer(proposer), Message::Archive(ToArchive::FetchA(m))) => {

@@ -124,6 +124,9 @@ pub trait Outbox<R: Role> {
 
     /// Reports that a peer broke `invariant`.
     fn violation(&mut self, invariant: &'static str, detail: impl Into<String>);
+
+    /// Runs a step that wants effects of its own, and adopts them.
+    fn adopt(&mut self, step: impl FnOnce(&mut OwnEffects<R>));
 }
 
 impl<R, M, T, D> Outbox<R> for Effects<M, T, D>
@@ -147,6 +150,10 @@ where
 
     fn violation(&mut self, invariant: &'static str, detail: impl Into<String>) {
         self.violations.push(Violation { invariant, detail: detail.into() });
+    }
+
+    fn adopt(&mut self, step: impl FnOnce(&mut OwnEffects<R>)) {
+        self.nest(step);
     }
 }
 
