@@ -79,7 +79,7 @@ enum Mode {
     /// It answers proposers.
     Active,
     /// It answers no proposer any more, and votes on the successor.
-    Stopped(Acceptor),
+    Stopped(Box<Acceptor>),
 }
 
 /// The state of a matchmaker.
@@ -165,7 +165,7 @@ impl Matchmaker {
             // Repeated by a checkpoint, of which a crash may have kept no more than this.
             MatchmakerRecord::Stopped(_) if matches!(self.mode, Mode::Stopped(_)) => {}
             MatchmakerRecord::Activated(successor) if self.is_member_of(&successor) => {}
-            MatchmakerRecord::Stopped(_) => self.mode = Mode::Stopped(Acceptor::new()),
+            MatchmakerRecord::Stopped(_) => self.mode = Mode::Stopped(Box::default()),
             MatchmakerRecord::Decree(record) => {
                 if let Mode::Stopped(acceptor) = &mut self.mode {
                     acceptor.restore(record);

@@ -136,10 +136,12 @@ where
     T: From<R::Timer>,
     D: From<R::Record>,
 {
+    #[inline]
     fn record(&mut self, record: R::Record) {
         self.records.push(record.into());
     }
 
+    #[inline]
     fn send(&mut self, to: NodeId, message: impl Into<R::Message>) {
         self.sends.push((to, message.into().into()));
     }
