@@ -19,7 +19,7 @@
 use std::collections::VecDeque;
 
 use matchmaker::message::Message as ColumnMessage;
-use paxos::actor::{Effects, NodeId, RestoreError};
+use paxos::actor::{Effects, NodeId, OwnEffects, RestoreError};
 use paxos::archive::FromArchive;
 use paxos::archive::{Archive as ColumnArchive, ArchiveRecord as ColumnRecord, ArchiveTimer};
 use paxos::message::{Keep, Kept, RestoreA, SnapshotB, ToArchive as ToColumnArchive};
@@ -100,6 +100,9 @@ pub struct Archive {
 }
 
 type Fx = Effects<Message, InColumn<ArchiveTimer>, ArchiveRecord>;
+
+/// What the archive of one column wants done.
+type ColumnFx = OwnEffects<ColumnArchive>;
 
 impl Archive {
     /// An empty archive beside `replica`.
@@ -250,7 +253,7 @@ impl Archive {
         fx: &mut Fx,
     ) {
         let Some(archive) = self.columns.of(column) else { return };
-        let mut inner = Effects::<FromArchive, ArchiveTimer, ColumnRecord>::default();
+        let mut inner = ColumnFx::new();
         archive.on_message(from, message, &mut inner);
         self.adopt(column, inner, fx);
     }
@@ -259,17 +262,12 @@ impl Archive {
     pub fn on_timer(&mut self, timer: InColumn<ArchiveTimer>, fx: &mut Fx) {
         let InColumn { column, inner: timer } = timer;
         let Some(archive) = self.columns.of(column) else { return };
-        nest_in(column, fx, |fx| archive.on_timer(timer, fx));
+        nest_in(column, fx, |fx: &mut ColumnFx| archive.on_timer(timer, fx));
     }
 
     /// Adopts the effects of the archive of `column`. What it says of the snapshot that covers its values
     /// is said of one that covers all columns.
-    fn adopt(
-        &self,
-        column: Column,
-        mut inner: Effects<FromArchive, ArchiveTimer, ColumnRecord>,
-        fx: &mut Fx,
-    ) {
+    fn adopt(&self, column: Column, mut inner: ColumnFx, fx: &mut Fx) {
         for (to, message) in std::mem::take(&mut inner.sends) {
             match message {
                 FromArchive::Cut(m) => {

@@ -187,10 +187,11 @@ impl ConflictIndex {
         let Footprint::Keys { reads, writes } = footprint else { return self.ends() };
         let mut conflicts = self.base.clone();
         self.extend(&mut conflicts, &self.everything);
-        for key in reads.iter().chain(writes).filter_map(|key| self.keys.get(key)) {
+        for key in reads.iter().filter_map(|key| self.keys.get(key)) {
             self.extend(&mut conflicts, &key.writers);
         }
         for key in writes.iter().filter_map(|key| self.keys.get(key)) {
+            self.extend(&mut conflicts, &key.writers);
             self.extend(&mut conflicts, &key.readers);
         }
         conflicts
@@ -210,8 +211,9 @@ impl ConflictIndex {
         let latest_max = self.latest_max;
         let mut new_count = 0;
         let mut add = |users: &mut UsersByColumn| {
-            new_count += usize::from(!users.contains_key(&column));
+            let before = users.len();
             users.entry(column).or_default().add(slot, latest_max);
+            new_count += users.len() - before;
         };
         match footprint {
             Footprint::Keys { reads, writes } => {

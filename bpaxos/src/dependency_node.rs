@@ -87,7 +87,7 @@ enum Mode {
     /// It answers.
     Serving,
     /// It answers no more, and votes on the successor.
-    Stopped(Acceptor),
+    Stopped(Box<Acceptor>),
 }
 
 /// The state of a dependency node.
@@ -136,7 +136,7 @@ impl DependencyNode {
                 *reserved = (*reserved).max(watermark);
             }
             DependencyRecord::Frozen(_) if matches!(self.mode, Mode::Stopped(_)) => {}
-            DependencyRecord::Frozen(_) => self.mode = Mode::Stopped(Acceptor::new()),
+            DependencyRecord::Frozen(_) => self.mode = Mode::Stopped(Box::default()),
             DependencyRecord::Decree(record) => {
                 if let Mode::Stopped(acceptor) = &mut self.mode {
                     acceptor.restore(record);

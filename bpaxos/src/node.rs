@@ -8,7 +8,7 @@ use std::hash::Hash;
 use matchmaker::matchmaker::MatchmakerRecord;
 use matchmaker::message::{Generation, Message as ColumnMessage, ToApplication as ToOperator};
 use paxos::acceptor::{Acceptor, AcceptorRecord};
-use paxos::actor::{Actor, Effects, EffectsOf, NodeId, RestoreError};
+use paxos::actor::{Actor, Effects, EffectsOf, NodeId, OwnEffects, RestoreError};
 use paxos::archive::{ArchiveRecord as ColumnRecord, ArchiveTimer};
 use paxos::message::{ToArchive as ToColumnArchive, ToSession as ToColumnSession};
 use paxos::session::SessionRecord;
@@ -76,30 +76,32 @@ impl<S: StateMachine + Conflicts> Node<S> {
         match (self, message) {
             (Self::Acceptor(acceptors), ColumnMessage::Acceptor(m)) => {
                 if let Some(acceptor) = acceptors.of(column) {
-                    nest_in(column, fx, |fx| acceptor.on_message(from, m, fx));
+                    nest_in(column, fx, |fx: &mut OwnEffects<Acceptor>| {
+                        acceptor.on_message(from, m, fx);
+                    });
                 }
             }
             (Self::Matchmaker(registry), ColumnMessage::Matchmaker(m)) => {
-                fx.nest(|fx| registry.on_column(column, from, m, fx));
+                fx.lend(|fx| registry.on_column(column, from, m, fx));
             }
             (Self::Archive(archive), ColumnMessage::Archive(m)) => {
-                fx.nest(|fx| archive.on_column(column, from, m, fx));
+                fx.lend(|fx| archive.on_column(column, from, m, fx));
             }
             (Self::Proposer(proposer), ColumnMessage::Proposer(m)) => {
-                fx.nest(|fx| proposer.on_column(column, from, m, fx));
+                fx.lend(|fx| proposer.on_column(column, from, m, fx));
             }
             (Self::Proposer(proposer), ColumnMessage::Application(ToOperator::HandoverB(m))) => {
-                fx.nest(|fx| proposer.on_progress(column, from, m, fx));
+                fx.lend(|fx| proposer.on_progress(column, from, *m, fx));
             }
             (Self::Session(session), ColumnMessage::Session(ToColumnSession::Leading(_))) => {
                 session.on_leading(from);
             }
             // A leader serves missing values as an archive does.
             (Self::Proposer(proposer), ColumnMessage::Archive(ToColumnArchive::FetchA(m))) => {
-                fx.nest(|fx| proposer.on_column(column, from, m.into(), fx));
+                fx.lend(|fx| proposer.on_column(column, from, m.into(), fx));
             }
             (Self::Replica(replica), ColumnMessage::Replica(m)) => {
-                fx.nest(|fx| replica.on_column(column, from, m, fx));
+                fx.lend(|fx| replica.on_column(column, from, m, fx));
             }
             (_, inner) => {
                 Self::misrouted(from, &Message::Column(InColumn { column, inner }), fx);
@@ -158,9 +160,9 @@ impl<S: StateMachine + Conflicts + Clone + Debug + Eq + Hash> Actor for Node<S> 
             Self::Acceptor(_) | Self::Matchmaker(_) => {}
             Self::DependencyNode(node) => node.on_start(),
             Self::Archive(archive) => archive.on_start(),
-            Self::Proposer(proposer) => fx.nest(|fx| proposer.on_start(fx)),
-            Self::Replica(replica) => fx.nest(|fx| replica.on_start(fx)),
-            Self::Session(session) => fx.nest(|fx| session.on_start(fx)),
+            Self::Proposer(proposer) => fx.lend(|fx| proposer.on_start(fx)),
+            Self::Replica(replica) => fx.lend(|fx| replica.on_start(fx)),
+            Self::Session(session) => fx.lend(|fx| session.on_start(fx)),
         }
     }
 
@@ -170,22 +172,22 @@ impl<S: StateMachine + Conflicts + Clone + Debug + Eq + Hash> Actor for Node<S> 
                 node.on_column(column, from, inner, fx);
             }
             (Self::DependencyNode(node), Message::DependencyNode(m)) => {
-                fx.nest(|fx| node.on_message(from, m, fx));
+                fx.lend(|fx| node.on_message(from, m, fx));
             }
             (Self::Proposer(proposer), Message::Proposer(m)) => {
-                fx.nest(|fx| proposer.on_message(from, m, fx));
+                fx.lend(|fx| proposer.on_message(from, m, fx));
             }
             (Self::Matchmaker(registry), Message::Registry(m)) => {
-                fx.nest(|fx| registry.on_message(from, m, fx));
+                fx.lend(|fx| registry.on_message(from, m, fx));
             }
             (Self::Replica(replica), Message::Replica(m)) => {
-                fx.nest(|fx| replica.on_message(from, m, fx));
+                fx.lend(|fx| replica.on_message(from, m, fx));
             }
             (Self::Archive(archive), Message::Archive(m)) => {
-                fx.nest(|fx| archive.on_message(from, m, fx));
+                fx.lend(|fx| archive.on_message(from, m, fx));
             }
             (Self::Session(session), Message::Session(m)) => {
-                fx.nest(|fx| session.on_message(m, fx));
+                fx.lend(|fx| session.on_message(m, fx));
             }
             (_, message) => Self::misrouted(from, &message, fx),
         }
@@ -194,16 +196,16 @@ impl<S: StateMachine + Conflicts + Clone + Debug + Eq + Hash> Actor for Node<S> 
     fn on_timer(&mut self, timer: NodeTimer, fx: &mut EffectsOf<Self>) {
         match (self, timer) {
             (Self::Proposer(proposer), NodeTimer::Proposer(timer)) => {
-                fx.nest(|fx| proposer.on_timer(timer, fx));
+                fx.lend(|fx| proposer.on_timer(timer, fx));
             }
             (Self::Replica(replica), NodeTimer::Replica(timer)) => {
-                fx.nest(|fx| replica.on_timer(timer, fx));
+                fx.lend(|fx| replica.on_timer(timer, fx));
             }
             (Self::Archive(archive), NodeTimer::Archive(column, timer)) => {
-                fx.nest(|fx| archive.on_timer(InColumn { column, inner: timer }, fx));
+                fx.lend(|fx| archive.on_timer(InColumn { column, inner: timer }, fx));
             }
             (Self::Session(session), NodeTimer::Session(timer)) => {
-                fx.nest(|fx| session.on_timer(timer, fx));
+                fx.lend(|fx| session.on_timer(timer, fx));
             }
             (node, timer) => panic!("the timer {timer:?} belongs to another role than {node:?}"),
         }
@@ -217,13 +219,13 @@ impl<S: StateMachine + Conflicts + Clone + Debug + Eq + Hash> Actor for Node<S> 
             | Self::Replica(_)
             | Self::Archive(_)
             | Self::Session(_) => {}
-            Self::Proposer(proposer) => fx.nest(|fx| proposer.on_turn_end(fx)),
+            Self::Proposer(proposer) => fx.lend(|fx| proposer.on_turn_end(fx)),
         }
     }
 
     fn on_compaction(&mut self, fx: &mut EffectsOf<Self>) {
         if let Self::Archive(archive) = self {
-            fx.nest(|fx| archive.on_compaction(fx));
+            fx.lend(|fx| archive.on_compaction(fx));
         }
     }
 

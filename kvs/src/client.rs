@@ -161,7 +161,7 @@ impl Client {
     ) -> Result<(Active, Collection), OperationError> {
         let started = Instant::now();
         let mut question = self.question(|token| {
-            ToProposer::ReconfigureA(ReconfigureA { token, system, members, change })
+            ToProposer::ReconfigureA(Box::new(ReconfigureA { token, system, members, change }))
         });
         let active = question.progress(timeout, |progress| match progress {
             Progress::Active { round, configuration, history_count } => {
@@ -237,7 +237,7 @@ impl Client {
 
     fn deliver_answer(&self, message: ToApplication) {
         let token = match message {
-            ToApplication::Heartbeat(m) => return self.outlook.hear(m),
+            ToApplication::Heartbeat(m) => return self.outlook.hear(*m),
             ToApplication::Healing(m) => return self.outlook.watch_healing(m),
             ToApplication::Return(m) => return self.calls.on_return(m),
             ToApplication::ReconfigureB(ref m) => m.token,

@@ -19,7 +19,7 @@ use matchmaker::matchmaker::Matchmaker;
 use matchmaker::message::{Epoch, Generation, Message, ToProposer};
 use matchmaker::single::SingleProposer;
 use paxos::acceptor::Acceptor;
-use paxos::actor::{Effects, Incarnation, NodeId, Seat};
+use paxos::actor::{Effects, Incarnation, NodeId, OwnEffects, Seat};
 use paxos::command::Value;
 use paxos::configuration::Configuration;
 use paxos::quorum::QuorumSystem;
@@ -99,7 +99,7 @@ impl World {
                 self.send(to, fx);
             }
             Message::Acceptor(m) => {
-                let mut fx = Effects::new();
+                let mut fx = OwnEffects::<Acceptor>::new();
                 let Some(acceptor) = self.acceptors.get_mut(&to) else { return };
                 acceptor.on_message(from, m, &mut fx);
                 self.send(to, fx);

@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use paxos::acceptor::{Acceptor, AcceptorRecord};
-use paxos::actor::{Effects, NodeId};
+use paxos::actor::{Effects, NodeId, OwnEffects};
 use paxos::configuration::Configuration;
 use paxos::message::ToAcceptor;
 use paxos::mutant::{self, Mutant};
@@ -66,9 +66,9 @@ pub enum MatchmakerRecord {
     /// A promise or vote in the decree on what comes after this generation.
     Decree(AcceptorRecord),
     /// It is a member of this generation, which begins like that.
-    Activated(Successor),
+    Activated(Box<Successor>),
     /// This generation has come, and it is no member, or does not know yet that it is.
-    Succeeded(Successor),
+    Succeeded(Box<Successor>),
 }
 
 /// What a matchmaker does in the newest generation that it knows of.
@@ -79,7 +79,7 @@ enum Mode {
     /// It answers proposers.
     Active,
     /// It answers no proposer any more, and votes on the successor.
-    Stopped(Acceptor),
+    Stopped(Box<Acceptor>),
 }
 
 /// The state of a matchmaker.
@@ -165,7 +165,7 @@ impl Matchmaker {
             // Repeated by a checkpoint, of which a crash may have kept no more than this.
             MatchmakerRecord::Stopped(_) if matches!(self.mode, Mode::Stopped(_)) => {}
             MatchmakerRecord::Activated(successor) if self.is_member_of(&successor) => {}
-            MatchmakerRecord::Stopped(_) => self.mode = Mode::Stopped(Acceptor::new()),
+            MatchmakerRecord::Stopped(_) => self.mode = Mode::Stopped(Box::default()),
             MatchmakerRecord::Decree(record) => {
                 if let Mode::Stopped(acceptor) = &mut self.mode {
                     acceptor.restore(record);
@@ -178,11 +178,11 @@ impl Matchmaker {
                 if let Some((round, configuration)) = &successor.newest {
                     self.learn(*round, configuration);
                 }
-                (self.mode, self.origin) = (Mode::Active, Some(successor));
+                (self.mode, self.origin) = (Mode::Active, Some(*successor));
             }
             MatchmakerRecord::Succeeded(successor) => {
                 (self.log, self.watermark) = (BTreeMap::new(), Round::ZERO);
-                (self.mode, self.origin) = (Mode::Outside, Some(successor));
+                (self.mode, self.origin) = (Mode::Outside, Some(*successor));
             }
         }
     }
@@ -223,8 +223,8 @@ impl Matchmaker {
         };
         let is_outside = self.mode == Mode::Outside;
         let began = origin.clone().map(|origin| match is_outside {
-            true => MatchmakerRecord::Succeeded(origin),
-            false => MatchmakerRecord::Activated(origin),
+            true => MatchmakerRecord::Succeeded(Box::new(origin)),
+            false => MatchmakerRecord::Activated(Box::new(origin)),
         });
         began
             .into_iter()
@@ -239,13 +239,13 @@ impl Matchmaker {
     pub fn on_message(&mut self, from: NodeId, message: ToMatchmaker, fx: &mut Fx) {
         match message {
             ToMatchmaker::NewestA(m) => self.on_newest_a(from, m, fx),
-            ToMatchmaker::MatchA(m) => self.on_match_a(from, m, fx),
+            ToMatchmaker::MatchA(m) => self.on_match_a(from, *m, fx),
             ToMatchmaker::GarbageA(m) => self.on_garbage_a(from, m, fx),
             ToMatchmaker::ReachA(ReachA { nonce }) => say(from, ReachB { nonce }, fx),
             ToMatchmaker::StopA(m) => self.on_stop_a(from, m, fx),
-            ToMatchmaker::DecreeA(m) => self.on_decree_a(from, m, fx),
-            ToMatchmaker::ActivateA(m) => self.on_activate_a(from, m, fx),
-            ToMatchmaker::SucceededA(m) => self.on_succeeded_a(from, m, fx),
+            ToMatchmaker::DecreeA(m) => self.on_decree_a(from, *m, fx),
+            ToMatchmaker::ActivateA(m) => self.on_activate_a(from, *m, fx),
+            ToMatchmaker::SucceededA(m) => self.on_succeeded_a(from, *m, fx),
             ToMatchmaker::OriginA(m) => self.on_origin_a(from, m, fx),
         }
         self.check_invariants();
@@ -277,7 +277,7 @@ impl Matchmaker {
             Standing::Past => self.origin.clone(),
             Standing::Unknown => return say(from, Pending { epoch }, fx),
         };
-        fx.send(from, FromMatchmaker::Stopped(Stopped { epoch, successor }));
+        fx.send(from, FromMatchmaker::from(Stopped { epoch, successor }));
     }
 
     fn on_newest_a(&mut self, from: NodeId, m: NewestA, fx: &mut Fx) {
@@ -286,7 +286,7 @@ impl Matchmaker {
         }
         let newest = self.newest.clone();
         let round = self.log.last_key_value().map(|(round, _)| *round);
-        fx.send(from, FromMatchmaker::NewestB(NewestB { epoch: m.epoch, newest, round }));
+        fx.send(from, FromMatchmaker::from(NewestB { epoch: m.epoch, newest, round }));
     }
 
     /// Registers a round, unless a higher one is registered or collected.
@@ -323,13 +323,13 @@ impl Matchmaker {
         let history = self.log.range(..m.round).map(|(round, c)| (*round, c.clone())).collect();
         let (newest, watermark) = (self.newest.clone(), self.watermark);
         let m = MatchB { epoch, round: m.round, watermark, history, newest };
-        fx.send(from, FromMatchmaker::MatchB(m));
+        fx.send(from, FromMatchmaker::from(m));
     }
 
     fn refuse(&self, m: &MatchA, from: NodeId, fx: &mut Fx) {
         let (highest, newest) = (self.highest(), self.newest.clone());
         let nack = MatchNack { epoch: m.epoch, round: m.round, highest, newest };
-        fx.send(from, FromMatchmaker::MatchNack(nack));
+        fx.send(from, FromMatchmaker::from(nack));
     }
 
     /// Whether a newer configuration is known: then machines of this one may be gone. Its proposer has
@@ -413,7 +413,7 @@ impl Matchmaker {
         }
         self.stop(epoch, fx);
         let Mode::Stopped(acceptor) = &mut self.mode else { return };
-        let mut inner = Effects::new();
+        let mut inner = OwnEffects::<Acceptor>::new();
         acceptor.on_message(from, message, &mut inner);
         inner.records.into_iter().for_each(|record| fx.record(MatchmakerRecord::Decree(record)));
         for (to, message) in inner.sends {
@@ -433,7 +433,7 @@ impl Matchmaker {
         match self.standing(epoch) {
             Standing::Past => return self.turn_away(from, epoch, fx),
             Standing::Member => {}
-            Standing::Unknown => self.write(MatchmakerRecord::Activated(m.successor), fx),
+            Standing::Unknown => self.write(MatchmakerRecord::Activated(Box::new(m.successor)), fx),
         }
         say(from, ActivateB { epoch }, fx);
     }
@@ -446,7 +446,7 @@ impl Matchmaker {
             return fx.violation("successor", format!("{from} tells of {defect}"));
         }
         if self.generation().is_none_or(|known| known.epoch < epoch) {
-            self.write(MatchmakerRecord::Succeeded(m.successor), fx);
+            self.write(MatchmakerRecord::Succeeded(Box::new(m.successor)), fx);
         }
         say(from, SucceededB { epoch }, fx);
     }

@@ -172,13 +172,13 @@ pub struct GarbageB {
 #[allow(missing_docs)]
 pub enum ToMatchmaker {
     NewestA(NewestA),
-    MatchA(MatchA),
+    MatchA(Box<MatchA>),
     GarbageA(GarbageA),
     ReachA(ReachA),
     StopA(StopA),
-    DecreeA(DecreeA),
-    ActivateA(ActivateA),
-    SucceededA(SucceededA),
+    DecreeA(Box<DecreeA>),
+    ActivateA(Box<ActivateA>),
+    SucceededA(Box<SucceededA>),
     OriginA(OriginA),
 }
 
@@ -188,11 +188,11 @@ pub enum ToMatchmaker {
 #[bincode(crate = "paxos::wire::bincode")]
 #[allow(missing_docs)]
 pub enum FromMatchmaker {
-    NewestB(NewestB),
-    MatchB(MatchB),
-    MatchNack(MatchNack),
+    NewestB(Box<NewestB>),
+    MatchB(Box<MatchB>),
+    MatchNack(Box<MatchNack>),
     GarbageB(GarbageB),
-    Stopped(Stopped),
+    Stopped(Box<Stopped>),
 }
 
 /// Leader → other proposers, and the application of every process. The sender is at work.
@@ -368,8 +368,8 @@ pub enum ToProposer {
     Session(FromSession),
     ArchivedB(ArchivedB),
     FetchA(FetchA),
-    Heartbeat(Heartbeat),
-    ReconfigureA(ReconfigureA),
+    Heartbeat(Box<Heartbeat>),
+    ReconfigureA(Box<ReconfigureA>),
     StatusA(StatusA),
     CollectedA(CollectedA),
     Reconfigurer(ToReconfigurer),
@@ -384,12 +384,17 @@ pub enum ToProposer {
 #[allow(missing_docs)]
 pub enum ToApplication {
     Return(Return),
-    ReconfigureB(ReconfigureB),
+    ReconfigureB(Box<ReconfigureB>),
     StatusB(Box<StatusB>),
-    HandoverB(HandoverB),
-    Heartbeat(Heartbeat),
+    HandoverB(Box<HandoverB>),
+    Heartbeat(Box<Heartbeat>),
     Healing(Healing),
 }
+
+/// A message is moved several times on its way, whatever it holds. What is large is boxed: it is rare.
+const MESSAGE_BYTES_MAX: usize = 88;
+
+const _: () = assert!(size_of::<Message>() <= MESSAGE_BYTES_MAX);
 
 /// Everything that travels, by its receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]

@@ -102,35 +102,35 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Actor for Node<S> {
         match self {
             Self::Acceptor(_) | Self::Matchmaker(_) => {}
             Self::Archive(archive) => archive.on_start(),
-            Self::Proposer(proposer) => fx.nest(|fx| proposer.on_start(fx)),
+            Self::Proposer(proposer) => fx.lend(|fx| proposer.on_start(fx)),
             Self::Replica(replica) => fx.nest(|fx| replica.on_start(fx)),
-            Self::Session(session) => fx.nest(|fx| session.on_start(fx)),
+            Self::Session(session) => session.on_start(fx),
         }
     }
 
     fn on_message(&mut self, from: NodeId, message: Message, fx: &mut EffectsOf<Self>) {
         match (self, message) {
             (Self::Acceptor(acceptor), Message::Acceptor(m)) => {
-                fx.nest(|fx| acceptor.on_message(from, m, fx));
+                acceptor.on_message(from, m, fx);
             }
             (Self::Matchmaker(matchmaker), Message::Matchmaker(m)) => {
                 fx.nest(|fx| matchmaker.on_message(from, m, fx));
             }
             (Self::Proposer(proposer), Message::Proposer(m)) => {
-                fx.nest(|fx| proposer.on_message(from, m, fx));
+                fx.lend(|fx| proposer.on_message(from, m, fx));
             }
             (Self::Replica(replica), Message::Replica(m)) => {
-                fx.nest(|fx| replica.on_message(from, m, fx));
+                replica.on_message(from, m, fx);
             }
             // A leader serves missing values as an archive does.
             (Self::Proposer(proposer), Message::Archive(ToArchive::FetchA(m))) => {
-                fx.nest(|fx| proposer.on_message(from, ToProposer::FetchA(m), fx));
+                fx.lend(|fx| proposer.on_message(from, ToProposer::FetchA(m), fx));
             }
             (Self::Archive(archive), Message::Archive(m)) => {
-                fx.nest(|fx| archive.on_message(from, m, fx));
+                archive.on_message(from, m, fx);
             }
             (Self::Session(session), Message::Session(m)) => {
-                fx.nest(|fx| session.on_message(from, m, fx));
+                session.on_message(from, m, fx);
             }
             (_, message) => Self::misrouted(from, &message, fx),
         }
@@ -139,16 +139,16 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Actor for Node<S> {
     fn on_timer(&mut self, timer: NodeTimer, fx: &mut EffectsOf<Self>) {
         match (self, timer) {
             (Self::Proposer(proposer), NodeTimer::Proposer(timer)) => {
-                fx.nest(|fx| proposer.on_timer(timer, fx));
+                fx.lend(|fx| proposer.on_timer(timer, fx));
             }
             (Self::Replica(replica), NodeTimer::Replica(timer)) => {
                 fx.nest(|fx| replica.on_timer(timer, fx));
             }
             (Self::Archive(archive), NodeTimer::Archive(timer)) => {
-                fx.nest(|fx| archive.on_timer(timer, fx));
+                archive.on_timer(timer, fx);
             }
             (Self::Session(session), NodeTimer::Session(timer)) => {
-                fx.nest(|fx| session.on_timer(timer, fx));
+                session.on_timer(timer, fx);
             }
             (node, timer) => panic!("the timer {timer:?} belongs to another role than {node:?}"),
         }
@@ -157,14 +157,14 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Actor for Node<S> {
     fn on_turn_end(&mut self, fx: &mut EffectsOf<Self>) {
         match self {
             Self::Acceptor(_) | Self::Matchmaker(_) | Self::Replica(_) | Self::Archive(_) => {}
-            Self::Proposer(proposer) => fx.nest(|fx| proposer.on_turn_end(fx)),
-            Self::Session(session) => fx.nest(|fx| session.on_turn_end(fx)),
+            Self::Proposer(proposer) => fx.lend(|fx| proposer.on_turn_end(fx)),
+            Self::Session(session) => session.on_turn_end(fx),
         }
     }
 
     fn on_compaction(&mut self, fx: &mut EffectsOf<Self>) {
         match self {
-            Self::Archive(archive) => fx.nest(|fx| archive.on_compaction(fx)),
+            Self::Archive(archive) => archive.on_compaction(fx),
             Self::Acceptor(_)
             | Self::Matchmaker(_)
             | Self::Proposer(_)

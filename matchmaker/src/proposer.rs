@@ -107,16 +107,16 @@ impl Proposer {
                     reconfigurer.on_message(from, m, present, fx)
                 });
                 if let Some(generation) = serving {
-                    fx.nest(|fx| self.leader.follow_matchmakers(generation, fx));
+                    fx.lend(|fx| self.leader.follow_matchmakers(generation, fx));
                 }
             }
             message => {
                 if let ToProposer::Matchmaker(FromMatchmaker::Stopped(m)) = &message {
                     self.hand_over(fx, |reconfigurer, present, fx| {
-                        reconfigurer.on_stopped(from, m.clone(), present, fx);
+                        reconfigurer.on_stopped(from, m.as_ref().clone(), present, fx);
                     });
                 }
-                fx.nest(|fx| self.leader.on_message(from, message, fx));
+                fx.lend(|fx| self.leader.on_message(from, message, fx));
             }
         }
         if self.leader.matchmakers().epoch > before {
@@ -129,7 +129,7 @@ impl Proposer {
     pub fn on_timer(&mut self, timer: ProposerTimer, fx: &mut Fx) {
         match timer {
             ProposerTimer::Leader(timer) => {
-                fx.nest(|fx| self.leader.on_timer(timer, fx));
+                fx.lend(|fx| self.leader.on_timer(timer, fx));
                 if let Some(members) = self.leader.take_wanted_matchmakers() {
                     self.hand_over(fx, |reconfigurer, _, fx| reconfigurer.replace(members, fx));
                 }
@@ -144,9 +144,9 @@ impl Proposer {
                 let is_elected =
                     self.elect(fx, |election, fx| election.on_timer(timer, &newest, fx));
                 if is_elected && self.leader.is_proposer() {
-                    fx.nest(|fx| self.leader.campaign(fx));
+                    fx.lend(|fx| self.leader.campaign(fx));
                 } else if !self.election.is_standing() {
-                    fx.nest(|fx| self.leader.inquire(fx));
+                    fx.lend(|fx| self.leader.inquire(fx));
                 }
             }
         }
@@ -155,7 +155,7 @@ impl Proposer {
 
     /// Proposes the batch of the turn.
     pub fn on_turn_end(&mut self, fx: &mut Fx) {
-        fx.nest(|fx| self.leader.on_turn_end(fx));
+        fx.lend(|fx| self.leader.on_turn_end(fx));
     }
 
     /// Lets the election watch exactly while this proposer neither leads nor campaigns.
@@ -185,7 +185,7 @@ impl Proposer {
         if self.is_healing {
             self.reconfigurer.learn_spares(&membership.matchmakers);
         }
-        fx.nest(|fx| step(&mut self.reconfigurer, self.leader.matchmakers(), fx))
+        fx.lend(|fx| step(&mut self.reconfigurer, self.leader.matchmakers(), fx))
     }
 
     fn elect<O>(
@@ -284,7 +284,8 @@ mod tests {
         let asked = Message::Matchmaker(ToMatchmaker::NewestA(NewestA { epoch: Epoch(0) }));
         assert!(fx.sends.contains(&(node(2), asked)), "{:?}", fx.sends);
         let newest = Some((Round::first_above(Round::ZERO, node(9)), configuration(2, 20)));
-        let answer = FromMatchmaker::NewestB(NewestB { epoch: Epoch(0), newest, round: None });
+        let answer =
+            FromMatchmaker::NewestB(Box::new(NewestB { epoch: Epoch(0), newest, round: None }));
         proposer.on_message(node(2), ToProposer::Matchmaker(answer), &mut Fx::new());
         let mut fx = Fx::new();
         proposer.on_timer(ProposerTimer::Election(ElectionTimer::Probe), &mut fx);

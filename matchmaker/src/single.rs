@@ -192,10 +192,10 @@ impl SingleProposer {
     /// Takes one message of a matchmaker.
     pub fn on_matchmaker(&mut self, from: NodeId, message: FromMatchmaker, fx: &mut Fx) {
         match message {
-            FromMatchmaker::MatchB(m) => self.on_match_b(from, m, fx),
-            FromMatchmaker::MatchNack(m) => self.on_match_nack(m, fx),
+            FromMatchmaker::MatchB(m) => self.on_match_b(from, *m, fx),
+            FromMatchmaker::MatchNack(m) => self.on_match_nack(*m, fx),
             FromMatchmaker::GarbageB(m) => self.on_garbage_b(from, &m, fx),
-            FromMatchmaker::Stopped(m) => self.on_stopped(m, fx),
+            FromMatchmaker::Stopped(m) => self.on_stopped(*m, fx),
             // Never asked for: the caller knows which configuration it wants.
             FromMatchmaker::NewestB(_) => {}
         }
@@ -205,7 +205,7 @@ impl SingleProposer {
     /// Takes one message of an acceptor.
     pub fn on_acceptor(&mut self, from: NodeId, message: FromAcceptor, fx: &mut Fx) {
         match message {
-            FromAcceptor::Phase1B(m) => self.on_phase1b(from, m, fx),
+            FromAcceptor::Phase1B(m) => self.on_phase1b(from, *m, fx),
             FromAcceptor::Phase2B(m) => self.on_phase2b(from, &m, fx),
             FromAcceptor::Nack(m) => self.give_way(m.promised, fx),
             // Only a log has reads, archives and a leader to look after.
@@ -405,7 +405,7 @@ impl SingleProposer {
             Phase::Matchmaking { answers } => {
                 let m = MatchA { epoch, round, configuration: configuration.clone() };
                 let silent = self.matchmakers.iter().filter(|node| !answers.contains_key(node));
-                fx.broadcast(silent, ToMatchmaker::MatchA(m));
+                fx.broadcast(silent, ToMatchmaker::from(m));
             }
             Phase::Phase1 { history, promises, .. } => {
                 let members: BTreeSet<NodeId> =

@@ -353,7 +353,7 @@ fn to_application() -> Golden<ToApplication> {
             ("ReconfigureB", ReconfigureB { token: 7, progress }.into()),
             ("StatusB", status.into()),
             ("HandoverB", HandoverB { token: 7, progress: refused }.into()),
-            ("Heartbeat", ToApplication::Heartbeat(heartbeat())),
+            ("Heartbeat", ToApplication::Heartbeat(Box::new(heartbeat()))),
             ("Healing", ToApplication::Healing(healing())),
         ],
     }
@@ -385,8 +385,8 @@ fn matchmaker_record() -> Golden<MatchmakerRecord> {
             ("Newest", MatchmakerRecord::Newest(round(), configuration())),
             ("Stopped", MatchmakerRecord::Stopped(EPOCH)),
             ("Decree", MatchmakerRecord::Decree(AcceptorRecord::Promised(round()))),
-            ("Activated", MatchmakerRecord::Activated(successor())),
-            ("Succeeded", MatchmakerRecord::Succeeded(successor())),
+            ("Activated", MatchmakerRecord::Activated(Box::new(successor()))),
+            ("Succeeded", MatchmakerRecord::Succeeded(Box::new(successor()))),
         ],
     }
 }

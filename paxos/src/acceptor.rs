@@ -9,10 +9,9 @@
 //! *Durable*: the promise before `Phase1B`, the vote before `Phase2B`, the persisted watermark
 //! before `PersistedB` and before votes below it are dropped.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use crate::actor::{Effects, NodeId};
+use crate::actor::{NodeId, Outbox, Role};
 use crate::command::Value;
 use crate::message::{
     FromAcceptor, Nack, PersistedA, PersistedB, Phase1A, Phase1B, Phase2A, Phase2B, ProbeA, ProbeB,
@@ -21,6 +20,7 @@ use crate::message::{
 use crate::mutant::{self, Mutant};
 use crate::round::Round;
 use crate::slot::Slot;
+use crate::slot_map::SlotMap;
 use crate::wire::{Decode, Encode, Frame};
 
 /// The limits of an acceptor.
@@ -56,7 +56,7 @@ pub struct Acceptor {
     /// The highest promised round, none at first. Durable; never decreases.
     promised: Option<Round>,
     /// The last vote in each slot from `persisted_watermark` on. Durable.
-    votes: BTreeMap<Slot, (Round, Value)>,
+    votes: SlotMap<(Round, Value)>,
     /// Exclusive; all slots below are chosen and durable on f + 1 archives. Durable; never decreases.
     persisted_watermark: Slot,
     /// The last question of a leader that was answered. A sign of life for others, not durable.
@@ -68,7 +68,11 @@ pub struct Acceptor {
     options: AcceptorOptions,
 }
 
-type Fx = Effects<FromAcceptor, Infallible, AcceptorRecord>;
+impl Role for Acceptor {
+    type Message = FromAcceptor;
+    type Timer = Infallible;
+    type Record = AcceptorRecord;
+}
 
 impl Acceptor {
     /// An acceptor that has promised nothing.
@@ -93,12 +97,12 @@ impl Acceptor {
 
     /// The last vote in `slot`.
     pub fn vote(&self, slot: Slot) -> Option<&(Round, Value)> {
-        self.votes.get(&slot)
+        self.votes.get(slot)
     }
 
     /// The last votes, by slot: each with its round.
     pub fn votes(&self) -> impl Iterator<Item = (Slot, &(Round, Value))> {
-        self.votes.iter().map(|(slot, vote)| (*slot, vote))
+        self.votes.range(Slot::ZERO)
     }
 
     /// Folds one durable record: the only code that changes durable state, live and in recovery.
@@ -115,14 +119,14 @@ impl Acceptor {
             }
             AcceptorRecord::Persisted(watermark) => {
                 self.persisted_watermark = self.persisted_watermark.max(watermark);
-                self.votes = self.votes.split_off(&self.persisted_watermark);
+                self.votes.drop_below(self.persisted_watermark);
             }
         }
     }
 
     fn keep(&mut self, slot: Slot, round: Round, value: Value) {
-        let is_known = self.votes.get(&slot).is_some_and(|(_, known)| *known == value);
-        if !(is_known && mutant::is_on(Mutant::OldRoundKept)) {
+        let is_known = || self.votes.get(slot).is_some_and(|(_, known)| *known == value);
+        if !(mutant::is_on(Mutant::OldRoundKept) && is_known()) {
             self.votes.insert(slot, (round, value));
         }
     }
@@ -132,14 +136,14 @@ impl Acceptor {
         let promised = self.promised.map(AcceptorRecord::Promised);
         let persisted = (self.persisted_watermark > Slot::ZERO)
             .then_some(AcceptorRecord::Persisted(self.persisted_watermark));
-        let votes = self.votes.iter().map(|(slot, (round, value))| {
-            AcceptorRecord::Voted(Vote { slot: *slot, round: *round, value: value.clone() })
+        let votes = self.votes.range(Slot::ZERO).map(|(slot, (round, value))| {
+            AcceptorRecord::Voted(Vote { slot, round: *round, value: value.clone() })
         });
         promised.into_iter().chain(persisted).chain(votes).collect()
     }
 
     /// Takes one message.
-    pub fn on_message(&mut self, from: NodeId, message: ToAcceptor, fx: &mut Fx) {
+    pub fn on_message(&mut self, from: NodeId, message: ToAcceptor, fx: &mut impl Outbox<Self>) {
         match message {
             ToAcceptor::Phase1A(m) => self.on_phase1a(from, m, fx),
             ToAcceptor::Phase2A(m) => self.on_phase2a(from, m, fx),
@@ -155,7 +159,7 @@ impl Acceptor {
     /// *Repeat*: answered again, from the same state; a later page of the same round is asked for by
     /// the same message. Votes of the promised round itself are shown as well: what they mean to
     /// their own proposer is for it to know.
-    fn on_phase1a(&mut self, from: NodeId, m: Phase1A, fx: &mut Fx) {
+    fn on_phase1a(&mut self, from: NodeId, m: Phase1A, fx: &mut impl Outbox<Self>) {
         if let Some(promised) = self.promised.filter(|promised| m.round < *promised) {
             return fx.send(from, Nack { round: m.round, promised });
         }
@@ -169,17 +173,17 @@ impl Acceptor {
         let mut votes = Vec::new();
         let mut next = None;
         let mut page_bytes = 0;
-        for (slot, (round, value)) in self.votes.range(m.first..) {
+        for (slot, (round, value)) in self.votes.range(m.first) {
             page_bytes += value.size_bytes();
             let AcceptorOptions { page_bytes_max, page_votes_max } = self.options;
             let is_full = page_bytes > page_bytes_max || votes.len() >= page_votes_max;
             if is_full && !votes.is_empty() {
                 let is_skipped = mutant::is_on(Mutant::PageSkipsVote);
-                next = Some(if is_skipped { slot.next() } else { *slot });
+                next = Some(if is_skipped { slot.next() } else { slot });
                 break;
             }
             let round = before.filter(|_| mutant::is_on(Mutant::OneBallot)).unwrap_or(*round);
-            votes.push(Vote { slot: *slot, round, value: value.clone() });
+            votes.push(Vote { slot, round, value: value.clone() });
         }
         self.next_page = next.map(|slot| (m.round, slot));
         let persisted_watermark = self.persisted_watermark;
@@ -191,7 +195,7 @@ impl Acceptor {
     /// *Repeat*: the same vote is told again; nothing is written. A slot below the persisted
     /// watermark gets no vote: what is chosen there is known, and the reply says so. The proposer
     /// must not take that reply for a vote, nor one of them for a quorum.
-    fn on_phase2a(&mut self, from: NodeId, m: Phase2A, fx: &mut Fx) {
+    fn on_phase2a(&mut self, from: NodeId, m: Phase2A, fx: &mut impl Outbox<Self>) {
         if let Some(promised) = self.promised.filter(|promised| m.round < *promised) {
             return fx.send(from, Nack { round: m.round, promised });
         }
@@ -200,7 +204,7 @@ impl Acceptor {
         if m.slot < persisted_watermark {
             return fx.send(from, reply);
         }
-        match self.votes.get(&m.slot) {
+        match self.votes.get(m.slot) {
             Some((round, value)) if *round == m.round && *value != m.value => {
                 return fx.violation(
                     "A3 one value per round",
@@ -218,7 +222,7 @@ impl Acceptor {
     }
 
     /// Tells whether the promise is still no higher than the round of the leader.
-    fn on_read_a(&mut self, from: NodeId, m: ReadA, fx: &mut Fx) {
+    fn on_read_a(&mut self, from: NodeId, m: ReadA, fx: &mut impl Outbox<Self>) {
         if let Some(promised) = self.promised.filter(|promised| m.round < *promised) {
             return fx.send(from, Nack { round: m.round, promised });
         }
@@ -227,27 +231,26 @@ impl Acceptor {
     }
 
     /// Drops votes that no Phase 1 will need, and remembers that it did.
-    fn on_persisted_a(&mut self, from: NodeId, m: PersistedA, fx: &mut Fx) {
+    fn on_persisted_a(&mut self, from: NodeId, m: PersistedA, fx: &mut impl Outbox<Self>) {
         if m.watermark > self.persisted_watermark {
             self.write(AcceptorRecord::Persisted(m.watermark), fx);
         }
         fx.send(from, PersistedB { watermark: self.persisted_watermark });
     }
 
-    fn on_probe_a(&mut self, from: NodeId, m: ProbeA, fx: &mut Fx) {
+    fn on_probe_a(&mut self, from: NodeId, m: ProbeA, fx: &mut impl Outbox<Self>) {
         let promised = self.promised.unwrap_or(Round::ZERO);
         let (beat, page_count) = (self.beat, self.page_count);
         fx.send(from, ProbeB { nonce: m.nonce, promised, beat, page_count });
     }
 
-    fn write(&mut self, record: AcceptorRecord, fx: &mut Fx) {
+    fn write(&mut self, record: AcceptorRecord, fx: &mut impl Outbox<Self>) {
         fx.record(record.clone());
         self.restore(record);
     }
 
     fn check_invariants(&self) {
-        if let Some((slot, (round, _))) = self.votes.first_key_value() {
-            assert!(*slot >= self.persisted_watermark, "vote in {slot} outlives its watermark");
+        if let Some((round, _)) = self.votes.last() {
             assert!(Some(*round) <= self.promised, "vote in {round} above the promise");
         }
     }
@@ -256,8 +259,10 @@ impl Acceptor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actor::{Incarnation, Seat};
+    use crate::actor::{Incarnation, OwnEffects, Seat};
     use crate::wire::Payload;
+
+    type Fx = OwnEffects<Acceptor>;
 
     const PROPOSER: NodeId = NodeId::new(Seat(1), Incarnation(1));
 

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::mem;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -96,6 +97,68 @@ pub struct Effects<M, T, R> {
     pub violations: Vec<Violation>,
 }
 
+/// A part that several protocols have.
+pub trait Role {
+    /// What it says.
+    type Message;
+    /// How it names its timers.
+    type Timer;
+    /// What it records.
+    type Record;
+}
+
+/// The effects of a role by itself.
+pub type OwnEffects<R> = Effects<<R as Role>::Message, <R as Role>::Timer, <R as Role>::Record>;
+
+/// Where the effects of a step of `R` go: into effects of its own, or at once into those of a protocol
+/// that has such a part. The contract of [`Effects`] holds.
+pub trait Outbox<R: Role> {
+    /// Makes `record` durable before anything that is sent from now on.
+    fn record(&mut self, record: R::Record);
+
+    /// Sends `message` to `to`.
+    fn send(&mut self, to: NodeId, message: impl Into<R::Message>);
+
+    /// Arms `timer` to fire after a delay within `delay`.
+    fn set_timer(&mut self, timer: R::Timer, delay: Range<Duration>);
+
+    /// Reports that a peer broke `invariant`.
+    fn violation(&mut self, invariant: &'static str, detail: impl Into<String>);
+
+    /// Runs a step that wants effects of its own, and adopts them.
+    fn adopt(&mut self, step: impl FnOnce(&mut OwnEffects<R>));
+}
+
+impl<R, M, T, D> Outbox<R> for Effects<M, T, D>
+where
+    R: Role,
+    M: From<R::Message>,
+    T: From<R::Timer>,
+    D: From<R::Record>,
+{
+    #[inline]
+    fn record(&mut self, record: R::Record) {
+        self.records.push(record.into());
+    }
+
+    #[inline]
+    fn send(&mut self, to: NodeId, message: impl Into<R::Message>) {
+        self.sends.push((to, message.into().into()));
+    }
+
+    fn set_timer(&mut self, timer: R::Timer, delay: Range<Duration>) {
+        self.timers.push(TimerChange::Set(timer.into(), delay));
+    }
+
+    fn violation(&mut self, invariant: &'static str, detail: impl Into<String>) {
+        self.violations.push(Violation { invariant, detail: detail.into() });
+    }
+
+    fn adopt(&mut self, step: impl FnOnce(&mut OwnEffects<R>)) {
+        self.nest(step);
+    }
+}
+
 /// Why the records of an actor do not make a state: some that were durable are missing. The process
 /// must not start.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -140,7 +203,13 @@ impl<M, T, R> Effects<M, T, R> {
         M: Clone,
     {
         let message = message.into();
-        self.sends.extend(to.into_iter().map(|node| (*node, message.clone())));
+        let mut to = to.into_iter();
+        let Some(mut last) = to.next() else { return };
+        for node in to {
+            self.sends.push((*last, message.clone()));
+            last = node;
+        }
+        self.sends.push((*last, message));
     }
 
     /// Arms `timer` to fire after a delay within `delay`.
@@ -177,12 +246,35 @@ impl<M, T, R> Effects<M, T, R> {
         let outcome = step(&mut inner);
         self.records.extend(inner.records.into_iter().map(R::from));
         self.sends.extend(inner.sends.into_iter().map(|(to, message)| (to, M::from(message))));
-        self.timers.extend(inner.timers.into_iter().map(|change| match change {
-            TimerChange::Set(timer, delay) => TimerChange::Set(T::from(timer), delay),
-            TimerChange::Cancel(timer) => TimerChange::Cancel(T::from(timer)),
-        }));
+        self.timers.extend(inner.timers.into_iter().map(TimerChange::named));
         self.violations.extend(inner.violations);
         outcome
+    }
+
+    /// Runs a step of a part that says the same messages, and adopts its effects. What it sends is not
+    /// moved.
+    pub fn lend<T2, R2, O>(&mut self, step: impl FnOnce(&mut Effects<M, T2, R2>) -> O) -> O
+    where
+        T: From<T2>,
+        R: From<R2>,
+    {
+        let (sends, violations) = (mem::take(&mut self.sends), mem::take(&mut self.violations));
+        let mut inner = Effects { records: Vec::new(), sends, timers: Vec::new(), violations };
+        let outcome = step(&mut inner);
+        (self.sends, self.violations) = (inner.sends, inner.violations);
+        self.records.extend(inner.records.into_iter().map(R::from));
+        self.timers.extend(inner.timers.into_iter().map(TimerChange::named));
+        outcome
+    }
+}
+
+impl<T> TimerChange<T> {
+    /// The same change of a timer that a larger protocol names in its own way.
+    fn named<U: From<T>>(self) -> TimerChange<U> {
+        match self {
+            Self::Set(timer, delay) => TimerChange::Set(timer.into(), delay),
+            Self::Cancel(timer) => TimerChange::Cancel(timer.into()),
+        }
     }
 }
 

@@ -30,7 +30,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::actor::{Effects, NodeId, RestoreError};
+use crate::actor::{NodeId, Outbox, RestoreError, Role};
 use crate::command::Value;
 use crate::message::{
     ArchivedA, ArchivedB, Chosen, Cut, FETCH_BYTES_MAX, FETCH_VALUES_MAX, FetchA, FetchB, Keep,
@@ -128,7 +128,11 @@ pub struct Archive {
     arriving: VecDeque<Chunk>,
 }
 
-type Fx = Effects<FromArchive, ArchiveTimer, ArchiveRecord>;
+impl Role for Archive {
+    type Message = FromArchive;
+    type Timer = ArchiveTimer;
+    type Record = ArchiveRecord;
+}
 
 impl Archive {
     /// An empty archive beside `replica`.
@@ -245,14 +249,14 @@ impl Archive {
     /// Begins to make what is in the log before its next checkpoint dispensable: by a snapshot of all
     /// that is durable now, or more. If nothing is durable and no snapshot has begun, nothing is needed;
     /// one that has begun loses its first chunks, so another one must follow it.
-    pub fn on_compaction(&mut self, fx: &mut Fx) {
+    pub fn on_compaction(&mut self, fx: &mut impl Outbox<Self>) {
         let watermark = self.persisted_watermark;
         if watermark == Slot::ZERO && self.partial.is_none() {
             return;
         }
         self.compaction = Compaction::Wanted(watermark);
         let m = SnapshotWanted { watermark };
-        fx.sends.push((self.replica, FromArchive::SnapshotWanted(m)));
+        fx.send(self.replica, FromArchive::SnapshotWanted(m));
     }
 
     /// Whether nothing before the last checkpoint of the log is needed.
@@ -278,7 +282,7 @@ impl Archive {
     }
 
     /// Takes one message.
-    pub fn on_message(&mut self, from: NodeId, message: ToArchive, fx: &mut Fx) {
+    pub fn on_message(&mut self, from: NodeId, message: ToArchive, fx: &mut impl Outbox<Self>) {
         match message {
             ToArchive::Store(m) => self.on_store(m, fx),
             ToArchive::FetchA(m) => self.on_fetch_a(from, m, fx),
@@ -290,7 +294,7 @@ impl Archive {
     }
 
     /// Takes one timer.
-    pub fn on_timer(&mut self, timer: ArchiveTimer, fx: &mut Fx) {
+    pub fn on_timer(&mut self, timer: ArchiveTimer, fx: &mut impl Outbox<Self>) {
         match timer {
             ArchiveTimer::Flush => {
                 self.write_down(fx);
@@ -299,9 +303,10 @@ impl Archive {
         }
     }
 
-    fn report(&self, fx: &mut Fx) {
-        let m = self.progress();
-        fx.sends.extend(self.asker.map(|node| (node, FromArchive::ArchivedB(m))));
+    fn report(&self, fx: &mut impl Outbox<Self>) {
+        if let Some(asker) = self.asker {
+            fx.send(asker, FromArchive::ArchivedB(self.progress()));
+        }
     }
 
     /// The slot of the next value.
@@ -320,7 +325,7 @@ impl Archive {
 
     /// Keeps the next value. A repeated one is ignored; a later one cannot come from a replica that
     /// executes in order.
-    fn on_store(&mut self, m: Store, fx: &mut Fx) {
+    fn on_store(&mut self, m: Store, fx: &mut impl Outbox<Self>) {
         if m.slot < self.end() {
             return;
         }
@@ -344,10 +349,10 @@ impl Archive {
     }
 
     /// Hands out values, or says that a snapshot covers them.
-    fn on_fetch_a(&mut self, from: NodeId, m: FetchA, fx: &mut Fx) {
+    fn on_fetch_a(&mut self, from: NodeId, m: FetchA, fx: &mut impl Outbox<Self>) {
         if m.first < self.first {
             let cut = Cut { first: m.first, base: self.base, replica: self.replica };
-            return fx.sends.push((from, FromArchive::Cut(cut)));
+            return fx.send(from, FromArchive::Cut(cut));
         }
         let skipped = usize::try_from(self.first.until(m.first)).unwrap_or(usize::MAX);
         let mut page_bytes = 0;
@@ -359,22 +364,22 @@ impl Archive {
             }
             values.push(value.clone());
         }
-        fx.sends.push((from, FromArchive::FetchB(FetchB { first: m.first, values })));
+        fx.send(from, FromArchive::FetchB(FetchB { first: m.first, values }));
     }
 
     /// Answers a leader that waits: at once if it is served already, else after writing.
-    fn on_archived_a(&mut self, from: NodeId, m: ArchivedA, fx: &mut Fx) {
+    fn on_archived_a(&mut self, from: NodeId, m: ArchivedA, fx: &mut impl Outbox<Self>) {
         self.asker = Some(from);
         if self.persisted_watermark < m.watermark {
             self.write_down(fx);
         }
-        fx.sends.push((from, FromArchive::ArchivedB(self.progress())));
+        fx.send(from, FromArchive::ArchivedB(self.progress()));
     }
 
     /// Writes down the next chunk of a snapshot; with the last one, the snapshot counts.
     ///
     /// *Repeat*: a chunk that is not the next one is ignored, as is a snapshot below the present one.
-    fn on_keep(&mut self, Keep { chunk }: Keep, fx: &mut Fx) {
+    fn on_keep(&mut self, Keep { chunk }: Keep, fx: &mut impl Outbox<Self>) {
         let (slot, number, is_last) = (chunk.slot, chunk.number, chunk.is_last);
         if slot < self.base {
             return;
@@ -397,7 +402,7 @@ impl Archive {
             return;
         }
         fx.record(ArchiveRecord::Chunk(chunk));
-        fx.sends.push((self.replica, FromArchive::Kept(Kept { slot, number })));
+        fx.send(self.replica, FromArchive::Kept(Kept { slot, number }));
         if is_last {
             self.raise_base(slot);
             self.trim();
@@ -406,12 +411,12 @@ impl Archive {
     }
 
     /// Gives back what recovery found, once: it is not needed in memory after that.
-    fn on_restore_a(&mut self, from: NodeId, m: RestoreA, fx: &mut Fx) {
+    fn on_restore_a(&mut self, from: NodeId, m: RestoreA, fx: &mut impl Outbox<Self>) {
         if from != self.replica {
             return;
         }
         if let Some(chunk) = self.restored.pop_front_if(|chunk| chunk.number == m.number) {
-            fx.sends.push((from, FromArchive::SnapshotB(SnapshotB { chunk })));
+            fx.send(from, FromArchive::SnapshotB(SnapshotB { chunk }));
         }
     }
 
@@ -455,7 +460,7 @@ impl Archive {
         }
     }
 
-    fn write_down(&mut self, fx: &mut Fx) {
+    fn write_down(&mut self, fx: &mut impl Outbox<Self>) {
         let written = self.first.until(self.persisted_watermark) as usize;
         let slots = (self.persisted_watermark.0..).map(Slot);
         for (slot, value) in slots.zip(self.values.range(written..)) {

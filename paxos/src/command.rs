@@ -62,7 +62,8 @@ pub enum Value {
 impl Value {
     /// The value that holds `submissions`. Encoded here, once; nobody encodes it again.
     pub fn batch(submissions: &Vec<Submission>) -> Self {
-        Self::Batch(Payload(wire::encode(submissions)))
+        let size_bytes = submissions.iter().map(Submission::size_bytes).sum::<usize>();
+        Self::Batch(Payload(wire::encode_sized(submissions, size_bytes + size_of::<u64>())))
     }
 
     /// The submissions in the batch.

@@ -22,6 +22,7 @@ pub mod runtime;
 pub mod session;
 pub mod session_table;
 pub mod slot;
+mod slot_map;
 pub mod snapshot;
 pub mod state_machine;
 pub mod storage;

@@ -198,12 +198,12 @@ pub enum ToAcceptor {
 #[bincode(crate = "crate::wire::bincode", decode_context = "Frame")]
 #[allow(missing_docs)]
 pub enum FromAcceptor {
-    Phase1B(Phase1B),
+    Phase1B(Box<Phase1B>),
     Phase2B(Phase2B),
     Nack(Nack),
     ReadB(ReadB),
     PersistedB(PersistedB),
-    ProbeB(ProbeB),
+    ProbeB(Box<ProbeB>),
 }
 
 /// Leader → replica. `value` is chosen in `slot`.
@@ -363,6 +363,17 @@ pub struct Executed {
     pub first: u64,
     /// What the state machine said.
     pub replies: Vec<Payload>,
+}
+
+impl Executed {
+    /// Adds the reply of the command with `number`, the next one, of `count` commands in all.
+    pub(crate) fn take(&mut self, number: u64, reply: &Payload, count: usize) {
+        if self.replies.is_empty() {
+            self.first = number;
+            self.replies.reserve_exact(count);
+        }
+        self.replies.push(reply.clone());
+    }
 }
 
 /// Leader → session. A read that was invoked before [`ReadIndexB::nonce`] was asked may be answered

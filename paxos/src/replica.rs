@@ -17,7 +17,7 @@ use std::convert::Infallible;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::actor::{Effects, NodeId};
+use crate::actor::{Effects, NodeId, Outbox, Role};
 use crate::command::Value;
 use crate::history::History;
 use crate::message::{
@@ -131,7 +131,13 @@ pub struct Replica<S> {
     incoming: Option<Incoming<S>>,
 }
 
-/// Whom a replica's message is for, and what it says. The composing node wraps it.
+impl<S> Role for Replica<S> {
+    type Message = FromReplica;
+    type Timer = ReplicaTimer;
+    type Record = Infallible;
+}
+
+/// The effects of a step that is not on the path of a command.
 type Fx = Effects<FromReplica, ReplicaTimer, Infallible>;
 
 impl<S: StateMachine> Replica<S> {
@@ -174,10 +180,21 @@ impl<S: StateMachine> Replica<S> {
     }
 
     /// Takes one message.
-    pub fn on_message(&mut self, from: NodeId, message: ToReplica, fx: &mut Fx) {
+    pub fn on_message(&mut self, from: NodeId, message: ToReplica, fx: &mut impl Outbox<Self>) {
         if let Some(quarantine) = self.quarantine {
-            return quarantine.on_message(from, &message, fx);
+            return fx.adopt(|fx| quarantine.on_message(from, &message, fx));
         }
+        match message {
+            ToReplica::Chosen(m) => self.on_chosen(m, fx),
+            message => fx.adopt(|fx| self.on_other(from, message, fx)),
+        }
+        if self.wanted.is_some() {
+            fx.adopt(|fx| self.start_wanted_scan(fx));
+        }
+        self.check_invariants();
+    }
+
+    fn on_other(&mut self, from: NodeId, message: ToReplica, fx: &mut Fx) {
         match message {
             ToReplica::Chosen(m) => self.on_chosen(m, fx),
             ToReplica::ChosenWatermark(m) => self.on_chosen_watermark(from, m, fx),
@@ -188,10 +205,8 @@ impl<S: StateMachine> Replica<S> {
             ToReplica::Kept(m) => self.on_kept(m, fx),
             ToReplica::SnapshotA(m) => self.on_snapshot_a(from, m, fx),
             ToReplica::SnapshotB(m) => self.on_snapshot_b(from, m, fx),
-            ToReplica::Quarantine(m) => return self.on_quarantine(from, m, fx),
+            ToReplica::Quarantine(m) => self.on_quarantine(from, m, fx),
         }
-        self.start_wanted_scan(fx);
-        self.check_invariants();
     }
 
     /// Takes one timer.
@@ -208,7 +223,7 @@ impl<S: StateMachine> Replica<S> {
     }
 
     /// Executes the value if it is next, else keeps it until it is.
-    fn on_chosen(&mut self, m: Chosen, fx: &mut Fx) {
+    fn on_chosen(&mut self, m: Chosen, fx: &mut impl Outbox<Self>) {
         if m.slot < self.executed_watermark {
             return;
         }
@@ -280,7 +295,7 @@ impl<S: StateMachine> Replica<S> {
         self.fetch_from(source, fx);
     }
 
-    fn arm_fetch(&mut self, fx: &mut Fx) {
+    fn arm_fetch(&mut self, fx: &mut impl Outbox<Self>) {
         if !self.is_fetching {
             self.is_fetching = true;
             fx.set_timer(ReplicaTimer::Fetch, FETCH_DELAY);
@@ -291,11 +306,11 @@ impl<S: StateMachine> Replica<S> {
         self.is_fetching = true;
         self.fetch_count += 1;
         let m = FetchA { first: self.executed_watermark };
-        fx.sends.push((source, FromReplica::FetchA(m)));
+        fx.send(source, FromReplica::FetchA(m));
         fx.set_timer(ReplicaTimer::Fetch, ANSWER_DELAY);
     }
 
-    fn execute_buffered(&mut self, fx: &mut Fx) {
+    fn execute_buffered(&mut self, fx: &mut impl Outbox<Self>) {
         while let Some(entry) = self.buffered.first_entry() {
             if *entry.key() > self.executed_watermark {
                 break;
@@ -311,7 +326,7 @@ impl<S: StateMachine> Replica<S> {
     /// Executes the value of the next slot: each command that is next in its session, once.
     ///
     /// Bytes that are no batch are executed as nothing. Every replica sees the same bytes.
-    fn execute(&mut self, value: Value, fx: &mut Fx) {
+    fn execute(&mut self, value: Value, fx: &mut impl Outbox<Self>) {
         let slot = self.executed_watermark;
         let submissions = value.submissions().unwrap_or_else(|error| {
             fx.violation("A5 vote validity", format!("slot {slot} holds no batch: {error}"));
@@ -320,26 +335,32 @@ impl<S: StateMachine> Replica<S> {
         let mut index = 0;
         for submission in &submissions {
             let (machine, history) = (&mut self.machine, &mut self.history);
-            let outcome = self.sessions.execute(submission, |command| {
+            let apply = |command: &Payload| {
                 let position = Position { slot, index };
                 index += 1;
                 let reply = machine.apply(position, &command.0);
                 history.add(position, &command.0, &reply);
                 Payload(reply)
-            });
+            };
             let session = submission.session;
-            if session.node == self.surroundings.session && !outcome.replies.is_empty() {
-                let m = Executed { session, first: outcome.first, replies: outcome.replies };
-                fx.sends.push((session.node, FromReplica::Executed(m)));
+            let is_own = session.node == self.surroundings.session;
+            let mut executed = Executed { session, first: submission.first, replies: Vec::new() };
+            self.sessions.execute(submission, apply, |number, reply| {
+                if is_own {
+                    executed.take(number, reply, submission.commands.len());
+                }
+            });
+            if !executed.replies.is_empty() {
+                fx.send(session.node, FromReplica::Executed(executed));
             }
         }
         self.executed_watermark = slot.next();
-        fx.sends.push((self.surroundings.archive, FromReplica::Store(Store { slot, value })));
+        fx.send(self.surroundings.archive, FromReplica::Store(Store { slot, value }));
         self.mark(fx);
         self.answer_queries(fx);
     }
 
-    fn answer_queries(&mut self, fx: &mut Fx) {
+    fn answer_queries(&mut self, fx: &mut impl Outbox<Self>) {
         while let Some(entry) = self.queries.first_entry() {
             if *entry.key() > self.executed_watermark {
                 break;
@@ -350,10 +371,10 @@ impl<S: StateMachine> Replica<S> {
         }
     }
 
-    fn answer(&self, token: u64, query: &Payload, fx: &mut Fx) {
+    fn answer(&self, token: u64, query: &Payload, fx: &mut impl Outbox<Self>) {
         let answer = self.machine.query(&query.0).map(Payload);
-        fx.sends
-            .push((self.surroundings.session, FromReplica::Answered(Answered { token, answer })));
+        let session = self.surroundings.session;
+        fx.send(session, FromReplica::Answered(Answered { token, answer }));
     }
 
     fn check_invariants(&self) {

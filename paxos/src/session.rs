@@ -19,7 +19,7 @@ mod options;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::actor::{Effects, NodeId};
+use crate::actor::{NodeId, Outbox, Role};
 use crate::command::{SessionId, Submission};
 use crate::message::{
     Answered, Executed, Invoke, Leading, Operation, Outcome, Query, ReadIndexA, ReadIndexB,
@@ -141,7 +141,11 @@ pub struct Session {
     armed: BTreeSet<SessionTimer>,
 }
 
-type Fx = Effects<ToOthers, SessionTimer, SessionRecord>;
+impl Role for Session {
+    type Message = ToOthers;
+    type Timer = SessionTimer;
+    type Record = SessionRecord;
+}
 
 impl Session {
     /// A session at `node` that answers `application`, beside `replica`.
@@ -188,7 +192,7 @@ impl Session {
     }
 
     /// Begins a new life.
-    pub fn on_start(&mut self, fx: &mut Fx) {
+    pub fn on_start(&mut self, fx: &mut impl Outbox<Self>) {
         let record = SessionRecord { life: self.life + 1 };
         fx.record(record.clone());
         self.restore(record);
@@ -196,7 +200,7 @@ impl Session {
     }
 
     /// Takes one message.
-    pub fn on_message(&mut self, from: NodeId, message: ToSession, fx: &mut Fx) {
+    pub fn on_message(&mut self, from: NodeId, message: ToSession, fx: &mut impl Outbox<Self>) {
         match message {
             ToSession::Invoke(m) => self.on_invoke(m, fx),
             ToSession::Leading(m) => self.on_leading(from, m),
@@ -209,7 +213,7 @@ impl Session {
     }
 
     /// Takes one timer.
-    pub fn on_timer(&mut self, timer: SessionTimer, fx: &mut Fx) {
+    pub fn on_timer(&mut self, timer: SessionTimer, fx: &mut impl Outbox<Self>) {
         self.armed.remove(&timer);
         match timer {
             SessionTimer::Retry => self.on_retry(),
@@ -219,7 +223,7 @@ impl Session {
     }
 
     /// Hands over what has a place in the window, and asks about the reads of the turn.
-    pub fn on_turn_end(&mut self, fx: &mut Fx) {
+    pub fn on_turn_end(&mut self, fx: &mut impl Outbox<Self>) {
         if self.is_quarantined {
             return;
         }
@@ -240,7 +244,7 @@ impl Session {
     }
 
     /// Queues a call, or fails it at once if there is no room.
-    fn on_invoke(&mut self, m: Invoke, fx: &mut Fx) {
+    fn on_invoke(&mut self, m: Invoke, fx: &mut impl Outbox<Self>) {
         self.next_token = self.next_token.max(m.token.saturating_add(1));
         if self.is_quarantined {
             return self.fail(m.token, RequestError::Quarantined, fx);
@@ -277,7 +281,7 @@ impl Session {
     }
 
     /// Returns replies, in order. Those of earlier lives or of repeated slots are ignored.
-    fn on_executed(&mut self, m: Executed, fx: &mut Fx) {
+    fn on_executed(&mut self, m: Executed, fx: &mut impl Outbox<Self>) {
         let is_own = m.session == (SessionId { node: self.node, life: self.life });
         if !is_own && !mutant::is_on(Mutant::EarlierRepliesCount) {
             return;
@@ -296,15 +300,15 @@ impl Session {
         }
     }
 
-    fn on_read_index_b(&mut self, m: ReadIndexB, fx: &mut Fx) {
+    fn on_read_index_b(&mut self, m: ReadIndexB, fx: &mut impl Outbox<Self>) {
         for call in self.questions.remove(&m.nonce).unwrap_or_default() {
             self.queries.insert(call.token, call.payload.len());
             let query = Query { token: call.token, watermark: m.watermark, query: call.payload };
-            fx.sends.push((self.replica, ToOthers::Query(query)));
+            fx.send(self.replica, ToOthers::Query(query));
         }
     }
 
-    fn on_answered(&mut self, m: Answered, fx: &mut Fx) {
+    fn on_answered(&mut self, m: Answered, fx: &mut impl Outbox<Self>) {
         if let Some(size_bytes) = self.queries.remove(&m.token) {
             self.queue_bytes -= size_bytes;
             let outcome = m.answer.map_or(Outcome::NeedsLog, Outcome::Done);
@@ -316,7 +320,7 @@ impl Session {
     /// leader may be executed elsewhere.
     ///
     /// *Repeat*: ignored.
-    fn on_quarantined(&mut self, fx: &mut Fx) {
+    fn on_quarantined(&mut self, fx: &mut impl Outbox<Self>) {
         if std::mem::replace(&mut self.is_quarantined, true) {
             return;
         }
@@ -342,7 +346,7 @@ impl Session {
     }
 
     /// Fails what is older than one period.
-    fn on_expire(&mut self, fx: &mut Fx) {
+    fn on_expire(&mut self, fx: &mut impl Outbox<Self>) {
         let limit = self.expiry_token;
         let mut failed = Vec::new();
         for numbered in &mut self.window {
@@ -393,7 +397,7 @@ impl Session {
         }
     }
 
-    fn send_window(&mut self, leader: NodeId, fx: &mut Fx) {
+    fn send_window(&mut self, leader: NodeId, fx: &mut impl Outbox<Self>) {
         let session = SessionId { node: self.node, life: self.life };
         let end = self.first + self.window.len() as u64;
         while self.sent < end {
@@ -411,25 +415,25 @@ impl Session {
             self.sent += commands.len() as u64;
             let submission = Submission { session, first, acknowledged: self.first, commands };
             let request = Request { attempt: self.attempt, submission };
-            fx.sends.push((leader, ToOthers::Request(request)));
+            fx.send(leader, ToOthers::Request(request));
         }
     }
 
-    fn ask(&mut self, leader: NodeId, fx: &mut Fx) {
+    fn ask(&mut self, leader: NodeId, fx: &mut impl Outbox<Self>) {
         if self.reads.is_empty() || self.questions.len() >= self.options.questions_max {
             return;
         }
         self.nonce += 1;
         self.questions.insert(self.nonce, std::mem::take(&mut self.reads));
-        fx.sends.push((leader, ToOthers::ReadIndexA(ReadIndexA { nonce: self.nonce })));
+        fx.send(leader, ToOthers::ReadIndexA(ReadIndexA { nonce: self.nonce }));
     }
 
-    fn fail(&self, token: u64, error: RequestError, fx: &mut Fx) {
+    fn fail(&self, token: u64, error: RequestError, fx: &mut impl Outbox<Self>) {
         self.finish(token, Outcome::Failed(error), fx);
     }
 
-    fn finish(&self, token: u64, outcome: Outcome, fx: &mut Fx) {
-        fx.sends.push((self.application, ToOthers::Return(Return { token, outcome })));
+    fn finish(&self, token: u64, outcome: Outcome, fx: &mut impl Outbox<Self>) {
+        fx.send(self.application, ToOthers::Return(Return { token, outcome }));
     }
 
     fn is_waiting_for_leader(&self) -> bool {

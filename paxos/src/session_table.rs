@@ -35,33 +35,25 @@ pub struct SessionTable {
     entries: BTreeMap<NodeId, Entry>,
 }
 
-/// Replies of consecutive commands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replies {
-    /// The number of the first command.
-    pub first: u64,
-    /// Its reply and those of its successors.
-    pub replies: Vec<Payload>,
-}
-
 impl SessionTable {
-    /// Executes through `apply` the commands of `submission` that are next in turn, and returns the
-    /// replies of all its commands that were executed, now or before, as far as they are kept.
+    /// Executes through `apply` the commands of `submission` that are next in turn, and gives to `answer`
+    /// the replies of all its commands that were executed, now or before, as far as they are kept: of
+    /// consecutive commands, each with its number.
     ///
     /// A submission of an earlier life of the session is passed over: that life has ended.
     pub fn execute(
         &mut self,
         submission: &Submission,
         mut apply: impl FnMut(&Payload) -> Payload,
-    ) -> Replies {
+        mut answer: impl FnMut(u64, &Payload),
+    ) {
         let session = submission.session;
         let entry = self.entries.entry(key(session.node)).or_default();
         if entry.life < session.life {
             *entry = Entry { life: session.life, ..Entry::default() };
         }
-        let mut outcome = Replies { first: submission.first, replies: Vec::new() };
         if entry.life > session.life && !mutant::is_on(Mutant::ExecuteEndedLife) {
-            return outcome;
+            return;
         }
         entry.forget_below(submission.acknowledged);
         for (sequence, command) in (submission.first..).zip(&submission.commands) {
@@ -72,14 +64,12 @@ impl SessionTable {
                 entry.replies.push_back(apply(command));
                 entry.next += 1;
             }
-            match entry.reply(sequence) {
-                Some(reply) => outcome.replies.push(reply.clone()),
-                None => outcome.first = sequence + 1,
+            if let Some(reply) = entry.reply(sequence) {
+                answer(sequence, reply);
             }
         }
         let kept = if mutant::is_on(Mutant::ForgetReplies) { 1 } else { REPLIES_MAX as u64 };
         entry.forget_below(entry.next.saturating_sub(kept));
-        outcome
     }
 
     /// All that is known, in pieces of `bytes_max` at most. Replies are shared, not copied.
@@ -189,13 +179,24 @@ mod tests {
         Submission { session, first, acknowledged, commands }
     }
 
+    /// The number of the first command that is answered, and the replies from there on.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    struct Replies {
+        first: u64,
+        replies: Vec<Payload>,
+    }
+
     fn execute(table: &mut SessionTable, submission: &Submission) -> (Vec<Payload>, Replies) {
-        let mut applied = Vec::new();
-        let replies = table.execute(submission, |command| {
+        let (mut applied, mut answered) = (Vec::new(), Vec::new());
+        let apply = |command: &Payload| {
             applied.push(command.clone());
             command.clone()
-        });
-        (applied, replies)
+        };
+        table.execute(submission, apply, |number, reply| answered.push((number, reply.clone())));
+        let first = answered.first().map_or(submission.first, |(number, _)| *number);
+        assert!(answered.iter().map(|(number, _)| *number).eq((first..).take(answered.len())));
+        let replies = answered.into_iter().map(|(_, reply)| reply).collect();
+        (applied, Replies { first, replies })
     }
 
     fn payloads(texts: &[&'static str]) -> Vec<Payload> {

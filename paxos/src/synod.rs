@@ -173,7 +173,7 @@ impl Synod {
     /// Takes one message.
     pub fn on_message(&mut self, from: NodeId, message: FromAcceptor, fx: &mut Fx) {
         match message {
-            FromAcceptor::Phase1B(m) => self.on_phase1b(from, m, fx),
+            FromAcceptor::Phase1B(m) => self.on_phase1b(from, *m, fx),
             FromAcceptor::Phase2B(m) => self.on_phase2b(from, &m, fx),
             FromAcceptor::Nack(m) => self.on_nack(&m, fx),
             // A decree is read by proposing, is never archived, and has no leader to look after.

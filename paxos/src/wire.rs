@@ -127,7 +127,12 @@ pub fn encode_into<V: Encode>(value: &V, into: &mut Vec<u8>) {
 
 /// The encoding of `value`.
 pub fn encode<V: Encode>(value: &V) -> Bytes {
-    let mut bytes = Vec::new();
+    encode_sized(value, 0)
+}
+
+/// The encoding of `value`, in one piece of memory if it has no more than `size_bytes`.
+pub(crate) fn encode_sized<V: Encode>(value: &V, size_bytes: usize) -> Bytes {
+    let mut bytes = Vec::with_capacity(size_bytes);
     encode_into(value, &mut bytes);
     bytes.into()
 }

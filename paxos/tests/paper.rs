@@ -8,7 +8,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use paxos::acceptor::{Acceptor, AcceptorRecord};
-use paxos::actor::{Effects, Incarnation, NodeId, Seat};
+use paxos::actor::{Effects, Incarnation, NodeId, OwnEffects, Seat};
 use paxos::archive::{Archive, ArchiveRecord, ArchiveTimer, FromArchive};
 use paxos::command::{SessionId, Submission, Value};
 use paxos::configuration::Configuration;
@@ -16,7 +16,7 @@ use paxos::message::*;
 use paxos::quorum::QuorumSystem;
 use paxos::replica::{FromReplica, Replica, ReplicaTimer, Surroundings};
 use paxos::round::Round;
-use paxos::session::{Session, SessionOptions, SessionRecord, SessionTimer, ToOthers};
+use paxos::session::{Session, SessionOptions, SessionRecord, ToOthers};
 use paxos::slot::Slot;
 use paxos::snapshot::SnapshotOptions;
 use paxos::state_machine::{ForeignChunk, Position, StateMachine};
@@ -45,7 +45,7 @@ fn vote(slot: u64, round: Round, text: &'static str) -> Vote {
 
 // Acceptors.
 
-type AcceptorFx = Effects<FromAcceptor, Infallible, AcceptorRecord>;
+type AcceptorFx = OwnEffects<Acceptor>;
 
 fn acceptor_step(acceptor: &mut Acceptor, message: impl Into<ToAcceptor>) -> AcceptorFx {
     let mut fx = AcceptorFx::new();
@@ -448,12 +448,14 @@ fn a_command_in_two_slots_is_executed_once() {
     assert_eq!(texts(&replica), ["a"]);
 }
 
+type ArchiveFx = OwnEffects<Archive>;
+
 /// Matchmaker Paxos, section 4.5: "stored on a replica" is a promise that outlives a crash, so what
 /// an archive reports is durable before it says so, and is there after a restart.
 #[test]
 fn an_archive_reports_what_is_durable_and_nothing_else() {
     let mut archive = Archive::new(REPLICA, SnapshotOptions::default());
-    let mut fx = Effects::new();
+    let mut fx = ArchiveFx::new();
     let store = Store { slot: Slot(0), value: value("x") };
     archive.on_message(REPLICA, store.into(), &mut fx);
     archive.on_message(ONE, ArchivedA { watermark: Slot(0) }.into(), &mut fx);
@@ -467,7 +469,7 @@ fn an_archive_reports_what_is_durable_and_nothing_else() {
         })
     };
     assert_eq!((fx.records, fx.sends), (vec![], vec![(ONE, report(0, 1))]));
-    let mut fx = Effects::new();
+    let mut fx = ArchiveFx::new();
     archive.on_timer(ArchiveTimer::Flush, &mut fx);
     let record = ArchiveRecord::Value { slot: Slot(0), value: value("x") };
     assert_eq!((&fx.records, fx.sends), (&vec![record], vec![(ONE, report(1, 1))]));
@@ -485,10 +487,10 @@ fn what_an_archive_has_reported_it_has_after_any_crash_within_a_snapshot() {
     let mut replica = replica();
     for slot in 0..3 {
         let m = chosen(slot, vec![submission(slot, "x")]);
-        archive.on_message(REPLICA, Store::from(m.clone()).into(), &mut Effects::new());
+        archive.on_message(REPLICA, Store::from(m.clone()).into(), &mut ArchiveFx::new());
         replica_step(&mut replica, m);
     }
-    let mut fx = Effects::new();
+    let mut fx = ArchiveFx::new();
     archive.on_message(ONE, ArchivedA { watermark: Slot(3) }.into(), &mut fx);
     log.append(&mut fx.records);
     let mut sends = replica_step(&mut replica, SnapshotWanted { watermark: Slot(3) }).sends;
@@ -496,7 +498,7 @@ fn what_an_archive_has_reported_it_has_after_any_crash_within_a_snapshot() {
         let (_, FromReplica::Keep(keep)) = sends.remove(0) else { panic!("only chunks are sent") };
         let kept = Kept { slot: keep.chunk.slot, number: keep.chunk.number };
         sends.append(&mut replica_step(&mut replica, kept).sends);
-        let mut fx = Effects::new();
+        let mut fx = ArchiveFx::new();
         archive.on_message(REPLICA, keep.into(), &mut fx);
         log.append(&mut fx.records);
         for crash in 3..=log.len() {
@@ -513,7 +515,7 @@ fn what_an_archive_has_reported_it_has_after_any_crash_within_a_snapshot() {
     );
 }
 
-type SessionFx = Effects<ToOthers, SessionTimer, SessionRecord>;
+type SessionFx = OwnEffects<Session>;
 
 fn session_step(session: &mut Session, from: NodeId, message: impl Into<ToSession>) -> SessionFx {
     let mut fx = SessionFx::new();

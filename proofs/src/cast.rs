@@ -173,7 +173,7 @@ impl Proposing {
             Some(Wish::Reconfigure(members)) => {
                 let system = QuorumSystem::Majority;
                 let m = ReconfigureA { token: number, system, members, change: None };
-                self.tell(OPERATOR, ToProposer::ReconfigureA(m), fx);
+                self.tell(OPERATOR, ToProposer::ReconfigureA(Box::new(m)), fx);
             }
             Some(Wish::HandOver(members)) => {
                 let m = ToReconfigurer::HandoverA(HandoverA { token: number, members });
@@ -206,7 +206,7 @@ impl Proposing {
             message => {
                 if let ToProposer::Matchmaker(FromMatchmaker::Stopped(m)) = &message {
                     self.hand_over(fx, |reconfigurer, present, fx| {
-                        reconfigurer.on_stopped(from, m.clone(), present, fx);
+                        reconfigurer.on_stopped(from, *m.clone(), present, fx);
                     });
                 }
                 nest(fx, |fx| self.leader.on_message(from, message, fx));
@@ -256,7 +256,7 @@ impl Proposing {
         ) -> O,
     ) -> O {
         nest(fx, |fx: &mut Effects<Message, ProposerTimer, ReconfigurerRecord>| {
-            fx.nest(|fx| step(&mut self.reconfigurer, self.leader.matchmakers(), fx))
+            fx.lend(|fx| step(&mut self.reconfigurer, self.leader.matchmakers(), fx))
         })
     }
 }
@@ -287,7 +287,7 @@ impl Actor for Role {
 
     fn on_start(&mut self, fx: &mut Fx) {
         let scripts = match self {
-            Self::Node(node) => return fx.nest(|fx| node.on_start(fx)),
+            Self::Node(node) => return fx.lend(|fx| node.on_start(fx)),
             Self::Single(_) => 1,
             Self::Proposing(proposing) => proposing.scripts.len(),
         };
@@ -298,12 +298,12 @@ impl Actor for Role {
 
     fn on_message(&mut self, from: NodeId, message: Message, fx: &mut Fx) {
         match (self, message) {
-            (Self::Node(node), message) => fx.nest(|fx| node.on_message(from, message, fx)),
+            (Self::Node(node), message) => fx.lend(|fx| node.on_message(from, message, fx)),
             (Self::Single(wishing), Message::Proposer(ToProposer::Acceptor(m))) => {
-                fx.nest(|fx| wishing.proposer.on_acceptor(from, m, fx));
+                fx.lend(|fx| wishing.proposer.on_acceptor(from, m, fx));
             }
             (Self::Single(wishing), Message::Proposer(ToProposer::Matchmaker(m))) => {
-                fx.nest(|fx| wishing.proposer.on_matchmaker(from, m, fx));
+                fx.lend(|fx| wishing.proposer.on_matchmaker(from, m, fx));
             }
             (Self::Proposing(proposing), Message::Proposer(m)) => {
                 if proposing.lead != Lead::Lost {
@@ -320,23 +320,23 @@ impl Actor for Role {
             (Self::Single(wishing), CastTimer::Wish(_)) => {
                 let Wishing { proposer, configuration, values } = &mut **wishing;
                 let (value, configuration) = (values[0].clone(), configuration.clone());
-                fx.nest(|fx| proposer.propose(value, configuration, fx));
+                fx.lend(|fx| proposer.propose(value, configuration, fx));
             }
             (Self::Single(wishing), CastTimer::Single(timer)) => {
-                fx.nest(|fx| wishing.proposer.on_timer(timer, fx));
+                fx.lend(|fx| wishing.proposer.on_timer(timer, fx));
             }
             (Self::Proposing(proposing), CastTimer::Wish(script)) => proposing.utter(script, fx),
             (Self::Proposing(proposing), CastTimer::Node(NodeTimer::Proposer(timer))) => {
                 proposing.on_timer(timer, fx);
             }
-            (Self::Node(node), CastTimer::Node(timer)) => fx.nest(|fx| node.on_timer(timer, fx)),
+            (Self::Node(node), CastTimer::Node(timer)) => fx.lend(|fx| node.on_timer(timer, fx)),
             (role, timer) => panic!("the timer {timer:?} belongs to another role than {role:?}"),
         }
     }
 
     fn on_turn_end(&mut self, fx: &mut Fx) {
         match self {
-            Self::Node(node) => fx.nest(|fx| node.on_turn_end(fx)),
+            Self::Node(node) => fx.lend(|fx| node.on_turn_end(fx)),
             Self::Single(_) => {}
             Self::Proposing(proposing) => nest(fx, |fx| proposing.leader.on_turn_end(fx)),
         }

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use matchmaker::matchmaker::MatchmakerRecord;
 use matchmaker::message::{
-    DecreeA, Epoch, FromMatchmaker, Generation, Message, Progress, ReconfigureB, Successor,
-    ToApplication, ToMatchmaker, ToProposer,
+    DecreeA, Epoch, FromMatchmaker, Generation, Message, Progress, Successor, ToApplication,
+    ToMatchmaker, ToProposer,
 };
 use matchmaker::node::NodeRecord;
 use paxos::acceptor::AcceptorRecord;
@@ -159,10 +159,10 @@ where
             }
             NodeRecord::Matchmaker(MatchmakerRecord::Stopped(epoch)) => Fact::Stopped(node, epoch),
             NodeRecord::Matchmaker(MatchmakerRecord::Activated(successor)) => {
-                Fact::Began(node, Hashed::new(successor), true)
+                Fact::Began(node, Hashed::new(*successor), true)
             }
             NodeRecord::Matchmaker(MatchmakerRecord::Succeeded(successor)) => {
-                Fact::Began(node, Hashed::new(successor), false)
+                Fact::Began(node, Hashed::new(*successor), false)
             }
             _ => return None,
         })
@@ -174,7 +174,8 @@ where
                 Fact::Asked(m.round, Hashed::new(m.configuration))
             }
             Message::Matchmaker(ToMatchmaker::GarbageA(m)) => Fact::Garbage(m.round),
-            Message::Matchmaker(ToMatchmaker::DecreeA(DecreeA { epoch, message })) => {
+            Message::Matchmaker(ToMatchmaker::DecreeA(m)) => {
+                let DecreeA { epoch, message } = *m;
                 let ToAcceptor::Phase2A(m) = message else { return None };
                 Fact::Decreed(epoch, m.round, Hashed::new(m.value))
             }
@@ -190,10 +191,10 @@ where
                 Fact::Forgot(from, m.epoch, m.watermark)
             }
             Message::Replica(ToReplica::Chosen(m)) => Fact::Told(m.slot, Hashed::new(m.value)),
-            Message::Application(ToApplication::ReconfigureB(ReconfigureB {
-                progress: Progress::Collected { watermark, retirable },
-                ..
-            })) => Fact::Retired(watermark, retirable),
+            Message::Application(ToApplication::ReconfigureB(m)) => {
+                let Progress::Collected { watermark, retirable } = m.progress else { return None };
+                Fact::Retired(watermark, retirable)
+            }
             _ => return None,
         })
     }

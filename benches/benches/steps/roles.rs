@@ -75,7 +75,13 @@ fn session_execute(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(STEPS)).with_inputs(SessionTable::default).bench_local_values(
         |mut table| {
             for submission in &submissions {
-                black_box(table.execute(submission, |_| Payload::new(Bytes::new())));
+                table.execute(
+                    submission,
+                    |_| Payload::new(Bytes::new()),
+                    |_, reply| {
+                        black_box(reply);
+                    },
+                );
             }
             table
         },

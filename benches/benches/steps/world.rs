@@ -46,23 +46,22 @@ impl StateMachine for Count {
     }
 }
 
-/// A message on its way: to whom, from whom, what.
-type Envelope = (NodeId, NodeId, Message);
-
 /// Three nodes with every role each, whose time stands still while there is anything to do.
 pub(crate) struct World {
     actors: Vec<(NodeId, Node<Count>)>,
     /// Where the actor of each seat is in `actors`.
     places: Vec<Option<usize>>,
-    /// What is delivered in this turn, and what is sent meanwhile.
-    inbox: Vec<Envelope>,
-    outbox: Vec<Envelope>,
-    /// Whether each actor has got something in this turn.
-    ran: Vec<bool>,
+    /// What is delivered in this turn; what is sent meanwhile is in `fx`.
+    inbox: Vec<(NodeId, Message)>,
+    /// Who sent the messages of `inbox` and of `fx`: in order, each with the place behind its last one.
+    inbox_senders: Vec<(NodeId, usize)>,
+    senders: Vec<(NodeId, usize)>,
+    /// The places of actors that have got something in this turn, a bit each.
+    ran: u64,
     /// What each actor waits for, and until when.
     timers: HashMap<(usize, NodeTimer), Duration>,
     now: Duration,
-    /// Reused by every step.
+    /// What all steps of this turn want done.
     fx: Effects<Message, NodeTimer, NodeRecord>,
     /// The application of the first node, and the session beside it.
     application: NodeId,
@@ -105,12 +104,14 @@ impl World {
             places.resize(places.len().max(seat + 1), None);
             places[seat] = Some(place);
         }
+        assert!(actors.len() <= u64::BITS as usize, "a bit for each actor");
         let mut world = Self {
-            ran: vec![false; actors.len()],
+            ran: 0,
             actors,
             places,
             inbox: Vec::new(),
-            outbox: Vec::new(),
+            inbox_senders: Vec::new(),
+            senders: Vec::new(),
             timers: HashMap::new(),
             now: Duration::ZERO,
             fx: Effects::new(),
@@ -146,32 +147,41 @@ impl World {
         let command = Payload::new(Bytes::from_static(b"sixteen-byte-cmd"));
         let invoke = Invoke { token: self.token, operation: Operation::Propose(command) };
         let message = Message::Session(ToSession::Invoke(invoke));
-        self.outbox.push((self.session, self.application, message));
+        self.fx.sends.push((self.session, message));
+        self.senders.push((self.application, self.fx.sends.len()));
     }
 
     /// Delivers all that is on its way, and ends the turn of each actor that got something. If
     /// nothing is, time goes on to the next timer.
     fn turn(&mut self) {
-        if self.outbox.is_empty() {
+        if self.fx.sends.is_empty() {
             return self.fire();
         }
-        std::mem::swap(&mut self.inbox, &mut self.outbox);
+        std::mem::swap(&mut self.inbox, &mut self.fx.sends);
+        std::mem::swap(&mut self.inbox_senders, &mut self.senders);
         let mut inbox = std::mem::take(&mut self.inbox);
+        let mut senders = std::mem::take(&mut self.inbox_senders);
         self.delivered += inbox.len() as u64;
-        for (to, from, message) in inbox.drain(..) {
+        let mut sender = 0;
+        for (index, (to, message)) in inbox.drain(..).enumerate() {
+            while senders[sender].1 <= index {
+                sender += 1;
+            }
+            let from = senders[sender].0;
             match self.places.get(to.seat.0 as usize).copied().flatten() {
                 Some(place) => {
-                    self.ran[place] = true;
+                    self.ran |= 1 << place;
                     self.step(place, |node, fx| node.on_message(from, message, fx));
                 }
                 None => self.hear(message),
             }
         }
-        self.inbox = inbox;
-        for place in 0..self.ran.len() {
-            if std::mem::take(&mut self.ran[place]) {
-                self.step(place, |node, fx| node.on_turn_end(fx));
-            }
+        senders.clear();
+        (self.inbox, self.inbox_senders) = (inbox, senders);
+        while self.ran != 0 {
+            let place = self.ran.trailing_zeros() as usize;
+            self.ran &= self.ran - 1;
+            self.step(place, |node, fx| node.on_turn_end(fx));
         }
     }
 
@@ -197,12 +207,15 @@ impl World {
         place: usize,
         step: impl FnOnce(&mut Node<Count>, &mut Effects<Message, NodeTimer, NodeRecord>),
     ) {
-        let Self { actors, fx, outbox, timers, now, .. } = self;
+        let Self { actors, fx, senders, timers, now, .. } = self;
         let (from, node) = &mut actors[place];
+        let sent = fx.sends.len();
         step(node, fx);
         assert!(fx.violations.is_empty(), "{:?}", fx.violations);
         fx.records.clear();
-        outbox.extend(fx.sends.drain(..).map(|(to, message)| (to, *from, message)));
+        if fx.sends.len() > sent {
+            senders.push((*from, fx.sends.len()));
+        }
         for change in fx.timers.drain(..) {
             match change {
                 TimerChange::Set(timer, delay) => {

@@ -97,7 +97,7 @@ impl<S: Conflicts> Proposer<S> {
             message => {
                 if let ToLeader::Matchmaker(FromMatchmaker::Stopped(m)) = &message {
                     self.drive(column, fx, |driver, present, fx| {
-                        driver.on_stopped(from, m.clone(), present, fx);
+                        driver.on_stopped(from, m.as_ref().clone(), present, fx);
                     });
                 }
                 self.lead(column, fx, |leader, fx| leader.on_message(from, message, fx));

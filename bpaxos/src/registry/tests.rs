@@ -44,7 +44,7 @@ fn pending(to: NodeId, epoch: u64) -> (NodeId, Message) {
 
 fn newest(to: NodeId, epoch: u64) -> (NodeId, Message) {
     let m = NewestB { epoch: Epoch(epoch), newest: None, round: None };
-    answer(to, FromMatchmaker::NewestB(m))
+    answer(to, FromMatchmaker::NewestB(Box::new(m)))
 }
 
 fn columns(registry: &mut Registry) -> BTreeMap<Column, Generation> {
@@ -80,9 +80,9 @@ fn a_column_that_was_opened_elsewhere_begins_with_what_is_handed_over() {
         newest: None,
     };
     let mut fx = Fx::new();
-    let m = ToMatchmaker::ActivateA(ActivateA { successor: successor.clone() });
+    let m = ToMatchmaker::ActivateA(Box::new(ActivateA { successor: successor.clone() }));
     registry.on_column(Column(OWNER), OTHER, m, &mut fx);
-    let inner = MatchmakerRecord::Activated(successor);
+    let inner = MatchmakerRecord::Activated(Box::new(successor));
     let record = RegistryRecord::Column(InColumn { column: Column(OWNER), inner });
     assert_eq!(fx.records, std::slice::from_ref(&record));
     assert_eq!(open(&mut registry), Fx::new(), "it is open");

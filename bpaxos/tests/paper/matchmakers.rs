@@ -45,7 +45,7 @@ fn matchmakers_of_all_columns_are_replaced_under_load() {
     for proposer in PROPOSERS {
         let (system, members) = (QuorumSystem::Majority, B.into());
         let m = ReconfigureA { token: 1, system, members, change: None };
-        world.tell(proposer, Column(proposer), ToProposer::ReconfigureA(m));
+        world.tell(proposer, Column(proposer), ToProposer::ReconfigureA(Box::new(m)));
     }
     load(&mut world, 100);
     assert!(world.run_until_returned(SECOND));

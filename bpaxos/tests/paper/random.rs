@@ -92,7 +92,7 @@ fn disturb(world: &mut World, step: u64) {
             let system = QuorumSystem::Majority;
             let message = ReconfigureA { token: step, system, members, change: None };
             PROPOSERS.iter().for_each(|proposer| {
-                world.tell(*proposer, column, ToProposer::ReconfigureA(message.clone()));
+                world.tell(*proposer, column, ToProposer::ReconfigureA(Box::new(message.clone())));
             });
         }
         16 if world.is_up(NEWCOMER) => world.crash(NEWCOMER),

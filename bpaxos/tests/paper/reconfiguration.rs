@@ -20,7 +20,7 @@ fn reconfigure_all(world: &mut World, members: [NodeId; 3]) {
     for proposer in PROPOSERS {
         let (system, members) = (QuorumSystem::Majority, members.into());
         let m = ReconfigureA { token: 1, system, members, change: None };
-        world.tell(proposer, Column(proposer), ToProposer::ReconfigureA(m));
+        world.tell(proposer, Column(proposer), ToProposer::ReconfigureA(Box::new(m)));
     }
 }
 
@@ -75,7 +75,7 @@ fn a_column_moves_while_another_cannot() {
     let mut world = World::founded();
     let (system, members) = (QuorumSystem::Majority, B.into());
     let m = ReconfigureA { token: 1, system, members, change: None };
-    world.tell(PROPOSERS[1], Column(PROPOSERS[1]), ToProposer::ReconfigureA(m));
+    world.tell(PROPOSERS[1], Column(PROPOSERS[1]), ToProposer::ReconfigureA(Box::new(m)));
     world.run_for(SECOND / 10);
     assert_eq!(progress_count(&world, |progress| matches!(progress, Progress::Active { .. })), 1);
     let members = |proposer: NodeId| {
@@ -95,7 +95,7 @@ fn change_all(world: &mut World, token: u64, change: impl Fn(&mut Membership)) {
         let change = Some(Change { seen: newest.version(), membership });
         let (system, members) = (QuorumSystem::Majority, A.into());
         let m = ReconfigureA { token, system, members, change };
-        world.tell(proposer, column, ToProposer::ReconfigureA(m));
+        world.tell(proposer, column, ToProposer::ReconfigureA(Box::new(m)));
     }
 }
 

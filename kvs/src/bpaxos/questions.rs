@@ -167,7 +167,7 @@ impl BpaxosClient {
         let (mut again, mut count) = (started, 0);
         let members = members.clone();
         let m = ReconfigureA { token: question.token, system, members, change: None };
-        let m = ToLeader::ReconfigureA(m);
+        let m = ToLeader::ReconfigureA(Box::new(m));
         while active.len() < columns.len() {
             if Instant::now() >= again {
                 again = Instant::now() + ASK_AGAIN;

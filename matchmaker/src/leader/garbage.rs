@@ -111,7 +111,7 @@ impl Phase2 {
             retirable: self.garbage.retirable.clone(),
         };
         let m = ReconfigureB { token: requester.token, progress };
-        fx.send(requester.node, ToApplication::ReconfigureB(m));
+        fx.send(requester.node, ToApplication::from(m));
     }
 
     /// Up to where slots must be persisted before the collection: those above are free.
@@ -189,8 +189,12 @@ impl Leader {
     /// Takes every step that is possible now.
     pub(super) fn advance_garbage(&mut self, fx: &mut Fx) {
         let keeps_spares = self.options.healing.is_on;
-        let persisted_watermark = self.persisted_for_collection();
         let majority = self.matchmakers.majority();
+        let Phase::Phase2(phase2) = &self.phase else { return };
+        if phase2.is_collected() {
+            return;
+        }
+        let persisted_watermark = self.persisted_for_collection();
         let Phase::Phase2(phase2) = &mut self.phase else { return };
         if let Stage::Persisting { is_asked } = phase2.garbage.stage {
             let watermark = phase2.required_watermark();

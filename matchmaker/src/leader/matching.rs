@@ -162,7 +162,7 @@ impl Leader {
     fn send_match_a(&self, round: Round, configuration: &Configuration, fx: &mut Fx) {
         let m =
             MatchA { epoch: self.matchmakers.epoch, round, configuration: configuration.clone() };
-        fx.broadcast(&self.matchmakers.members, ToMatchmaker::MatchA(m));
+        fx.broadcast(&self.matchmakers.members, ToMatchmaker::from(m));
     }
 
     /// Sends `MatchA` again for what is on its way.
@@ -394,7 +394,7 @@ impl Phase2 {
             history_count,
         };
         let m = ReconfigureB { token: requester.token, progress };
-        fx.send(requester.node, ToApplication::ReconfigureB(m));
+        fx.send(requester.node, ToApplication::from(m));
     }
 
     /// Operators whose new acceptors are not active yet.
@@ -408,6 +408,6 @@ impl Phase2 {
 impl Requester {
     pub(super) fn refuse(self, reason: String, fx: &mut Fx) {
         let m = ReconfigureB { token: self.token, progress: Progress::Refused { reason } };
-        fx.send(self.node, ToApplication::ReconfigureB(m));
+        fx.send(self.node, ToApplication::from(m));
     }
 }

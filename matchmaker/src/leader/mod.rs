@@ -202,17 +202,17 @@ impl Leader {
     pub fn on_message(&mut self, from: NodeId, message: ToProposer, fx: &mut Fx) {
         match message {
             ToProposer::Acceptor(m) => self.on_acceptor(from, m, fx),
-            ToProposer::Matchmaker(FromMatchmaker::NewestB(m)) => self.on_newest_b(from, m, fx),
-            ToProposer::Matchmaker(FromMatchmaker::MatchB(m)) => self.on_match_b(from, m, fx),
-            ToProposer::Matchmaker(FromMatchmaker::MatchNack(m)) => self.on_match_nack(m, fx),
+            ToProposer::Matchmaker(FromMatchmaker::NewestB(m)) => self.on_newest_b(from, *m, fx),
+            ToProposer::Matchmaker(FromMatchmaker::MatchB(m)) => self.on_match_b(from, *m, fx),
+            ToProposer::Matchmaker(FromMatchmaker::MatchNack(m)) => self.on_match_nack(*m, fx),
             ToProposer::Matchmaker(FromMatchmaker::GarbageB(m)) => self.on_garbage_b(from, m, fx),
-            ToProposer::Matchmaker(FromMatchmaker::Stopped(m)) => self.on_stopped(m, fx),
+            ToProposer::Matchmaker(FromMatchmaker::Stopped(m)) => self.on_stopped(*m, fx),
             ToProposer::Session(FromSession::Request(m)) => self.on_request(m),
             ToProposer::Session(FromSession::ReadIndexA(m)) => self.on_read_index_a(from, m),
             ToProposer::ArchivedB(m) => self.on_archived_b(from, m, fx),
             ToProposer::FetchA(m) => self.on_fetch_a(from, m, fx),
-            ToProposer::Heartbeat(m) => self.on_heartbeat(m, fx),
-            ToProposer::ReconfigureA(m) => self.on_reconfigure_a(from, m, fx),
+            ToProposer::Heartbeat(m) => self.on_heartbeat(*m, fx),
+            ToProposer::ReconfigureA(m) => self.on_reconfigure_a(from, *m, fx),
             ToProposer::StatusA(m) => self.on_status_a(from, m, fx),
             ToProposer::CollectedA(m) => self.on_collected_a(from, m, fx),
             ToProposer::TransferA(m) => self.on_transfer_a(m, fx),
@@ -226,7 +226,7 @@ impl Leader {
 
     fn on_acceptor(&mut self, from: NodeId, message: FromAcceptor, fx: &mut Fx) {
         match message {
-            FromAcceptor::Phase1B(m) => self.on_phase1b(from, m, fx),
+            FromAcceptor::Phase1B(m) => self.on_phase1b(from, *m, fx),
             FromAcceptor::Phase2B(m) => self.on_phase2b(from, &m, fx),
             FromAcceptor::Nack(m) => self.on_nack(m, fx),
             FromAcceptor::ReadB(m) => self.on_read_b(from, &m, fx),
@@ -344,11 +344,13 @@ impl Leader {
                 || mutant::is_on(Mutant::StaleArchivesCount)
         };
         let known = self.archives.iter().filter(|(archive, _)| is_counted(archive));
-        let mut watermarks: Vec<Slot> = known.map(|(_, m)| m.persisted_watermark).collect();
-        watermarks.sort_unstable_by(|one, two| two.cmp(one));
+        let watermarks = known.map(|(_, m)| m.persisted_watermark);
         let majority = archives.len() / 2 + 1;
         let required = if mutant::is_on(Mutant::TellBeforeArchived) { 1 } else { majority };
-        watermarks.get(required - 1).copied().unwrap_or(Slot::ZERO)
+        let is_reached = |watermark: &Slot| {
+            watermarks.clone().filter(|reached| reached >= watermark).count() >= required
+        };
+        watermarks.clone().filter(is_reached).max().unwrap_or(Slot::ZERO)
     }
 
     fn on_fetch_a(&mut self, from: NodeId, m: FetchA, fx: &mut Fx) {
@@ -396,9 +398,9 @@ impl Leader {
         let (configuration, is_collected) = (phase2.configuration.clone(), phase2.is_collected());
         let matchmakers = self.matchmakers.clone();
         let m = Heartbeat { round, configuration, matchmakers, is_collected };
-        fx.broadcast(&membership.applications, ToApplication::Heartbeat(m.clone()));
+        fx.broadcast(&membership.applications, ToApplication::from(m.clone()));
         let others = membership.proposers.iter().filter(|node| **node != self.node);
-        fx.broadcast(others, ToProposer::Heartbeat(m));
+        fx.broadcast(others, ToProposer::from(m));
         fx.broadcast(&membership.sessions, ToSession::Leading(Leading { round }));
         let m = ChosenWatermark { watermark: phase2.chosen_watermark, archives: phase2.archives() };
         fx.broadcast(&membership.replicas, ToReplica::ChosenWatermark(m));
@@ -409,7 +411,7 @@ impl Leader {
         if let Phase::Phase2(phase2) = std::mem::replace(&mut self.phase, Phase::Idle) {
             for (node, token) in phase2.requesters() {
                 let progress = Progress::Interrupted;
-                fx.send(node, ToApplication::ReconfigureB(ReconfigureB { token, progress }));
+                fx.send(node, ToApplication::from(ReconfigureB { token, progress }));
             }
         }
         for timer in [

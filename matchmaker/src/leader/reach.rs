@@ -104,7 +104,7 @@ impl Leader {
         if let Some(requester) = next.requester.take() {
             let progress = Progress::Unreachable { silent };
             let m = ReconfigureB { token: requester.token, progress };
-            fx.send(requester.node, ToApplication::ReconfigureB(m));
+            fx.send(requester.node, ToApplication::from(m));
         }
         fx.set_timer(LeaderTimer::Resend, self.options.resend.clone());
         self.fail_acceptor(fx);

@@ -213,7 +213,7 @@ fn a_checkpoint_restores_the_durable_state() {
 /// A log that is compacted holds the records, and behind them as much of the checkpoint as the power left.
 #[test]
 fn the_beginning_of_a_checkpoint_undoes_nothing() {
-    let mut records = vec![MatchmakerRecord::Activated(successor())];
+    let mut records = vec![MatchmakerRecord::Activated(Box::new(successor()))];
     let mut matchmaker = restored_from(&records);
     let epoch = Epoch(1);
     let promise = ToAcceptor::from(Phase1A { round: round(1, 0), first: Slot::ZERO });
@@ -222,7 +222,7 @@ fn the_beginning_of_a_checkpoint_undoes_nothing() {
         GarbageA { epoch, round: round(2, 0) }.into(),
         MatchA { epoch, round: round(3, 0), configuration: configuration(9, 30) }.into(),
         StopA { epoch }.into(),
-        ToMatchmaker::DecreeA(DecreeA { epoch, message: promise }),
+        ToMatchmaker::DecreeA(Box::new(DecreeA { epoch, message: promise })),
     ];
     for message in asked {
         records.extend(step(&mut matchmaker, message).records);
@@ -292,7 +292,7 @@ fn a_new_member_begins_with_what_was_handed_over() {
     let mut matchmaker = Matchmaker::pending();
     let (epoch, successor) = (Epoch(1), successor());
     let fx = step(&mut matchmaker, ActivateA { successor: successor.clone() });
-    let record = MatchmakerRecord::Activated(successor.clone());
+    let record = MatchmakerRecord::Activated(Box::new(successor.clone()));
     assert_eq!(fx, answer(vec![record], ActivateB { epoch }));
     // Its own registrations come on top, and a repeat does not undo them.
     let c = configuration(7, 10);
@@ -377,7 +377,7 @@ fn an_old_member_sends_on_whoever_still_asks() {
     step(&mut matchmaker, StopA { epoch: EPOCH });
     let successor = successor();
     let fx = step(&mut matchmaker, SucceededA { successor: successor.clone() });
-    let record = MatchmakerRecord::Succeeded(successor.clone());
+    let record = MatchmakerRecord::Succeeded(Box::new(successor.clone()));
     assert_eq!(fx, answer(vec![record], SucceededB { epoch: Epoch(1) }));
     let fx = step(&mut matchmaker, SucceededA { successor: successor.clone() });
     assert_eq!(fx, answer(vec![], SucceededB { epoch: Epoch(1) }));
@@ -389,7 +389,7 @@ fn an_old_member_sends_on_whoever_still_asks() {
     assert_eq!(restored(founded(), &matchmaker), matchmaker);
     // One that is a member of both may begin at any time.
     let fx = step(&mut matchmaker, ActivateA { successor: successor.clone() });
-    let record = MatchmakerRecord::Activated(successor.clone());
+    let record = MatchmakerRecord::Activated(Box::new(successor.clone()));
     assert_eq!(fx, answer(vec![record], ActivateB { epoch: Epoch(1) }));
     assert_eq!(step(&mut matchmaker, NewestA { epoch: EPOCH }), there);
     assert_eq!(restored(founded(), &matchmaker), matchmaker);

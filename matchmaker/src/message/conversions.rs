@@ -21,7 +21,7 @@ impl From<NewestA> for ToMatchmaker {
 
 impl From<MatchA> for ToMatchmaker {
     fn from(payload: MatchA) -> Self {
-        Self::MatchA(payload)
+        Self::MatchA(Box::new(payload))
     }
 }
 
@@ -33,19 +33,19 @@ impl From<GarbageA> for ToMatchmaker {
 
 impl From<NewestB> for FromMatchmaker {
     fn from(payload: NewestB) -> Self {
-        Self::NewestB(payload)
+        Self::NewestB(Box::new(payload))
     }
 }
 
 impl From<MatchB> for FromMatchmaker {
     fn from(payload: MatchB) -> Self {
-        Self::MatchB(payload)
+        Self::MatchB(Box::new(payload))
     }
 }
 
 impl From<MatchNack> for FromMatchmaker {
     fn from(payload: MatchNack) -> Self {
-        Self::MatchNack(payload)
+        Self::MatchNack(Box::new(payload))
     }
 }
 
@@ -87,13 +87,13 @@ impl From<FetchA> for ToProposer {
 
 impl From<Heartbeat> for ToProposer {
     fn from(payload: Heartbeat) -> Self {
-        Self::Heartbeat(payload)
+        Self::Heartbeat(Box::new(payload))
     }
 }
 
 impl From<ReconfigureA> for ToProposer {
     fn from(payload: ReconfigureA) -> Self {
-        Self::ReconfigureA(payload)
+        Self::ReconfigureA(Box::new(payload))
     }
 }
 
@@ -129,7 +129,13 @@ impl From<Return> for ToApplication {
 
 impl From<ReconfigureB> for ToApplication {
     fn from(payload: ReconfigureB) -> Self {
-        Self::ReconfigureB(payload)
+        Self::ReconfigureB(Box::new(payload))
+    }
+}
+
+impl From<Heartbeat> for ToApplication {
+    fn from(payload: Heartbeat) -> Self {
+        Self::Heartbeat(Box::new(payload))
     }
 }
 
@@ -207,19 +213,19 @@ impl From<StopA> for ToMatchmaker {
 
 impl From<DecreeA> for ToMatchmaker {
     fn from(payload: DecreeA) -> Self {
-        Self::DecreeA(payload)
+        Self::DecreeA(Box::new(payload))
     }
 }
 
 impl From<ActivateA> for ToMatchmaker {
     fn from(payload: ActivateA) -> Self {
-        Self::ActivateA(payload)
+        Self::ActivateA(Box::new(payload))
     }
 }
 
 impl From<SucceededA> for ToMatchmaker {
     fn from(payload: SucceededA) -> Self {
-        Self::SucceededA(payload)
+        Self::SucceededA(Box::new(payload))
     }
 }
 
@@ -231,7 +237,7 @@ impl From<OriginA> for ToMatchmaker {
 
 impl From<Stopped> for FromMatchmaker {
     fn from(payload: Stopped) -> Self {
-        Self::Stopped(payload)
+        Self::Stopped(Box::new(payload))
     }
 }
 
@@ -249,13 +255,13 @@ impl From<ReachB> for ToReconfigurer {
 
 impl From<StopB> for ToReconfigurer {
     fn from(payload: StopB) -> Self {
-        Self::StopB(payload)
+        Self::StopB(Box::new(payload))
     }
 }
 
 impl From<DecreeB> for ToReconfigurer {
     fn from(payload: DecreeB) -> Self {
-        Self::DecreeB(payload)
+        Self::DecreeB(Box::new(payload))
     }
 }
 
@@ -291,7 +297,7 @@ impl From<Pending> for ToReconfigurer {
 
 impl From<OriginB> for ToReconfigurer {
     fn from(payload: OriginB) -> Self {
-        Self::OriginB(payload)
+        Self::OriginB(Box::new(payload))
     }
 }
 
@@ -303,7 +309,7 @@ impl From<ToReconfigurer> for ToProposer {
 
 impl From<HandoverB> for ToApplication {
     fn from(payload: HandoverB) -> Self {
-        Self::HandoverB(payload)
+        Self::HandoverB(Box::new(payload))
     }
 }
 

@@ -295,12 +295,12 @@ pub enum HandoverProgress {
 pub enum ToReconfigurer {
     HandoverA(HandoverA),
     ReachB(ReachB),
-    StopB(StopB),
-    DecreeB(DecreeB),
+    StopB(Box<StopB>),
+    DecreeB(Box<DecreeB>),
     ActivateB(ActivateB),
     SucceededB(SucceededB),
     AnnounceA(AnnounceA),
     AnnounceB(AnnounceB),
     Pending(Pending),
-    OriginB(OriginB),
+    OriginB(Box<OriginB>),
 }

@@ -115,12 +115,12 @@ impl Installing {
         let generation = successor.generation.clone();
         let silent = generation.members.difference(&self.active);
         let activate = ActivateA { successor: successor.clone() };
-        fx.broadcast(silent, ToMatchmaker::ActivateA(activate));
+        fx.broadcast(silent, ToMatchmaker::from(activate));
         if self.stage == Stage::Beginning {
             return;
         }
         let silent = self.successor.previous.difference(&self.informed);
-        fx.broadcast(silent, ToMatchmaker::SucceededA(SucceededA { successor }));
+        fx.broadcast(silent, ToMatchmaker::from(SucceededA { successor }));
         let m = ToProposer::from(ToReconfigurer::from(AnnounceA { generation }));
         fx.broadcast(proposers.difference(&self.aware), m);
     }

@@ -207,8 +207,8 @@ impl Reconfigurer {
         match message {
             ToReconfigurer::HandoverA(m) => self.on_handover_a(from, m, present, fx),
             ToReconfigurer::ReachB(m) => self.on_reach_b(from, &m, present, fx),
-            ToReconfigurer::StopB(m) => self.on_stop_b(from, m, fx),
-            ToReconfigurer::DecreeB(m) => self.on_decree_b(from, m, fx),
+            ToReconfigurer::StopB(m) => self.on_stop_b(from, *m, fx),
+            ToReconfigurer::DecreeB(m) => self.on_decree_b(from, *m, fx),
             ToReconfigurer::ActivateB(m) => return self.on_activate_b(from, m, fx),
             ToReconfigurer::SucceededB(m) => self.on_succeeded_b(from, m, fx),
             ToReconfigurer::AnnounceB(m) => self.on_announce_b(from, m, fx),
@@ -443,7 +443,7 @@ impl Reconfigurer {
         let members = std::mem::take(&mut self.pending);
         let members = members.intersection(&successor.generation.members);
         let m = ActivateA { successor: successor.clone() };
-        fx.broadcast(members, ToMatchmaker::ActivateA(m));
+        fx.broadcast(members, ToMatchmaker::from(m));
     }
 
     fn write(&mut self, record: ReconfigurerRecord, fx: &mut Fx) {
@@ -455,7 +455,7 @@ impl Reconfigurer {
 impl Requester {
     fn tell(self, progress: HandoverProgress, fx: &mut Fx) {
         let m = HandoverB { token: self.token, progress };
-        fx.send(self.node, ToApplication::HandoverB(m));
+        fx.send(self.node, ToApplication::from(m));
     }
 }
 

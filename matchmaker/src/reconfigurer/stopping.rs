@@ -123,7 +123,7 @@ impl Reconfigurer {
             self.write(ReconfigurerRecord { used }, fx);
         }
         for (to, message) in std::mem::take(&mut inner.sends) {
-            fx.send(to, ToMatchmaker::DecreeA(DecreeA { epoch, message }));
+            fx.send(to, ToMatchmaker::from(DecreeA { epoch, message }));
         }
         fx.nest(|fx: &mut Effects<ToMatchmaker, SynodTimer, ReconfigurerRecord>| {
             fx.timers = inner.timers;

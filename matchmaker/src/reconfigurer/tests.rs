@@ -58,7 +58,7 @@ fn handover(token: u64, seats: impl IntoIterator<Item = u32>) -> HandoverA {
 }
 
 fn told(token: u64, progress: HandoverProgress) -> (NodeId, Message) {
-    (OPERATOR, ToApplication::HandoverB(HandoverB { token, progress }).into())
+    (OPERATOR, ToApplication::HandoverB(Box::new(HandoverB { token, progress })).into())
 }
 
 fn stop_b(rounds: &[u64], watermark: u64) -> StopB {
@@ -160,7 +160,7 @@ fn what_a_majority_of_the_stopped_knows_is_proposed_as_one_value() {
     assert_eq!(fx.records, [ReconfigurerRecord { used }]);
     let message = ToAcceptor::Phase1A(Phase1A { round: used, first: Slot::ZERO });
     let mut expected = Fx::new();
-    let m = ToMatchmaker::DecreeA(DecreeA { epoch: Epoch(0), message });
+    let m = ToMatchmaker::DecreeA(Box::new(DecreeA { epoch: Epoch(0), message }));
     expected.broadcast(&founding().members, m);
     assert_eq!(fx.sends, expected.sends);
     let answers = [(node(11), stop_b(&[1, 2], 1)), (node(12), stop_b(&[3], 2))].into();
@@ -210,8 +210,8 @@ fn the_old_ones_and_the_proposers_are_told_once_a_majority_of_the_new_ones_serve
     expected.sends.push(told(7, active));
     expected.set_timer(ReconfigurerTimer::Patience, options().patience);
     let activate = ActivateA { successor: successor.clone() };
-    expected.send(node(15), ToMatchmaker::ActivateA(activate));
-    let succeeded = ToMatchmaker::SucceededA(SucceededA { successor });
+    expected.send(node(15), ToMatchmaker::ActivateA(Box::new(activate)));
+    let succeeded = ToMatchmaker::SucceededA(Box::new(SucceededA { successor }));
     expected.broadcast(&founding().members, succeeded);
     let announce = ToReconfigurer::from(AnnounceA { generation: generation.clone() });
     expected.send(OTHER, ToProposer::from(announce));
@@ -252,7 +252,8 @@ fn the_choice_of_another_is_installed_and_told() {
     let mut fx = Fx::new();
     driver.on_stopped(node(11), m, &founding(), &mut fx);
     let mut expected = vec![told(7, HandoverProgress::Superseded { generation })];
-    let activate: Message = ToMatchmaker::ActivateA(ActivateA { successor: chosen }).into();
+    let activate: Message =
+        ToMatchmaker::ActivateA(Box::new(ActivateA { successor: chosen })).into();
     expected.extend((11..14).map(|seat| (node(seat), activate.clone())));
     assert_eq!(fx.sends, expected);
 }
@@ -297,7 +298,7 @@ fn a_member_that_missed_the_beginning_is_made_to_begin_by_what_others_know() {
     let successor = successor(&[1], 1, 11..14);
     let fx = step(&mut driver, 11, crate::message::OriginB { successor: successor.clone() });
     let mut expected = Fx::new();
-    expected.send(node(13), ToMatchmaker::ActivateA(ActivateA { successor }));
+    expected.send(node(13), ToMatchmaker::ActivateA(Box::new(ActivateA { successor })));
     assert_eq!(fx, expected);
 }
 
@@ -355,7 +356,7 @@ impl World {
                     driver.on_message(from, m, &founding(), fx);
                 }
                 ToProposer::Matchmaker(FromMatchmaker::Stopped(m)) => {
-                    driver.on_stopped(from, m, &founding(), fx);
+                    driver.on_stopped(from, *m, &founding(), fx);
                 }
                 other => panic!("not for a driver: {other:?}"),
             }),

@@ -175,7 +175,7 @@ fn matchmakers_that_were_replaced_or_stopped_prove_nothing() {
         newest: None,
     };
     for memory in [4, 5] {
-        let record = MatchmakerRecord::Activated(origin.clone());
+        let record = MatchmakerRecord::Activated(Box::new(origin.clone()));
         replaced.restore(matchmaker(memory), NodeRecord::Matchmaker(record));
     }
     assert_eq!(kinds(&replaced.judge().unwrap()), [""; 0]);

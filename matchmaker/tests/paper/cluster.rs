@@ -119,11 +119,11 @@ pub(crate) fn phase1b(round: Round, persisted: u64, votes: &[(u64, Round, Value)
     };
     let (votes, persisted_watermark) = (votes.iter().map(vote).collect(), Slot(persisted));
     let m = Phase1B { round, first: Slot::ZERO, persisted_watermark, votes, next: None };
-    ToProposer::Acceptor(FromAcceptor::Phase1B(m)).into()
+    ToProposer::Acceptor(FromAcceptor::Phase1B(Box::new(m))).into()
 }
 
 pub(crate) fn match_a(round: Round, configuration: Configuration) -> Message {
-    ToMatchmaker::MatchA(MatchA { epoch: EPOCH, round, configuration }).into()
+    ToMatchmaker::MatchA(Box::new(MatchA { epoch: EPOCH, round, configuration })).into()
 }
 
 pub(crate) fn match_b(
@@ -133,12 +133,12 @@ pub(crate) fn match_b(
 ) -> Message {
     let history = history.iter().cloned().collect();
     let m = MatchB { epoch: EPOCH, round, watermark, history, newest: None };
-    ToProposer::Matchmaker(FromMatchmaker::MatchB(m)).into()
+    ToProposer::Matchmaker(FromMatchmaker::MatchB(Box::new(m))).into()
 }
 
 pub(crate) fn reconfigure(token: u64, members: [NodeId; 3]) -> Message {
     let (system, members) = (QuorumSystem::Majority, members.into());
-    ToProposer::ReconfigureA(ReconfigureA { token, system, members, change: None }).into()
+    ToProposer::ReconfigureA(Box::new(ReconfigureA { token, system, members, change: None })).into()
 }
 
 /// A state machine that remembers its commands; those of a snapshot that are not read yet; and whether

@@ -89,7 +89,7 @@ fn earlier_rounds_are_collected_after_f_plus_1_archives_and_a_phase_2_quorum_kno
     assert!(garbage_b(&mut world, MATCHMAKERS[1], 0).is_empty(), "a lower watermark is none");
     let fx = garbage_b(&mut world, MATCHMAKERS[1], 1);
     let progress = Progress::Collected { watermark: round(1), retirable: A.into() };
-    let report = ToApplication::ReconfigureB(ReconfigureB { token: 7, progress });
+    let report = ToApplication::ReconfigureB(Box::new(ReconfigureB { token: 7, progress }));
     assert_eq!(fx.sends, to_all(&[OPERATOR], report));
 }
 
@@ -207,10 +207,10 @@ fn matchmakers_return_one_configuration_in_the_steady_state() {
         world.collect(ONE);
     }
     let active = world.reports.iter().filter_map(|report| match report {
-        ToApplication::ReconfigureB(ReconfigureB {
-            progress: Progress::Active { history_count, .. },
-            ..
-        }) => Some(*history_count),
+        ToApplication::ReconfigureB(m) => match m.progress {
+            Progress::Active { history_count, .. } => Some(history_count),
+            _ => None,
+        },
         _ => None,
     });
     assert_eq!(active.collect::<Vec<_>>(), [1, 1, 1, 1]);

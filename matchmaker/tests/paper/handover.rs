@@ -38,7 +38,7 @@ fn sent_on() -> Message {
 }
 
 fn match_a_in(epoch: u64, round: Round, configuration: Configuration) -> Message {
-    ToMatchmaker::MatchA(MatchA { epoch: Epoch(epoch), round, configuration }).into()
+    ToMatchmaker::MatchA(Box::new(MatchA { epoch: Epoch(epoch), round, configuration })).into()
 }
 
 fn match_b_in(epoch: u64, round: Round, history: &[(Round, Configuration)]) -> Message {
@@ -88,8 +88,11 @@ fn a_stopped_matchmaker_processes_no_other_requests() {
     let log = [(round(0), c.clone())].into();
     let newest = Some((round(0), c.clone()));
     let stop_b = StopB { epoch: EPOCH, log, watermark: Round::ZERO, newest };
-    assert_eq!(fx.sends, [(ONE, ToProposer::Reconfigurer(ToReconfigurer::StopB(stop_b)))]);
-    let stopped = FromMatchmaker::Stopped(Stopped { epoch: EPOCH, successor: None });
+    assert_eq!(
+        fx.sends,
+        [(ONE, ToProposer::Reconfigurer(ToReconfigurer::StopB(Box::new(stop_b))))]
+    );
+    let stopped = FromMatchmaker::Stopped(Box::new(Stopped { epoch: EPOCH, successor: None }));
     let again = MatchA { epoch: EPOCH, round: round(0), configuration: c };
     assert_eq!(matchmaker_step(&mut matchmaker, again), stopped);
     let m = GarbageA { epoch: EPOCH, round: round(0) };
@@ -215,7 +218,7 @@ fn followers_learn_the_matchmakers_from_the_leader() {
         matchmakers: matchmakers.clone(),
         is_collected: true,
     };
-    let fx = world.step(TWO, ONE, ToProposer::Heartbeat(m).into());
+    let fx = world.step(TWO, ONE, ToProposer::Heartbeat(Box::new(m)).into());
     assert!(fx.records.contains(&follows()), "{fx:?}");
     world.emit(TWO, fx);
     world.restart(TWO);

@@ -6,6 +6,7 @@
 
 mod cluster;
 mod columns;
+mod costs;
 mod garbage;
 mod handover;
 mod histories;

@@ -35,14 +35,15 @@ fn a_reconfiguration_is_one_round_trip_to_the_matchmakers_and_no_message_to_the_
         configuration: configuration.clone(),
         history_count: 1,
     };
-    expected.send(OPERATOR, ToApplication::ReconfigureB(ReconfigureB { token: 7, progress }));
+    expected
+        .send(OPERATOR, ToApplication::ReconfigureB(Box::new(ReconfigureB { token: 7, progress })));
     expected.broadcast(&B, ToAcceptor::ReadA(ReadA { round: round(1), nonce: 2 }));
     expected.set_timer(LeaderTimer::Garbage, LeaderOptions::default().garbage);
     let garbage_a = GarbageA { epoch: EPOCH, round: round(1) };
     expected.broadcast(&MATCHMAKERS, ToMatchmaker::GarbageA(garbage_a));
     let matchmakers = world.leader(ONE).matchmakers().clone();
     let heartbeat = Heartbeat { round: round(1), configuration, matchmakers, is_collected: false };
-    expected.broadcast(&[TWO], ToProposer::Heartbeat(heartbeat));
+    expected.broadcast(&[TWO], ToProposer::Heartbeat(Box::new(heartbeat)));
     expected.broadcast(&[SESSION], ToSession::Leading(Leading { round: round(1) }));
     let watermark = ChosenWatermark { watermark: Slot(0), archives: ARCHIVES.into() };
     expected.broadcast(&REPLICAS, ToReplica::ChosenWatermark(watermark));
@@ -193,7 +194,7 @@ fn silent_acceptors_are_passed_through() {
     assert_eq!(world.leader(ONE).leads_in(), Some(round(0)));
     world.fire(ONE, LeaderTimer::Reach);
     let progress = Progress::Unreachable { silent: [B[0], B[2]].into() };
-    let told = ToApplication::ReconfigureB(ReconfigureB { token: 7, progress });
+    let told = ToApplication::ReconfigureB(Box::new(ReconfigureB { token: 7, progress }));
     world.post(SESSION, ONE, request(1, "y"));
     world.settle();
     assert!(world.reports.contains(&told), "{:?}", world.reports);

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use matchmaker::leader::LeaderRecord;
 use matchmaker::matchmaker::Matchmaker;
 use matchmaker::message::{
-    FromMatchmaker, Message, NewestB, Progress, ReconfigureB, ToApplication, ToMatchmaker,
-    ToProposer,
+    FromMatchmaker, Message, NewestB, Progress, ToApplication, ToMatchmaker, ToProposer,
 };
 use paxos::actor::{Effects, NodeId};
 use paxos::command::Value;
@@ -32,7 +31,7 @@ pub(crate) fn probe_a(steps: u64) -> Message {
 /// The answer to it.
 pub(crate) fn probe_b(steps: u64) -> Message {
     let m = ProbeB { nonce: 1 << 63 | steps, promised: Round::ZERO, beat: None, page_count: 0 };
-    Message::Proposer(ToProposer::Acceptor(FromAcceptor::ProbeB(m)))
+    Message::Proposer(ToProposer::Acceptor(FromAcceptor::ProbeB(Box::new(m))))
 }
 
 /// Some of them are there, which is not enough yet to do anything.
@@ -92,10 +91,10 @@ pub(crate) fn chosen(slot: u64, value: Value) -> Vec<(NodeId, Message)> {
 
 pub(crate) fn collected(world: &World) -> Vec<(Round, BTreeSet<NodeId>)> {
     let collected = |report: &ToApplication| match report {
-        ToApplication::ReconfigureB(ReconfigureB {
-            progress: Progress::Collected { watermark, retirable },
-            ..
-        }) => Some((*watermark, retirable.clone())),
+        ToApplication::ReconfigureB(m) => match &m.progress {
+            Progress::Collected { watermark, retirable } => Some((*watermark, retirable.clone())),
+            _ => None,
+        },
         _ => None,
     };
     world.reports.iter().filter_map(collected).collect()

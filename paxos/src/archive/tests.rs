@@ -1,6 +1,8 @@
 use super::*;
-use crate::actor::{Incarnation, Seat, TimerChange};
+use crate::actor::{Incarnation, OwnEffects, Seat, TimerChange};
 use crate::wire::Payload;
+
+type Fx = OwnEffects<Archive>;
 
 const PROPOSER: NodeId = NodeId::new(Seat(1), Incarnation(1));
 const REPLICA: NodeId = NodeId::new(Seat(2), Incarnation(1));

@@ -40,7 +40,7 @@ impl From<ProbeA> for ToAcceptor {
 
 impl From<Phase1B> for FromAcceptor {
     fn from(payload: Phase1B) -> Self {
-        Self::Phase1B(payload)
+        Self::Phase1B(Box::new(payload))
     }
 }
 
@@ -70,7 +70,7 @@ impl From<PersistedB> for FromAcceptor {
 
 impl From<ProbeB> for FromAcceptor {
     fn from(payload: ProbeB) -> Self {
-        Self::ProbeB(payload)
+        Self::ProbeB(Box::new(payload))
     }
 }
 

@@ -6,7 +6,7 @@
 //! noticed again, as the digest is in there too.
 
 use super::{FromReplica, Fx, Replica};
-use crate::actor::NodeId;
+use crate::actor::{NodeId, Outbox};
 use crate::history::HistoryMark;
 use crate::message::{self, Marked, Quarantined, ToReplica};
 use crate::slot::Slot;
@@ -25,13 +25,13 @@ pub(super) struct Quarantine {
 
 impl<S: StateMachine> Replica<S> {
     /// Tells the leader what was executed, at the slots at which all do.
-    pub(super) fn mark(&self, fx: &mut Fx) {
+    pub(super) fn mark(&self, fx: &mut impl Outbox<Self>) {
         let slot = self.executed_watermark;
         let is_due = slot.0.checked_rem(self.options.compare_slots) == Some(0);
         if let Some(leader) = self.leader.filter(|_| is_due) {
             let mark = HistoryMark { slot, history: self.history };
             let m = Marked { mark, quarantined_at: None };
-            fx.sends.push((leader, FromReplica::Marked(m)));
+            fx.send(leader, FromReplica::Marked(m));
         }
     }
 

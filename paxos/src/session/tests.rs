@@ -1,7 +1,9 @@
 use super::*;
-use crate::actor::{Incarnation, Seat, TimerChange};
+use crate::actor::{Incarnation, OwnEffects, Seat, TimerChange};
 use crate::message::Quarantined;
 use crate::slot::Slot;
+
+type Fx = OwnEffects<Session>;
 
 fn node(seat: u32) -> NodeId {
     NodeId::new(Seat(seat), Incarnation(1))

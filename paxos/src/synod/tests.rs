@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::acceptor::Acceptor;
-use crate::actor::{Incarnation, Seat, TimerChange, Violation};
+use crate::actor::{Incarnation, OwnEffects, Seat, TimerChange, Violation};
 use crate::quorum::QuorumSystem;
 use crate::wire::Payload;
 
@@ -240,7 +240,7 @@ fn exchange(
     for (to, m) in fx.sends {
         if reached.contains(&to.seat.0) {
             let found = acceptors.iter_mut().find(|(node, _)| *node == to);
-            let mut answer = Effects::new();
+            let mut answer = OwnEffects::<Acceptor>::new();
             found.expect("an acceptor").1.on_message(synod.node, m, &mut answer);
             assert_eq!(answer.violations, vec![]);
             for (_, reply) in answer.sends {

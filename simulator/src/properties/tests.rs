@@ -45,7 +45,7 @@ impl Bench {
         let used = NodeRecord::Proposer(LeaderRecord::Used(round));
         self.record(round.owner, used).unwrap();
         let m = MatchA { epoch, round, configuration: initial.clone() };
-        let message = Message::Matchmaker(ToMatchmaker::MatchA(m));
+        let message = Message::Matchmaker(ToMatchmaker::MatchA(Box::new(m)));
         for matchmaker in self.ghost.places.founders().members {
             self.ghost.on_leave(round.owner, matchmaker, &message).unwrap();
             let record = MatchmakerRecord::Registered(round, initial.clone());
@@ -223,7 +223,7 @@ fn a_driver_proposes_two_values_in_one_round_of_a_decree() {
     let mut propose = |watermark| {
         let value = Value::Batch(Payload(wire::encode(&bench.successor(watermark))));
         let m = ToAcceptor::Phase2A(Phase2A { round: bench.round, slot: Slot(0), value });
-        let m = ToMatchmaker::DecreeA(DecreeA { epoch: Epoch(0), message: m });
+        let m = ToMatchmaker::DecreeA(Box::new(DecreeA { epoch: Epoch(0), message: m }));
         bench.ghost.on_leave(driver, to, &Message::Matchmaker(m))
     };
     propose(Round::ZERO).unwrap();
@@ -238,7 +238,7 @@ fn a_matchmaker_forgets_the_newest_configuration() {
     let newest = Some((bench.round, bench.ghost.deployment.initial.clone()));
     let told = |newest| {
         let m = NewestB { epoch: Epoch(0), newest, round: None };
-        ToProposer::Matchmaker(FromMatchmaker::NewestB(m))
+        ToProposer::Matchmaker(FromMatchmaker::NewestB(Box::new(m)))
     };
     bench.say(told(newest)).unwrap();
     assert_eq!(broken(bench.say(told(None))), "H6");
@@ -253,7 +253,7 @@ fn matchmakers_are_announced_before_they_serve() {
     let announced = ToProposer::Reconfigurer(AnnounceA { generation }.into());
     for node in bench.founders().into_iter().take(2) {
         assert_eq!(broken(bench.say(announced.clone())), "H7");
-        let record = MatchmakerRecord::Activated(successor.clone());
+        let record = MatchmakerRecord::Activated(Box::new(successor.clone()));
         bench.record(node, NodeRecord::Matchmaker(record)).unwrap();
     }
     bench.say(announced).unwrap();

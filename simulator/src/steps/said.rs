@@ -150,7 +150,8 @@ impl Steps {
             ToMatchmaker::GarbageA(m) => {
                 Some(Said::GarbageA { epoch: m.epoch.0, round: round_name(m.round) })
             }
-            ToMatchmaker::DecreeA(DecreeA { epoch, message }) => {
+            ToMatchmaker::DecreeA(m) => {
+                let DecreeA { epoch, message } = m.as_ref();
                 let successor = proposed(message).map(|successor| self.successor(&successor));
                 Some(Said::DecreeA { epoch: epoch.0, successor })
             }

@@ -68,7 +68,6 @@ use process::{Outbox, Process, Status};
 pub use summary::{Report, Summary};
 
 /// What happens next.
-#[expect(clippy::large_enum_variant, reason = "most events are the large one")]
 #[derive(Debug)]
 enum Event {
     /// A message arrives; its number in the trace.

@@ -113,7 +113,7 @@ impl<W: Workload> World<W> {
         for node in &m.members {
             self.switch(*node, None);
         }
-        self.tell_proposers(&ToProposer::ReconfigureA(m));
+        self.tell_proposers(&ToProposer::ReconfigureA(Box::new(m)));
     }
 
     /// Whether the request of `token` became active.
@@ -171,8 +171,8 @@ impl<W: Workload> World<W> {
     /// Hears an answer.
     pub(super) fn hear(&mut self, message: Message) {
         match message {
-            Message::Application(ToApplication::ReconfigureB(m)) => self.hear_progress(m),
-            Message::Application(ToApplication::HandoverB(m)) => self.hear_handover(m),
+            Message::Application(ToApplication::ReconfigureB(m)) => self.hear_progress(*m),
+            Message::Application(ToApplication::HandoverB(m)) => self.hear_handover(*m),
             Message::Application(ToApplication::StatusB(m)) if m.token > 0 => self.hear_look(*m),
             Message::Application(ToApplication::StatusB(m)) => {
                 let known = self.operator.status.as_ref().map(|status| status.round);

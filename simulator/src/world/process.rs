@@ -38,7 +38,6 @@ pub struct Envelope {
 }
 
 /// What an actor is given.
-#[expect(clippy::large_enum_variant, reason = "it lives for one step, on the stack")]
 enum Input {
     Start,
     Message(NodeId, Message),

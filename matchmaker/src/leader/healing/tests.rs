@@ -48,7 +48,7 @@ fn leading(system: QuorumSystem, pool: BTreeSet<NodeId>, is_on: bool) -> Leader 
     leader.campaign(&mut Fx::new());
     for process in [1, 2] {
         let m = NewestB { epoch: Epoch(0), newest: None, round: None };
-        hear(&mut leader, node(process, MATCHMAKER), FromMatchmaker::NewestB(m).into());
+        hear(&mut leader, node(process, MATCHMAKER), FromMatchmaker::NewestB(Box::new(m)).into());
     }
     register(&mut leader, 0);
     assert_eq!(leader.leads_in(), Some(round(0)));
@@ -64,7 +64,7 @@ fn register(leader: &mut Leader, step: u64) {
     for process in [1, 2] {
         let (epoch, watermark, history) = (Epoch(0), round(step), [].into());
         let m = MatchB { epoch, round: round(step), watermark, history, newest: None };
-        hear(leader, node(process, MATCHMAKER), FromMatchmaker::MatchB(m).into());
+        hear(leader, node(process, MATCHMAKER), FromMatchmaker::MatchB(Box::new(m)).into());
     }
     for process in [1, 2] {
         let m = crate::message::GarbageB { epoch: Epoch(0), watermark: round(step) };
