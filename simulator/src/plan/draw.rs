@@ -164,6 +164,7 @@ fn options(random: &mut Random, small: &mut Random) -> Options {
             window: random.pick([1, 2, 4]),
             tail_bytes: random.pick([0, 300, 5000]),
             compare_slots: small.pick([1, 8, 64]),
+            bytes_per_second: 0,
         },
     }
 }
