@@ -11,9 +11,11 @@
 //! place, and that of the last one is the digest of the whole. Snapshots of one slot are the same
 //! at every replica that cuts them to the same size.
 
+mod first;
 mod pace;
 mod under_way;
 
+pub use first::FirstSnapshot;
 pub use pace::Pace;
 pub use under_way::{Inbound, Outbound};
 
