@@ -84,6 +84,8 @@ pub enum ReplicaTimer {
     Chunk,
     /// The replica that is given a snapshot may be gone.
     Lease,
+    /// The next chunk of a snapshot may be cut.
+    Pace,
 }
 
 /// What a replica knows of one column.
@@ -253,6 +255,7 @@ impl<S: StateMachine> Replica<S> {
             ReplicaTimer::Look => self.on_look_timer(fx),
             ReplicaTimer::Chunk => self.on_chunk_timer(fx),
             ReplicaTimer::Lease => self.on_lease_timer(),
+            ReplicaTimer::Pace => self.on_pace_timer(fx),
         }
         self.arm_look(fx);
     }
@@ -335,6 +338,7 @@ impl<S: StateMachine> Replica<S> {
                     for command in &commands {
                         let position = Position { slot: rank(component), index };
                         self.apply(position, command, fx);
+                        self.hasten_scan(command.payload.len(), fx);
                         index += 1;
                     }
                 }

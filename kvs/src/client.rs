@@ -202,6 +202,10 @@ impl Client {
         let deadline = Instant::now() + timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
+            // A leader beside answers however little time there is.
+            if left.is_zero() {
+                return Err(OperationError::TimedOut);
+            }
             if self.status(left).await?.round.owner == to {
                 return Ok(());
             }

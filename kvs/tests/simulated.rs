@@ -22,7 +22,7 @@ struct Asked {
 }
 
 /// Clients of a key-value server.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Shop {
     /// Numbers what is written.
     written: u64,

@@ -55,6 +55,8 @@ pub enum ReplicaTimer {
     Fetch,
     /// The replica that is given a snapshot may be gone.
     Lease,
+    /// The next chunk of a snapshot may be cut.
+    Pace,
 }
 
 /// What a replica says.
@@ -218,6 +220,7 @@ impl<S: StateMachine> Replica<S> {
             ReplicaTimer::Fetch if self.incoming.is_some() => self.on_transfer_timer(fx),
             ReplicaTimer::Fetch => self.on_fetch_timer(fx),
             ReplicaTimer::Lease => self.on_lease_timer(),
+            ReplicaTimer::Pace => self.on_pace_timer(fx),
         }
         self.start_wanted_scan(fx);
     }
@@ -355,9 +358,11 @@ impl<S: StateMachine> Replica<S> {
             }
         }
         self.executed_watermark = slot.next();
+        let value_bytes = value.size_bytes();
         fx.send(self.surroundings.archive, FromReplica::Store(Store { slot, value }));
         self.mark(fx);
         self.answer_queries(fx);
+        self.hasten_scan(value_bytes, fx);
     }
 
     fn answer_queries(&mut self, fx: &mut impl Outbox<Self>) {

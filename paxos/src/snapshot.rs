@@ -11,8 +11,12 @@
 //! place, and that of the last one is the digest of the whole. Snapshots of one slot are the same
 //! at every replica that cuts them to the same size.
 
+mod first;
+mod pace;
 mod under_way;
 
+pub use first::FirstSnapshot;
+pub use pace::Pace;
 pub use under_way::{Inbound, Outbound};
 
 use crate::digest::digest;
@@ -32,11 +36,20 @@ pub struct SnapshotOptions {
     pub tail_bytes: usize,
     /// Replicas compare their [`History`] after every so many slots; zero: never.
     pub compare_slots: u64,
+    /// Bytes of snapshots that a replica cuts in a second, unless commands come faster ([`Pace`]); zero: as
+    /// many as are taken.
+    pub bytes_per_second: u64,
 }
 
 impl Default for SnapshotOptions {
     fn default() -> Self {
-        Self { chunk_bytes: 256 << 10, window: 4, tail_bytes: 16 << 20, compare_slots: 1024 }
+        Self {
+            chunk_bytes: 256 << 10,
+            window: 4,
+            tail_bytes: 16 << 20,
+            compare_slots: 1024,
+            bytes_per_second: 32 << 20,
+        }
     }
 }
 

@@ -56,6 +56,8 @@ pub enum Mutation {
     ForgetChunks,
     IgnoreFailedSync,
     RejoinWiped,
+    RestoreAtZero,
+    RestoreInPart,
     /// One inside a role; see [`Mutant`].
     Inside(Mutant),
 }
@@ -84,7 +86,7 @@ const fn bug(
 
 impl Mutation {
     /// Bugs at the boundary.
-    const OUTSIDE: [Description; 32] = [
+    const OUTSIDE: [Description; 34] = [
         bug(Self::SendBeforeSync, "R01", "messages do not wait for the disk", &["D1"]),
         bug(
             Self::ForgetPromise,
@@ -221,6 +223,18 @@ impl Mutation {
             "R71",
             "a node with a wiped directory returns as the one it was",
             &["A6", "D2"],
+        ),
+        bug(
+            Self::RestoreAtZero,
+            "R107",
+            "the log of a cluster that begins with a backup begins at slot zero",
+            &["A17"],
+        ),
+        bug(
+            Self::RestoreInPart,
+            "R108",
+            "a node is prepared from a backup without its last part",
+            &["A22"],
         ),
     ];
 

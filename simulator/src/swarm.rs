@@ -171,8 +171,8 @@ mod tests {
     #[test]
     fn watching_changes_nothing_and_tells_what_is_durable() {
         let reduction = Reduction { calls: Some(2), ..Reduction::default() };
-        let (report, steps) = watch_seed(5, &reduction, None);
-        let unwatched = run_seed(5, &reduction, None);
+        let (report, steps) = watch_seed(4, &reduction, None);
+        let unwatched = run_seed(4, &reduction, None);
         assert_eq!((report.digest, report.failure), (unwatched.digest, None));
         let events = events(&steps.expect("it was watched"));
         let wrote = |kind: &str| {

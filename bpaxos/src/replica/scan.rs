@@ -11,7 +11,7 @@ use std::time::Duration;
 use paxos::actor::NodeId;
 use paxos::message::{Keep, Kept, SnapshotA, SnapshotB};
 use paxos::mutant::{self, Mutant};
-use paxos::snapshot::{Chunk, Outbound};
+use paxos::snapshot::{Chunk, Outbound, Pace};
 use paxos::state_machine::StateMachine;
 use paxos::wire::{self, Payload};
 
@@ -36,6 +36,7 @@ enum Reader {
 pub(super) struct Scan {
     reader: Reader,
     outbound: Outbound,
+    pace: Pace,
     /// What the first chunk says.
     header: Header,
     /// Whether the first chunk is cut.
@@ -86,7 +87,8 @@ impl<S: StateMachine> Replica<S> {
         };
         let header = Header { executed: covered(&self.executed), rank };
         let outbound = Outbound::new(self.snapshot);
-        self.scan = Some(Scan { reader, outbound, header, is_begun: false, sessions });
+        let pace = Pace::default();
+        self.scan = Some(Scan { reader, outbound, pace, header, is_begun: false, sessions });
         self.pump(fx);
     }
 
@@ -105,12 +107,31 @@ impl<S: StateMachine> Replica<S> {
         }
     }
 
-    /// Cuts and sends chunks while there is room for them.
+    /// Cuts and sends chunks while there is room for them, and time.
     fn pump(&mut self, fx: &mut Fx) {
         let Some(scan) = &mut self.scan else { return };
-        while scan.outbound.has_room(self.options.window) {
+        while scan.pace.is_due() && scan.outbound.has_room(self.options.window) {
             let chunk = cut_chunk(scan, &mut self.machine, self.options.chunk_bytes);
+            if let Some(pause) = scan.pace.cut(chunk.bytes.len(), self.options.bytes_per_second) {
+                fx.set_timer(ReplicaTimer::Pace, pause);
+            }
             send(scan.reader, self.surroundings.archive, chunk, fx);
+        }
+    }
+
+    /// A command was executed while a snapshot may be on its way.
+    pub(super) fn hasten_scan(&mut self, command_bytes: usize, fx: &mut Fx) {
+        if let Some(scan) = &mut self.scan {
+            scan.pace.execute(command_bytes);
+            self.pump(fx);
+        }
+    }
+
+    /// The pause after a chunk is over. Of a view that was given up meanwhile, that shortens a pause.
+    pub(super) fn on_pace_timer(&mut self, fx: &mut Fx) {
+        if let Some(scan) = &mut self.scan {
+            scan.pace.end_pause();
+            self.pump(fx);
         }
     }
 

@@ -68,7 +68,8 @@ impl StateMachine for Words {
 fn replica() -> Replica<Words> {
     let proposers = BTreeSet::from([node(1), node(2)]);
     let surroundings = Surroundings { archive: ARCHIVE, session: SESSION, proposers };
-    Replica::new(surroundings, Words::default(), SnapshotOptions::default())
+    let options = SnapshotOptions { bytes_per_second: 0, ..SnapshotOptions::default() };
+    Replica::new(surroundings, Words::default(), options)
 }
 
 fn command(session: NodeId, number: u64) -> Command {

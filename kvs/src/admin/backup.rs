@@ -14,7 +14,7 @@ use crate::client::{OperationError, Snapshot, SnapshotError};
 use crate::resp::Reply;
 
 /// How long the replica may be occupied otherwise.
-const OCCUPIED_MAX: Duration = Duration::from_secs(5);
+const OCCUPIED_MAX: Duration = Duration::from_secs(12);
 
 /// A backup of which nothing was taken for so long is given up, if somebody wants another one.
 const IDLE_MAX: Duration = Duration::from_secs(2);

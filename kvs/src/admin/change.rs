@@ -56,7 +56,11 @@ impl Inner {
                     self.client.reconfigure(system, members, Some(change), OPERATION_TIMEOUT);
                 match asked.await {
                     Ok((active, _)) => {
-                        let (name, text) = reconfigured(stage, &voting);
+                        let (name, text) = match (stage, wish) {
+                            // The name means nobody from now on, so there is no next step to ask for.
+                            (Stage::Leave, Wish::Remove(_)) => ("done", wish.outcome()),
+                            _ => reconfigured(stage, &voting),
+                        };
                         (name, text, active.configuration.version())
                     }
                     Err(OperationError::Refused(reason)) => {

@@ -38,11 +38,11 @@ impl<'a> Wish<'a> {
         match self {
             Wish::Add(name) => format!("{name} is a member"),
             Wish::Replace(old, new) if old == new => {
-                format!("{new} is a member again, with its new memory")
+                format!("{new} is a member with the memory that it has; no other one waits to join")
             }
             Wish::Replace(old, new) => format!(
-                "{new} is a member and {old} is not: {old} stops by itself, and its data directory may \
-                 be deleted"
+                "{new} is a member and {old} is not: if {old} was one it stops by itself, and its data \
+                 directory may be deleted"
             ),
             Wish::Remove(name) => format!(
                 "{name} is no member: it stops by itself, and its data directory may be deleted"
@@ -196,7 +196,8 @@ fn check_roles(new: &Member, removed: &Actors, status: &StatusB) -> Result<(), O
     let spare = new.acceptors().filter(|(_, node)| !voting.contains(node)).count();
     if spare < needed {
         return Err(refused(format!(
-            "{needed} acceptors must be replaced and `{name}` hosts {spare}: start it with more"
+            "{needed} of the acceptors that vote must be replaced and `{name}` hosts {spare} that do not: \
+             name a node that is started with as many (--acceptors)"
         )));
     }
     if removed.archive.is_some() && new.archive().is_none() {

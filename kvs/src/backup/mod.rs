@@ -5,9 +5,8 @@
 //!  data directories that are left ─► recovery ─┘
 //! ```
 //!
-//! A file holds what the state machine made of itself and nothing of the protocol. Sessions are left
-//! out: a session ends with its process, and the processes of a new cluster are others; so their entries
-//! could never be asked for again. Time to live is in it, because log time is.
+//! A file holds what the state machine made of itself and nothing of the protocol ([`FirstSnapshot`]). Time
+//! to live is in it, because log time is.
 
 pub mod restoring;
 
@@ -16,7 +15,7 @@ use std::path::Path;
 
 use paxos::runtime::{BackupHeader, BackupReader, BackupSummary, BackupWriter};
 use paxos::slot::Slot;
-use paxos::snapshot::{Chunk, Part, Sequence};
+use paxos::snapshot::{Chunk, FirstSnapshot, Sequence};
 use paxos::wire::{self, Decode, Encode};
 
 use crate::store::{Counts, count_items};
@@ -85,17 +84,11 @@ impl Taking {
             self.is_complete = true;
             return Ok(());
         }
-        match wire::decode(&chunk.bytes.0).map_err(io::Error::other)? {
-            // Replicas that begin with the same file have executed the same: nothing.
-            Part::History(_) => Ok(()),
-            // See the module.
-            Part::Sessions(_) => Ok(()),
-            Part::Machine(bytes) => {
-                self.counts.add(count_items(&bytes.0).map_err(io::Error::other)?);
-                self.part_bytes += bytes.len() as u64;
-                self.writer.add(&bytes.0)
-            }
-        }
+        let part = wire::decode(&chunk.bytes.0).map_err(io::Error::other)?;
+        let Some(bytes) = FirstSnapshot::state(part) else { return Ok(()) };
+        self.counts.add(count_items(&bytes.0).map_err(io::Error::other)?);
+        self.part_bytes += bytes.len() as u64;
+        self.writer.add(&bytes.0)
     }
 
     /// The number of the next chunk.

@@ -17,9 +17,9 @@ use matchmaker::node::NodeRecord;
 use paxos::actor::Seat;
 use paxos::archive::ArchiveRecord;
 use paxos::runtime::{BackupReader, BackupSummary, DataDir, FileLog, FileLogOptions, Roster};
-use paxos::snapshot::{Chunk, Part, Sequence};
+use paxos::snapshot::{Chunk, FirstSnapshot};
 use paxos::storage::{Storage, Tagged};
-use paxos::wire::{self, Payload};
+use paxos::wire::Payload;
 
 use super::Contents;
 use crate::deployment::{ClusterFile, NodeFile};
@@ -111,17 +111,16 @@ fn write_snapshot(
     let tagged =
         |chunk: Chunk| Tagged { seat, record: NodeRecord::Archive(ArchiveRecord::Chunk(chunk)) };
     let mut reader = BackupReader::open(path)?;
-    let mut sequence = Sequence::new(contents.header.slot);
-    let mut records = Vec::new();
+    let (mut snapshot, begin) = FirstSnapshot::begin(contents.header.slot);
+    let mut records = vec![tagged(begin)];
     while let Some(bytes) = reader.next_part()? {
-        let part = wire::encode(&Part::Machine(Payload(bytes)));
-        records.push(tagged(sequence.cut(Payload(part), false)));
+        records.push(tagged(snapshot.add(Payload(bytes))));
         if records.len() == CHUNKS_PER_APPEND {
             log.append(&records)?;
             records.clear();
         }
     }
-    records.push(tagged(sequence.cut(Payload::default(), true)));
+    records.push(tagged(snapshot.end()));
     log.append(&records)?;
     reader.finish()
 }

@@ -171,11 +171,21 @@ pub(super) struct ReconfigureCommand {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
     acceptors: Vec<String>,
     /// Their quorums: majority, write-all, or grid:COLUMNS.
-    #[arg(long, default_value = "majority")]
+    #[arg(long, default_value = "majority", value_parser = quorums)]
     quorum: String,
     /// Print JSON, one line for each step, instead of sentences.
     #[arg(long)]
     json: bool,
+}
+
+/// *Errors*: there are no such quorums. Whether a grid fits is for the cluster to say.
+fn quorums(text: &str) -> Result<String, String> {
+    let is_grid =
+        || text.strip_prefix("grid:").is_some_and(|columns| columns.parse::<u32>().is_ok());
+    match ["majority", "write-all"].contains(&text) || is_grid() {
+        true => Ok(text.to_owned()),
+        false => Err("write majority, write-all, or grid:COLUMNS, such as grid:3".into()),
+    }
 }
 
 impl ReconfigureCommand {

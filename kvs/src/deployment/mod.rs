@@ -352,6 +352,8 @@ mod tests {
         assert!(refused(|file| file.clients.connections_max = 0).contains("connections_max"));
         assert!(refused(|file| file.timing.heartbeat_ms = [35, 60]).contains("3 times"));
         assert!(refused(|file| file.storage.compact_above_bytes = 9).contains("compact_above"));
+        let said = refused(|file| file.storage.snapshot_bytes_per_second = 9);
+        assert!(said.contains("per_second` is 9") && said.contains("at least 2097152"), "{said}");
         assert!(refused(|file| file.healing.suspect_after_ms = 9).contains("at least 4 times"));
         let no_matchmaker = refused(|file| {
             file.nodes.iter_mut().for_each(|node| node.roles.retain(|r| *r != Role::Matchmaker));

@@ -178,6 +178,9 @@ pub struct Settings {
     pub healing: HealingSection,
 }
 
+/// A part of a snapshot must come before who waits for it asks again.
+const RATE_MIN: u64 = 2 << 20;
+
 /// How much of the disk and of memory the log of a node takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -191,6 +194,9 @@ pub struct StorageSection {
     /// Replicas compare what they have executed after every so many slots of the log; zero: never. The
     /// same at all nodes, or they do not compare.
     pub compare_slots: u64,
+    /// Bytes of its state that a node gives to others, or writes down, in a second; more while commands come
+    /// faster. Zero: as fast as it can, at the cost of commands.
+    pub snapshot_bytes_per_second: u64,
 }
 
 impl Default for StorageSection {
@@ -199,6 +205,7 @@ impl Default for StorageSection {
             compact_above_bytes: HostOptions::default().compact_above_bytes,
             tail_bytes: SnapshotOptions::default().tail_bytes,
             compare_slots: SnapshotOptions::default().compare_slots,
+            snapshot_bytes_per_second: SnapshotOptions::default().bytes_per_second,
         }
     }
 }
@@ -206,19 +213,30 @@ impl Default for StorageSection {
 impl StorageSection {
     pub(super) fn check(&self) -> Result<(), DeploymentError> {
         const LEAST: u64 = 1 << 20;
-        let above = self.compact_above_bytes;
+        let Self { compact_above_bytes: above, snapshot_bytes_per_second: rate, .. } = *self;
         if above < LEAST {
             return error(format!(
                 "`storage.compact_above_bytes` is {above}: the state would be written down all the time; \
                  give at least {LEAST}"
             ));
         }
+        if (1..RATE_MIN).contains(&rate) {
+            return error(format!(
+                "`storage.snapshot_bytes_per_second` is {rate}: who waits for the next part of a snapshot \
+                 would take this node for dead; give at least {RATE_MIN}, or 0 for no limit"
+            ));
+        }
         Ok(())
     }
 
     pub(super) fn snapshots(&self) -> SnapshotOptions {
-        let Self { tail_bytes, compare_slots, .. } = *self;
-        SnapshotOptions { tail_bytes, compare_slots, ..SnapshotOptions::default() }
+        let Self { tail_bytes, compare_slots, snapshot_bytes_per_second, .. } = *self;
+        SnapshotOptions {
+            tail_bytes,
+            compare_slots,
+            bytes_per_second: snapshot_bytes_per_second,
+            ..SnapshotOptions::default()
+        }
     }
 
     /// Limits of the host of a node.

@@ -167,6 +167,23 @@ fn changes_used_wrongly_are_refused_with_cause_and_cure() {
 }
 
 #[test]
+fn a_dead_member_cannot_be_made_the_leader_and_can_be_removed() {
+    let cluster = Cluster::colocated();
+    cluster.launch_joiner("n4", &["n1"]);
+    admit(&cluster, "n1", "n4", &["KVS.ADD", "n4"]);
+    cluster.kill("n4");
+    // At the leader itself as well, which answers every question at once.
+    for at in ["n1", "n2", "n3"] {
+        let refusal = step(&cluster, at, &["KVS.TRANSFER", "n4"]).expect_err("it is dead");
+        assert!(refusal.contains("n4 does not take over"), "{at}: {refusal}");
+    }
+    let steps = change(&cluster, "n2", &["KVS.REMOVE", "n4"]);
+    assert_eq!(steps.last().map(String::as_str), Some("done"));
+    let refusal = step(&cluster, "n2", &["KVS.REMOVE", "n4"]).expect_err("it is gone");
+    assert!(refusal.contains("there is no node `n4`"), "{refusal}");
+}
+
+#[test]
 fn two_changes_at_once_both_happen() {
     let cluster = Cluster::colocated();
     cluster.launch_joiner("n4", &["n1"]);

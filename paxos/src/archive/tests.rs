@@ -11,7 +11,13 @@ const PEER: NodeId = NodeId::new(Seat(3), Incarnation(1));
 
 /// Keeps two bytes of values below a snapshot in memory.
 fn archive() -> Archive {
-    let options = SnapshotOptions { chunk_bytes: 4, window: 2, tail_bytes: 2, compare_slots: 0 };
+    let options = SnapshotOptions {
+        chunk_bytes: 4,
+        window: 2,
+        tail_bytes: 2,
+        compare_slots: 0,
+        bytes_per_second: 0,
+    };
     Archive::new(REPLICA, options)
 }
 

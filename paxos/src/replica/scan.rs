@@ -9,12 +9,12 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::{FromReplica, Fx, Replica, ReplicaTimer};
-use crate::actor::NodeId;
+use crate::actor::{NodeId, Outbox};
 use crate::history::History;
 use crate::message::{Keep, Kept, SnapshotA, SnapshotB, SnapshotWanted};
 use crate::mutant::{self, Mutant};
 use crate::slot::Slot;
-use crate::snapshot::{Chunk, Outbound, Part, SessionPart};
+use crate::snapshot::{Chunk, Outbound, Pace, Part, SessionPart};
 use crate::state_machine::StateMachine;
 use crate::wire::{self, Payload};
 
@@ -34,6 +34,7 @@ enum Reader {
 pub(super) struct Scan {
     reader: Reader,
     outbound: Outbound,
+    pace: Pace,
     /// The digest as it was, unless it is cut already.
     history: Option<History>,
     /// Parts of the session table as it was that are not cut yet.
@@ -79,6 +80,7 @@ impl<S: StateMachine> Replica<S> {
         self.scan = Some(Scan {
             reader,
             outbound: Outbound::new(self.executed_watermark),
+            pace: Pace::default(),
             history: Some(self.history),
             sessions,
         });
@@ -91,12 +93,31 @@ impl<S: StateMachine> Replica<S> {
         self.scan = None;
     }
 
-    /// Cuts and sends chunks while there is room for them.
+    /// Cuts and sends chunks while there is room for them, and time.
     fn pump(&mut self, fx: &mut Fx) {
         let Some(scan) = &mut self.scan else { return };
-        while scan.outbound.has_room(self.options.window) {
+        while scan.pace.is_due() && scan.outbound.has_room(self.options.window) {
             let chunk = cut_chunk(scan, &mut self.machine, self.options.chunk_bytes);
+            if let Some(pause) = scan.pace.cut(chunk.bytes.len(), self.options.bytes_per_second) {
+                fx.set_timer(ReplicaTimer::Pace, pause);
+            }
             fx.sends.push(addressed(scan.reader, self.surroundings.archive, chunk));
+        }
+    }
+
+    /// A value was executed while a snapshot may be on its way.
+    pub(super) fn hasten_scan(&mut self, value_bytes: usize, fx: &mut impl Outbox<Self>) {
+        if let Some(scan) = &mut self.scan {
+            scan.pace.execute(value_bytes);
+            fx.adopt(|fx| self.pump(fx));
+        }
+    }
+
+    /// The pause after a chunk is over. Of a view that was given up meanwhile, that shortens a pause.
+    pub(super) fn on_pace_timer(&mut self, fx: &mut Fx) {
+        if let Some(scan) = &mut self.scan {
+            scan.pace.end_pause();
+            self.pump(fx);
         }
     }
 

@@ -1,3 +1,5 @@
+mod pauses;
+
 use super::*;
 use crate::actor::TimerChange;
 use crate::actor::{Incarnation, Seat};
@@ -55,7 +57,13 @@ fn node(seat: u32) -> NodeId {
 fn replica() -> Replica<Journal> {
     let surroundings =
         Surroundings { archive: node(1), session: node(2), peers: vec![node(3), node(4)] };
-    let options = SnapshotOptions { chunk_bytes: 2, window: 2, tail_bytes: 0, compare_slots: 2 };
+    let options = SnapshotOptions {
+        chunk_bytes: 2,
+        window: 2,
+        tail_bytes: 0,
+        compare_slots: 2,
+        bytes_per_second: 0,
+    };
     Replica::new(surroundings, Journal::default(), options)
 }
 

@@ -95,11 +95,12 @@ pub enum Situation {
     HealingFailed,
     SuspectReturned,
     StalledLeaderGaveUp,
+    ClusterFromBackup,
 }
 
 impl Situation {
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 87] = [
+    pub const ALL: [(Self, &str); 88] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -199,6 +200,7 @@ impl Situation {
         (Self::HealingFailed, "a spare cannot take the place of a member"),
         (Self::SuspectReturned, "a suspect answers before it is replaced"),
         (Self::StalledLeaderGaveUp, "a leader whose disk has stalled hands on"),
+        (Self::ClusterFromBackup, "a cluster begins with the backup of another one"),
     ];
 
     /// The situation that a call failed like this; none for a failure that is a bug here.

@@ -13,8 +13,8 @@ use paxos::snapshot::SnapshotOptions;
 use super::hunt::{contest, hunt};
 use super::staged;
 use super::{
-    Fault, Hides, Intent, Moment, Options, Place, Places, Plan, Planned, Role, Shape, Target,
-    Weather, Wish,
+    Earlier, Fault, Hides, Intent, Moment, Options, Place, Places, Plan, Planned, Role, Shape,
+    Target, Weather, Wish,
 };
 use crate::MS;
 use crate::random::{Purpose, Random};
@@ -36,6 +36,9 @@ const DEAD_US: u64 = 60_000 * MS;
 /// So many of a thousand runs have spare processes.
 const POOL_PERMILLE: u64 = 330;
 
+/// So many of a thousand runs begin with the backup of another cluster.
+const BACKUP_PERMILLE: u64 = 200;
+
 impl Plan {
     /// The plan of `seed`.
     pub fn draw(seed: u64) -> Self {
@@ -49,6 +52,7 @@ impl Plan {
         let plan = Self {
             seed,
             shape,
+            earlier: earlier(seed),
             options: options(&mut random, &mut Random::stream(seed, (Purpose::Plan, 2))),
             clocks: Vec::new(),
             delay_us: random.pick([50..1500, 50..400, 500..5000, 20..12_000]),
@@ -64,7 +68,7 @@ impl Plan {
             calls_max: u64::MAX,
             faulty_us,
         };
-        plan.with_healing().with_shape(shape)
+        plan.with_healing().with_pace().with_shape(shape)
     }
 
     /// Leaders suspect soon, and in some runs replace by themselves.
@@ -74,6 +78,13 @@ impl Plan {
         let suspect_after = leader.heartbeat.end * random.pick([5, 8, 12]);
         let is_on = random.permille(HEALING_PERMILLE);
         leader.healing = HealingOptions { is_on, suspect_after };
+        self
+    }
+
+    /// Snapshots take a while in some runs. Drawn apart, as above.
+    fn with_pace(mut self) -> Self {
+        let mut random = Random::stream(self.seed, (Purpose::Plan, 9));
+        self.options.snapshots.bytes_per_second = random.pick([5_000_000, 0, 500_000, 0]);
         self
     }
 
@@ -105,6 +116,15 @@ impl Plan {
         }
         self
     }
+}
+
+/// The cluster that was before, in some runs. Drawn apart, as above.
+fn earlier(seed: u64) -> Option<Earlier> {
+    let mut random = Random::stream(seed, (Purpose::Plan, 8));
+    let is_restored = random.permille(BACKUP_PERMILLE);
+    let shape = random.pick([Shape::Three, Shape::Five, Shape::Apart]);
+    let for_us = random.within(300 * MS..1500 * MS);
+    is_restored.then_some(Earlier { shape, for_us })
 }
 
 /// The weather at the start: in some runs it storms from the first message on.
@@ -172,6 +192,7 @@ fn options(random: &mut Random, small: &mut Random) -> Options {
             window: random.pick([1, 2, 4]),
             tail_bytes: random.pick([0, 300, 5000]),
             compare_slots: small.pick([1, 8, 64]),
+            bytes_per_second: 0,
         },
     }
 }

@@ -89,6 +89,15 @@ pub struct Options {
     pub snapshots: SnapshotOptions,
 }
 
+/// A cluster that was before, of which a backup is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// Its processes.
+    pub shape: Shape,
+    /// For how long it ran, in microseconds.
+    pub for_us: u64,
+}
+
 /// How the network behaves where it is not broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Weather {
@@ -107,6 +116,8 @@ pub struct Plan {
     pub seed: u64,
     /// The cluster.
     pub shape: Shape,
+    /// The cluster that it has its state from, if it begins with any.
+    pub earlier: Option<Earlier>,
     /// What its actors are told.
     pub options: Options,
     /// How fast the clock of each process runs, in thousandths.
@@ -154,6 +165,16 @@ impl Plan {
         plan.faults.clear();
         plan.wishes.clear();
         plan.clients = 0;
+        plan.earlier = None;
+        plan
+    }
+
+    /// The plan of the cluster that was before: two clients at each session, and nothing breaks.
+    pub fn before(&self, earlier: Earlier) -> Self {
+        let mut plan = Self::quiet(self.seed, earlier.shape);
+        plan.options = self.options.clone();
+        plan.compact_above_bytes = self.compact_above_bytes;
+        plan.clients = 2;
         plan
     }
 

@@ -12,6 +12,7 @@ use paxos::actor::NodeId;
 use paxos::command::Value;
 use paxos::configuration::Configuration;
 use paxos::round::Round;
+use paxos::slot::Slot;
 
 use super::{Ghost, Verdict};
 
@@ -64,6 +65,12 @@ impl Ghost {
             self.generations.serving.insert(node, self.deployment.epoch);
             self.generations.registries.insert((self.deployment.epoch, node), Registry::default());
         }
+    }
+
+    /// The cluster begins with the state of another one, and its log at `slot`.
+    pub fn found_at(&mut self, slot: Slot) {
+        self.deployment.first = slot;
+        self.pipeline.begin_at(slot);
     }
 
     /// The members of a generation that was chosen, or founded.

@@ -95,6 +95,13 @@ pub(super) struct Pipeline {
     highest: BTreeMap<(u64, NodeId), Slot>,
 }
 
+impl Pipeline {
+    /// All slots below were chosen in another cluster.
+    pub(super) fn begin_at(&mut self, slot: Slot) {
+        self.chosen_watermark = slot;
+    }
+}
+
 impl Ghost {
     /// A slot that no earlier leader has touched is proposed only if few are under way.
     pub(super) fn check_pipeline(&mut self, slot: Slot, round: Round) -> Verdict {

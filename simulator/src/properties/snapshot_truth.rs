@@ -72,14 +72,17 @@ impl Ghost {
         Ok(())
     }
 
-    /// Exclusive; in all slots below a value was chosen.
+    /// Snapshots that were written down, by their slots.
+    pub fn snapshot_count(&self) -> usize {
+        self.snapshots.len()
+    }
+
+    /// Exclusive; in all slots below a value was chosen, in this cluster or in the one that was before.
     fn chosen_prefix(&self) -> Slot {
-        let slots = self.chosen.keys().zip((0..).map(Slot));
-        slots
-            .take_while(|(slot, expected)| *slot == expected)
-            .count()
-            .try_into()
-            .map_or(Slot::ZERO, Slot)
+        let first = self.deployment.first;
+        let slots = self.chosen.range(first..).zip((first.0..).map(Slot));
+        let known = slots.take_while(|((slot, _), expected)| *slot == expected);
+        first.plus(known.count() as u64)
     }
 }
 

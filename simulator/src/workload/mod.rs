@@ -56,7 +56,7 @@ pub struct CallRecord {
 }
 
 /// A state machine, the calls of its clients, and the judge of their history.
-pub trait Workload {
+pub trait Workload: Clone {
     /// What the replicas run.
     type Machine: StateMachine + Clone + Debug + Eq + Hash;
 

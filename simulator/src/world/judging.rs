@@ -84,3 +84,33 @@ impl<W: Workload> World<W> {
         properties::check_log(index, process.disk.size_bytes(), limit)
     }
 }
+
+/// What a process holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Bytes of its log.
+    pub log_bytes: u64,
+    /// Bytes of values in the memory of its archive.
+    pub values_bytes: usize,
+    /// Messages that wait for its disk or its next turn.
+    pub waiting_count: usize,
+    /// Commands that its replica has executed.
+    pub executed_count: u64,
+}
+
+impl<W: Workload> World<W> {
+    /// What `process` holds at present.
+    pub fn held(&self, process: usize) -> Held {
+        let process = &self.processes[process];
+        let values_bytes = process.actors.iter().map(|actor| match actor {
+            Node::Archive(archive) => archive.values_bytes().0,
+            _ => 0,
+        });
+        Held {
+            log_bytes: process.disk.size_bytes(),
+            values_bytes: values_bytes.sum(),
+            waiting_count: process.waiting_count(),
+            executed_count: process.observed().map_or(0, |observed| observed.count()),
+        }
+    }
+}

@@ -5,6 +5,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `backup` | a cluster that begins with the state of another one |
 //! | `process` | the actors of a process and the contract of their driver |
 //! | `disk` | a log of real bytes, of which a crash loses what was not synced |
 //! | `network` | links that are late, lossy, repeating, or cut |
@@ -20,6 +21,7 @@
 //! | `healing` | the end of a run, in which all must become well |
 
 mod ambush;
+mod backup;
 mod clients;
 mod disk;
 mod exchanges;
@@ -44,12 +46,13 @@ use matchmaker::leader::Deployment;
 use matchmaker::node::Node;
 use paxos::actor::NodeId;
 use paxos::round::Round;
+use paxos::slot::Slot;
 
 use crate::coverage::Situation;
 use crate::digest::Digest;
 use crate::mutation::Mutation;
 use crate::panics;
-use crate::plan::{Place, Places, Plan, Role};
+use crate::plan::{Earlier, Place, Places, Plan, Role};
 use crate::properties::{self, Calls, Failure, Ghost, Ledger, Room, Verdict};
 use crate::random::{Purpose, Random};
 use crate::steps::Steps;
@@ -61,6 +64,7 @@ use clients::Client;
 use exchanges::Exchanges;
 use faults::{FailingDisk, SlowDisk};
 use handovers::Handovers;
+pub use judging::Held;
 use network::Network;
 use operator::Operator;
 pub use process::{Envelope, Seated};
@@ -78,6 +82,8 @@ enum Event {
     Synced { process: usize, life: u64 },
     /// A process dies, for so long.
     Kill { process: usize, life: u64, down_us: u64 },
+    /// The cluster begins with the backup of this one.
+    Restore(Earlier),
     /// A process comes back.
     Start(usize),
     /// The fault of that number strikes.
@@ -119,6 +125,8 @@ pub struct World<W: Workload> {
     exchanges: Exchanges,
     /// What each process was told of the cluster when it was set up.
     charters: Vec<Deployment>,
+    /// The slot at which the log begins.
+    first: Slot,
     /// Commands that the replica of each process has executed and the judge has seen.
     seen: Vec<usize>,
     /// How slow the disk of each process is.
@@ -151,6 +159,8 @@ impl<W: Workload> World<W> {
         let places = Places::new(plan.shape);
         let count = places.process_count();
         let mut world = Self {
+            // Of what is told of the cluster that was before, everything was earlier.
+            now: plan.earlier.map_or(0, |earlier| earlier.for_us + backup::OCCUPIED_MAX_US),
             network: Network::new(&plan, count),
             processes: start::processes(&plan, &places, mutation),
             disk_random: (0..count as u64)
@@ -161,6 +171,7 @@ impl<W: Workload> World<W> {
             handovers: Handovers::default(),
             exchanges: Exchanges::new(&places),
             charters: vec![places.deployment(); count],
+            first: Slot::ZERO,
             ghost: Ghost::new(places.clone(), plan.options.leader.pipeline_max),
             ledger: Ledger::default(),
             calls: Calls::new(Room {
@@ -174,7 +185,6 @@ impl<W: Workload> World<W> {
             places,
             workload,
             folds: Vec::new(),
-            now: 0,
             sequence: 0,
             queue: BTreeMap::new(),
             ambushes: Ambushes::default(),
@@ -204,6 +214,9 @@ impl<W: Workload> World<W> {
     }
 
     fn schedule_all(&mut self) {
+        if let Some(earlier) = self.plan.earlier {
+            self.push(0, Event::Restore(earlier));
+        }
         for process in 0..self.processes.len() {
             self.push(0, Event::Start(process));
         }
@@ -284,6 +297,7 @@ impl<W: Workload> World<W> {
                 self.crash(process, true, down_us)
             }
             Event::Kill { .. } => Ok(()),
+            Event::Restore(earlier) => self.begin_with_backup(earlier),
             Event::Start(process) => self.start(process),
             Event::Strike(index) => self.strike(self.plan.faults[index].what.clone()),
             Event::Wish(index) => {

@@ -59,7 +59,7 @@ impl<W: Workload> World<W> {
         }
         self.processes[index] = process;
         let StatusB { epoch, matchmakers, configuration: initial, .. } = status;
-        self.charters[index] = Deployment { epoch, matchmakers, initial, first: Slot::ZERO };
+        self.charters[index] = Deployment { epoch, matchmakers, initial, first: self.first };
         self.folds[index] = self.actors(index);
     }
 }

@@ -1,15 +1,17 @@
 //! Telling what actors did, step by step.
 
 use super::disk::Placed;
-use super::{Workload, World};
+use super::{Event, Workload, World};
 use crate::plan::Place;
 use crate::properties::Verdict;
 use crate::steps::{Steps, Taken};
 
 impl<W: Workload> World<W> {
     /// Keeps the steps of all actors from now on, as lines of JSON. Whoever reads them judges them: messages
-    /// and records that break a property do not end the run.
+    /// and records that break a property do not end the run. They read the log from its first slot on, so the
+    /// cluster begins with nothing.
     pub fn watch(&mut self) {
+        self.queue.retain(|_, event| !matches!(event, Event::Restore(_)));
         let mut steps = Steps::new();
         steps.found(&self.places.deployment());
         self.steps = Some(steps);

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use paxos::message::{Keep, Kept, RestoreA, SnapshotA, SnapshotB};
 use paxos::snapshot::{Chunk, Outbound};
 use paxos::wire;
@@ -95,6 +97,28 @@ fn a_place_before_what_the_archive_wants_is_let_pass() {
     chosen(&mut replica, vertex(1, 0), value(command(SESSION, 4), &[]));
     let fx = chosen(&mut replica, vertex(2, 1), snapshot_vertex(&[vertex(1, 0)]));
     assert_eq!(kept(&fx)[0].slot, Slot(2));
+}
+
+#[test]
+fn after_each_chunk_there_is_a_pause_which_commands_shorten() {
+    let mut replica = replica();
+    replica.options.bytes_per_second = 1_000_000;
+    let wanted = SnapshotWanted { vertices: set([vertex(1, 0)]) };
+    step(&mut replica, ARCHIVE, ToReplica::SnapshotWanted(wanted));
+    chosen(&mut replica, vertex(1, 0), value(command(SESSION, 4), &[]));
+    let fx = chosen(&mut replica, vertex(2, 0), snapshot_vertex(&[vertex(1, 0)]));
+    let bytes = kept(&fx)[0].bytes.len();
+    let pause = Duration::from_micros(bytes as u64);
+    assert_eq!(kept(&fx).len(), 1);
+    let is_pause = |change: &TimerChange<ReplicaTimer>| matches!(change, TimerChange::Set(ReplicaTimer::Pace, range) if range.start == pause);
+    assert!(fx.timers.iter().any(is_pause), "{:?}", fx.timers);
+    let mut fx = Fx::new();
+    replica.on_timer(ReplicaTimer::Pace, &mut fx);
+    assert_eq!(kept(&fx)[0].number, 1);
+    let mut long = command(SESSION, 5);
+    long.payload = Payload::new(vec![b'x'; bytes]);
+    let fx = chosen(&mut replica, vertex(1, 1), value(long, &[]));
+    assert_eq!(kept(&fx)[0].number, 2, "a snapshot is faster than the log grows");
 }
 
 /// A component is executed as a whole before a snapshot is taken behind it.
