@@ -30,6 +30,7 @@ pub mod catalogue;
 pub mod checker;
 pub mod coverage;
 mod digest;
+mod hosted;
 pub mod mutation;
 mod panics;
 pub mod plan;

@@ -273,7 +273,10 @@ impl Mutation {
 
 impl<W: Workload> World<W> {
     /// What leaves instead of `envelope`, and what leaves as well.
-    pub(crate) fn mutate_departure(&self, mut envelope: Envelope) -> (Envelope, Vec<Envelope>) {
+    pub(crate) fn mutate_departure(
+        &self,
+        mut envelope: Envelope<Message>,
+    ) -> (Envelope<Message>, Vec<Envelope<Message>>) {
         let Some(mutation) = self.mutation() else { return (envelope, Vec::new()) };
         let forged = forged_requests(mutation, &envelope, self.places());
         change(mutation, &mut envelope);
@@ -281,7 +284,7 @@ impl<W: Workload> World<W> {
     }
 
     /// What arrives instead of `envelope`.
-    pub(crate) fn mutate_arrival(&self, envelope: Envelope) -> Vec<Envelope> {
+    pub(crate) fn mutate_arrival(&self, envelope: Envelope<Message>) -> Vec<Envelope<Message>> {
         let Some(mutation) = self.mutation() else { return vec![envelope] };
         if is_lost(mutation, &envelope.message) {
             return Vec::new();
@@ -297,7 +300,7 @@ impl<W: Workload> World<W> {
 }
 
 /// Changes what a message says.
-fn change(mutation: Mutation, Envelope { to, message, .. }: &mut Envelope) {
+fn change(mutation: Mutation, Envelope { to, message, .. }: &mut Envelope<Message>) {
     match message {
         Message::Acceptor(ToAcceptor::Phase2A(m)) => {
             let is_other = match mutation {
@@ -333,7 +336,11 @@ fn change(mutation: Mutation, Envelope { to, message, .. }: &mut Envelope) {
 }
 
 /// What else leaves.
-fn forged_requests(mutation: Mutation, envelope: &Envelope, places: &Places) -> Vec<Envelope> {
+fn forged_requests(
+    mutation: Mutation,
+    envelope: &Envelope<Message>,
+    places: &Places,
+) -> Vec<Envelope<Message>> {
     let Message::Acceptor(ToAcceptor::Phase2A(m)) = &envelope.message else {
         return forged_reads(mutation, envelope);
     };
@@ -356,7 +363,7 @@ fn forged_requests(mutation: Mutation, envelope: &Envelope, places: &Places) -> 
 }
 
 /// The answer that a leader believes to have, as soon as it asks.
-fn forged_reads(mutation: Mutation, envelope: &Envelope) -> Vec<Envelope> {
+fn forged_reads(mutation: Mutation, envelope: &Envelope<Message>) -> Vec<Envelope<Message>> {
     match (mutation, &envelope.message) {
         (Mutation::ForgeReadB, Message::Acceptor(ToAcceptor::ReadA(m))) => {
             let m = FromAcceptor::ReadB(ReadB { round: m.round, nonce: m.nonce });

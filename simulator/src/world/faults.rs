@@ -2,6 +2,7 @@
 
 use super::disk::Disk;
 use super::process::{Process, Status};
+use super::protocol::{EventOf, Protocol, RecordOf};
 use super::{Event, Verdict, Workload, World};
 use crate::coverage::Situation;
 use crate::mutation::Mutation;
@@ -32,7 +33,7 @@ pub(super) struct FailingDisk {
     down_us: u64,
 }
 
-impl<W: Workload> World<W> {
+impl<W: Workload, P: Protocol<W>> World<W, P> {
     /// A fault of the plan strikes.
     pub(super) fn strike(&mut self, fault: Fault) -> Verdict {
         let kind = fault.kind();
@@ -176,7 +177,7 @@ impl<W: Workload> World<W> {
         let now = self.now;
         let is_paused: Vec<bool> =
             self.processes.iter().map(|process| process.paused_until > now).collect();
-        let is_put_off = |event: &Event| match event {
+        let is_put_off = |event: &EventOf<W, P>| match event {
             Event::Synced { process, .. } => is_paused[*process],
             _ => false,
         };
@@ -216,7 +217,11 @@ impl<W: Workload> World<W> {
         self.end_life(index, |disk, random| disk.crash(is_power_cut, random));
     }
 
-    fn end_life(&mut self, index: usize, lose: impl FnOnce(&mut Disk, &mut Random)) {
+    fn end_life(
+        &mut self,
+        index: usize,
+        lose: impl FnOnce(&mut Disk<RecordOf<W, P>>, &mut Random),
+    ) {
         if !self.processes[index].is_up() {
             return;
         }
