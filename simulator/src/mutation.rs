@@ -4,6 +4,7 @@
 //! or lost, a disk lies. No role knows of them. Those inside the roles are in `inside`; they are there
 //! only if the feature `mutants` is on.
 
+mod bpaxos;
 mod inside;
 
 use matchmaker::leader::LeaderRecord;
@@ -16,9 +17,10 @@ use paxos::command::Value;
 use paxos::message::{Chosen, FromAcceptor, ReadB, ToAcceptor, ToReplica};
 use paxos::mutant::{self, Mutant};
 
-use crate::plan::{Places, Role};
+use crate::plan::{Places, ProtocolName, Role};
 use crate::workload::Workload;
 use crate::world::{Envelope, World};
+use inside::{others, rounds};
 
 /// A bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -224,19 +226,33 @@ impl Mutation {
         ),
     ];
 
-    /// All bugs.
+    /// All bugs of Matchmaker MultiPaxos.
     pub fn all() -> impl Iterator<Item = &'static Description> {
-        Self::OUTSIDE.iter().chain(inside::all())
+        Self::all_of(ProtocolName::Matchmaker)
+    }
+
+    /// All bugs of `protocol`.
+    pub fn all_of(protocol: ProtocolName) -> impl Iterator<Item = &'static Description> {
+        let (outside, inside) = match protocol {
+            ProtocolName::Matchmaker => (&Self::OUTSIDE[..], [&rounds::ALL[..], &others::ALL]),
+            ProtocolName::Bpaxos => (&bpaxos::OUTSIDE[..], [&bpaxos::INSIDE[..], &[]]),
+        };
+        outside.iter().chain(inside.into_iter().flatten())
+    }
+
+    /// The bugs of every protocol. Some are of both.
+    fn known() -> impl Iterator<Item = &'static Description> {
+        Self::all().chain(Self::all_of(ProtocolName::Bpaxos))
     }
 
     /// What it is.
     pub fn description(self) -> Option<&'static Description> {
-        Self::all().find(|description| description.mutation == self)
+        Self::known().find(|description| description.mutation == self)
     }
 
     /// The bug of that place in the catalogue.
     pub fn find(id: &str) -> Option<Self> {
-        let description = Self::all().find(|bug| bug.id.eq_ignore_ascii_case(id))?;
+        let description = Self::known().find(|bug| bug.id.eq_ignore_ascii_case(id))?;
         Some(description.mutation)
     }
 

@@ -11,6 +11,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use simulator::catalogue::{Tried, mutations_table, properties_table, put, row};
 use simulator::mutation::{Description, Mutation};
+use simulator::plan::ProtocolName;
 use simulator::swarm::catch;
 
 use super::run::{jobs, seeds};
@@ -18,6 +19,9 @@ use super::{mutation, thread_count};
 
 #[derive(Args, Debug)]
 pub(super) struct MutationsArgs {
+    /// What runs.
+    #[arg(long, value_enum, default_value_t = ProtocolName::Matchmaker)]
+    protocol: ProtocolName,
     /// Seeds for each bug, until one fails.
     #[arg(long, default_value = "0..200", value_parser = seeds)]
     seeds: Range<u64>,
@@ -37,23 +41,23 @@ pub(super) struct MutationsArgs {
 
 pub(super) fn run(args: &MutationsArgs, out: &mut impl Write) -> io::Result<ExitCode> {
     if args.list {
-        for Description { id, text, caught_by, .. } in Mutation::all() {
+        for Description { id, text, caught_by, .. } in Mutation::all_of(args.protocol) {
             writeln!(out, "{id:<6} {text} (meant for {})", caught_by.join(", "))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
     let is_wanted = |bug: &Mutation| args.only.is_empty() || args.only.contains(bug);
-    let bugs: Vec<&Description> = Mutation::all()
+    let bugs: Vec<&Description> = Mutation::all_of(args.protocol)
         .filter(|bug| is_wanted(&bug.mutation) && Mutation::select(Some(bug.mutation)))
         .collect();
     if let Some(path) = &args.write {
-        let is_whole = bugs.len() == Mutation::all().count();
+        let is_whole = bugs.len() == Mutation::all_of(args.protocol).count();
         check_document(path, is_whole)?;
     }
     let bar = ProgressBar::new(bugs.len() as u64);
     let mut tried: Vec<Tried> = Vec::new();
     for bug in bugs {
-        let one = (bug, catch(bug, args.seeds.clone(), jobs(args.jobs)));
+        let one = (bug, catch(args.protocol, bug, args.seeds.clone(), jobs(args.jobs)));
         bar.suspend(|| writeln!(out, "{}", row(&one)))?;
         bar.inc(1);
         tried.push(one);
@@ -61,7 +65,7 @@ pub(super) fn run(args: &MutationsArgs, out: &mut impl Write) -> io::Result<Exit
     bar.finish_and_clear();
     let escaped = tried.iter().filter(|(_, caught)| !caught.is_as_meant).count();
     writeln!(out, "\n{} bugs, {escaped} not caught as they should be", tried.len())?;
-    let left_out = Mutation::all().count() - tried.len();
+    let left_out = Mutation::all_of(args.protocol).count() - tried.len();
     if left_out > 0 && args.only.is_empty() {
         writeln!(out, "{left_out} more are inside the roles: build with `--features mutants`")?;
     }

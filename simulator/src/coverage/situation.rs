@@ -4,6 +4,8 @@ use std::fmt;
 
 use paxos::message::RequestError;
 
+use crate::plan::ProtocolName;
+
 /// A situation that a run can meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
@@ -93,11 +95,31 @@ pub enum Situation {
     HealingFailed,
     SuspectReturned,
     StalledLeaderGaveUp,
+    ServiceMoved,
 }
 
 impl Situation {
+    /// Those that runs of BPaxos are to meet as well.
+    const OF_BPAXOS: [Self; 15] = [
+        Self::LeaderCrashed,
+        Self::ReconfigurationActive,
+        Self::ReconfigurationCollected,
+        Self::ReconfigurationInterrupted,
+        Self::CallAmbiguous,
+        Self::CallOverloaded,
+        Self::CrashWithUnsyncedRecords,
+        Self::UnsyncedRecordsSurvived,
+        Self::TornTailCut,
+        Self::SyncFailed,
+        Self::DamageRefused,
+        Self::DirectoryWiped,
+        Self::LogCompacted,
+        Self::AllCrashed,
+        Self::HandoverFinished,
+    ];
+
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 85] = [
+    pub const ALL: [(Self, &str); 86] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -192,7 +214,18 @@ impl Situation {
         (Self::HealingFailed, "a spare cannot take the place of a member"),
         (Self::SuspectReturned, "a suspect answers before it is replaced"),
         (Self::StalledLeaderGaveUp, "a leader whose disk has stalled hands on"),
+        (Self::ServiceMoved, "other dependency nodes serve"),
     ];
+
+    /// Those that runs of `protocol` are to meet.
+    pub fn of(protocol: ProtocolName) -> impl Iterator<Item = (Self, &'static str)> {
+        Self::ALL.into_iter().filter(move |(situation, _)| match protocol {
+            ProtocolName::Matchmaker => *situation < Self::ServiceMoved,
+            ProtocolName::Bpaxos => {
+                *situation >= Self::ServiceMoved || Self::OF_BPAXOS.contains(situation)
+            }
+        })
+    }
 
     /// The situation that a call failed like this; none for a failure that is a bug here.
     pub const fn of_error(error: RequestError) -> Option<Self> {

@@ -12,8 +12,8 @@ use paxos::snapshot::SnapshotOptions;
 
 use super::hunt::{contest, hunt};
 use super::{
-    Fault, Intent, Moment, Options, Place, Places, Plan, Planned, Role, Shape, Target, Weather,
-    Wish,
+    ColumnOptions, Fault, Intent, Moment, Options, Place, Places, Plan, Planned, ProtocolName,
+    Role, Shape, Target, Weather, Wish,
 };
 use crate::MS;
 use crate::random::{Purpose, Random};
@@ -34,7 +34,7 @@ const DEAD_US: u64 = 60_000 * MS;
 const POOL_PERMILLE: u64 = 330;
 
 impl Plan {
-    /// The plan of `seed`.
+    /// The plan of `seed` for Matchmaker MultiPaxos.
     pub fn draw(seed: u64) -> Self {
         let mut random = Random::stream(seed, (Purpose::Plan, 0));
         let shape = Shape::draw(&mut random);
@@ -43,6 +43,7 @@ impl Plan {
         let shape = if has_spares { Shape::Pool } else { shape };
         let faulty_us = random.within(1500 * MS..6000 * MS);
         let plan = Self {
+            protocol: ProtocolName::Matchmaker,
             seed,
             shape,
             options: options(&mut random, &mut Random::stream(seed, (Purpose::Plan, 2))),
@@ -75,6 +76,9 @@ impl Plan {
 
     /// The same run on another cluster: what depends on the processes is drawn for them.
     pub fn with_shape(mut self, shape: Shape) -> Self {
+        if self.protocol == ProtocolName::Bpaxos {
+            return self.with_columns(shape);
+        }
         let mut random = Random::stream(self.seed, (Purpose::Plan, 1));
         let places = Places::new(shape);
         self.shape = shape;
@@ -165,6 +169,7 @@ fn options(random: &mut Random, small: &mut Random) -> Options {
             tail_bytes: random.pick([0, 300, 5000]),
             compare_slots: small.pick([1, 8, 64]),
         },
+        columns: ColumnOptions::default(),
     }
 }
 
@@ -177,7 +182,7 @@ struct Swarm<'a> {
     mortal: Option<usize>,
 }
 
-fn faults(
+pub(super) fn faults(
     random: &mut Random,
     processes: usize,
     mortal: Option<usize>,
@@ -323,7 +328,7 @@ fn wishes(
 
 /// Has some faults be disks of leaders that stall for long, and in some runs one a process that is dead until the
 /// faults stop. Drawn apart, so that all else in a run is as it would be without.
-fn stall_and_kill(seed: u64, processes: usize, faults: &mut [Planned<Fault>]) {
+pub(super) fn stall_and_kill(seed: u64, processes: usize, faults: &mut [Planned<Fault>]) {
     let mut random = Random::stream(seed, (Purpose::Plan, 4));
     let is_lost = |fault: &Fault| matches!(fault, Fault::Wipe { .. } | Fault::Corrupt { .. });
     let permille = random.pick([0, 100, 300]);

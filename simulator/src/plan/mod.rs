@@ -5,6 +5,7 @@
 //! plan, so a plan with one fault less is a run that a reader can compare: that is what shrinking
 //! does, by a [`Reduction`].
 
+mod columns;
 mod draw;
 mod fault;
 mod hunt;
@@ -21,9 +22,10 @@ use paxos::quorum::QuorumSystem;
 use paxos::session::SessionOptions;
 use paxos::snapshot::SnapshotOptions;
 
+pub use columns::ColumnOptions;
 pub use fault::{Fault, Moment, Target};
 pub use reduction::Reduction;
-pub use shape::{OPERATOR, Place, Places, Role, Shape};
+pub use shape::{OPERATOR, Place, Places, ProtocolName, Role, Shape};
 
 /// Something at a time, in microseconds from the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +52,13 @@ pub enum Wish {
         matchmakers: Vec<usize>,
         /// Which proposers are to drive the handover, by their number.
         drivers: Vec<usize>,
+    },
+    /// Other dependency nodes, where BPaxos runs.
+    Service {
+        /// The dependency nodes, by their number.
+        dependency_nodes: Vec<usize>,
+        /// Which proposer is asked, by its number.
+        driver: usize,
     },
     /// Other processes.
     Exchange(Intent),
@@ -86,6 +95,8 @@ pub struct Options {
     pub acceptor: AcceptorOptions,
     /// Of replicas and archives.
     pub snapshots: SnapshotOptions,
+    /// Of what only BPaxos has.
+    pub columns: ColumnOptions,
 }
 
 /// How the network behaves where it is not broken.
@@ -102,6 +113,8 @@ pub struct Weather {
 /// A run, before it begins.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// What runs.
+    pub protocol: ProtocolName,
     /// Where all chance comes from.
     pub seed: u64,
     /// The cluster.
@@ -146,6 +159,7 @@ impl Plan {
             session: SessionOptions::default(),
             acceptor: AcceptorOptions::default(),
             snapshots: SnapshotOptions::default(),
+            columns: ColumnOptions::default(),
         };
         plan.weather = Weather { loss: 0, repeats: 0, late: 0 };
         plan.delay_us = 50..1500;
@@ -154,6 +168,11 @@ impl Plan {
         plan.wishes.clear();
         plan.clients = 0;
         plan
+    }
+
+    /// Who sits where.
+    pub fn places(&self) -> Places {
+        Places::of(self.protocol, self.shape)
     }
 
     /// How long a call may take before its session gives up.

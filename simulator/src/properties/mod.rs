@@ -6,6 +6,7 @@
 
 mod adoption;
 mod agreement;
+pub mod bpaxos;
 mod chain;
 mod chosen_slot;
 mod chosen_truth;
@@ -70,7 +71,10 @@ use paxos::snapshot::Sequence;
 
 use crate::plan::Places;
 
-pub use fold::{check_archive_fold, check_checkpoint, check_fold, check_refusal, check_restart};
+pub use fold::{
+    check_archive_fold, check_checkpoint, check_column_fold, check_fold, check_refusal,
+    check_restart,
+};
 pub use limits::{check_archive, check_leader, check_limits, check_log, check_session};
 pub use linearizability::check_history;
 pub use liveness::late;

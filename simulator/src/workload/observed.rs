@@ -188,3 +188,21 @@ impl<S: Conflicts> Conflicts for Observed<S> {
         S::footprint(&Self::split(command).1)
     }
 }
+
+/// What a chunk of a snapshot holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// The tokens of the commands that were applied, in the order of one replica.
+    Tokens(Vec<u32>),
+    /// What the machine made.
+    Machine(Bytes),
+}
+
+/// What a chunk holds that a machine of a protocol with a partial order has made; none for others.
+pub fn piece(chunk: &Bytes) -> Option<Piece> {
+    match chunk.first() {
+        Some(&MACHINE) => Some(Piece::Machine(chunk.slice(1..))),
+        Some(&TOKENS) => wire::decode(&chunk.slice(1..)).ok().map(Piece::Tokens),
+        _ => None,
+    }
+}

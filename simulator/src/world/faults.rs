@@ -276,4 +276,23 @@ impl<W: Workload, P: Protocol<W>> World<W, P> {
         self.push(crate::MS, Event::Start(index));
         Ok(is_felt)
     }
+
+    /// Faults and wishes stop, what is broken works again, and what is down comes back.
+    pub(super) fn stop_faults(&mut self) {
+        self.queue.retain(|_, event| {
+            !matches!(event, Event::Strike(_) | Event::Wish(_) | Event::Kill { .. })
+        });
+        self.ambushes.clear();
+        self.network.heal();
+        self.slow_disks.fill(SlowDisk::default());
+        self.failing_disks.fill(None);
+        self.end_pauses();
+        self.end_stalls();
+        for index in 0..self.processes.len() {
+            self.push(0, Event::Start(index));
+            // A turn that was put off until the end of a pause comes now.
+            self.processes[index].next_turn = None;
+            self.schedule(index);
+        }
+    }
 }

@@ -15,6 +15,7 @@
 //! | `matchmaker`, `bpaxos` | that: actors, operator, judge, and the end of a run |
 
 mod ambush;
+mod bpaxos;
 mod clients;
 mod disk;
 mod faults;
@@ -38,12 +39,13 @@ use crate::hosted::Hosted;
 use crate::mutation::Mutation;
 use crate::panics;
 use crate::plan::{Place, Places, Plan, Role};
-use crate::properties::{self, Calls, Failure, Room, Verdict};
+use crate::properties::{self, Calls, Failure, Verdict};
 use crate::random::{Purpose, Random};
 use crate::trace::{Recorder, Trace};
 use crate::workload::{Observed, Workload};
 
 use ambush::Ambushes;
+pub use bpaxos::Bpaxos;
 use clients::Client;
 use faults::{FailingDisk, SlowDisk};
 pub use matchmaker::Matchmaker;
@@ -119,8 +121,12 @@ pub struct World<W: Workload, P: Protocol<W> = Matchmaker> {
 }
 
 /// Runs `plan`, with a bug if `mutation` says so.
-pub fn run<W: Workload>(plan: Plan, workload: W, mutation: Option<Mutation>) -> Report {
-    World::new(plan, workload, mutation).run()
+pub fn run<W: Workload, P: Protocol<W>>(
+    plan: Plan,
+    workload: W,
+    mutation: Option<Mutation>,
+) -> Report {
+    World::<W, P>::founded(plan, workload, mutation).run()
 }
 
 impl<W: Workload> World<W> {
@@ -133,7 +139,7 @@ impl<W: Workload> World<W> {
 impl<W: Workload, P: Protocol<W>> World<W, P> {
     /// A world in which nothing has happened yet.
     pub fn founded(plan: Plan, workload: W, mutation: Option<Mutation>) -> Self {
-        let places = Places::new(plan.shape);
+        let places = plan.places();
         let count = places.process_count();
         let mut world = Self {
             network: Network::new(&plan, count),
@@ -144,10 +150,7 @@ impl<W: Workload, P: Protocol<W>> World<W, P> {
             clients: clients::clients(&plan, &places),
             own: P::new(&plan, &places),
             operator_random: Random::stream(plan.seed, (Purpose::Operator, 0)),
-            calls: Calls::new(Room {
-                queue_max: plan.options.session.queue_max,
-                queue_bytes_max: plan.options.session.queue_bytes_max,
-            }),
+            calls: Calls::new(P::room(&plan)),
             seen: vec![0; count],
             slow_disks: vec![SlowDisk::default(); count],
             failing_disks: vec![None; count],
@@ -363,6 +366,7 @@ impl<W: Workload, P: Protocol<W>> World<W, P> {
         for envelope in out.left.drain(..) {
             self.depart(index, envelope)?;
         }
+        P::on_settled(self, index)?;
         self.start_sync(index);
         Ok(())
     }

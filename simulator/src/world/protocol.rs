@@ -10,6 +10,7 @@ use super::{Event, Places, Plan, Verdict, Workload, World};
 use crate::hosted::Hosted;
 use crate::mutation::Mutation;
 use crate::plan::Wish;
+use crate::properties::Room;
 use crate::steps::Taken;
 
 /// What actors of `P` say to each other.
@@ -38,6 +39,9 @@ pub trait Protocol<W: Workload>: Debug + Sized {
 
     /// Nothing has happened yet.
     fn new(plan: &Plan, places: &Places) -> Self;
+
+    /// How many calls wait at a session at most.
+    fn room(plan: &Plan) -> Room;
 
     /// New actors of a process, by place. They remember nothing.
     fn actors(world: &World<W, Self>, process: usize) -> Vec<Self::Actor>;
@@ -81,6 +85,9 @@ pub trait Protocol<W: Workload>: Debug + Sized {
 
     /// A process has taken a step, and its executions were judged.
     fn on_step(world: &mut World<W, Self>, index: usize) -> Verdict;
+
+    /// Everything that left a process in its step was judged.
+    fn on_settled(world: &mut World<W, Self>, index: usize) -> Verdict;
 
     /// The actors of a process hold no more than they may.
     fn check_limits(world: &World<W, Self>, index: usize) -> Verdict;

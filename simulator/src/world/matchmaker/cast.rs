@@ -52,6 +52,7 @@ impl<W: Workload> World<W> {
                 Node::Matchmaker(Box::new(matchmaker))
             }
             Role::Acceptor => Node::Acceptor(Acceptor::with_options(options.acceptor.clone())),
+            Role::DependencyNode => unreachable!("no place of this protocol has one"),
             Role::Replica => {
                 let archive = beside(Role::Archive);
                 let others = self.own.charters[at.process].initial.membership().archives.iter();

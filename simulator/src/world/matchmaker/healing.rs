@@ -26,7 +26,6 @@ use crate::MS;
 use crate::plan::Wish;
 use crate::properties::late;
 use crate::trace::Kind;
-use crate::world::faults::SlowDisk;
 use crate::world::process::Status;
 use crate::world::{Event, Role, Verdict, Workload, World};
 
@@ -80,7 +79,13 @@ impl<W: Workload> World<W> {
     pub(super) fn heal(&mut self, step: Step) -> Verdict {
         self.note(None, Kind::Heal, format!("healing: {step:?}"));
         match step {
-            Step::Heal => self.stop_faults(),
+            Step::Heal => {
+                self.stop_faults();
+                let extra_us = if self.places.has_spares() { EXCHANGES_US } else { 0 };
+                for (at_ms, step) in TIMETABLE {
+                    self.push(at_ms * MS + extra_us, Event::Own(Happening::Heal(step)));
+                }
+            }
             Step::Reconfigure => {
                 let (lost, is_healing) = (self.lost(), self.is_healing());
                 let is_spread = self.must_spread();
@@ -143,28 +148,6 @@ impl<W: Workload> World<W> {
             Step::End => {}
         }
         Ok(())
-    }
-
-    fn stop_faults(&mut self) {
-        self.queue.retain(|_, event| {
-            !matches!(event, Event::Strike(_) | Event::Wish(_) | Event::Kill { .. })
-        });
-        let extra_us = if self.places.has_spares() { EXCHANGES_US } else { 0 };
-        self.ambushes.clear();
-        self.network.heal();
-        self.slow_disks.fill(SlowDisk::default());
-        self.failing_disks.fill(None);
-        self.end_pauses();
-        self.end_stalls();
-        for index in 0..self.processes.len() {
-            self.push(0, Event::Start(index));
-            // A turn that was put off until the end of a pause comes now.
-            self.processes[index].next_turn = None;
-            self.schedule(index);
-        }
-        for (at_ms, step) in TIMETABLE {
-            self.push(at_ms * MS + extra_us, Event::Own(Happening::Heal(step)));
-        }
     }
 
     /// Whether no process may have two of the last acceptors or matchmakers.

@@ -31,7 +31,7 @@ use super::protocol::Protocol;
 use super::{Event, Places, Plan, Verdict, Workload, World};
 use crate::mutation::Mutation;
 use crate::plan::Wish;
-use crate::properties::{Ghost, Ledger};
+use crate::properties::{Ghost, Ledger, Room};
 use crate::steps::{Steps, Taken};
 use crate::workload::Observed;
 
@@ -82,6 +82,13 @@ impl<W: Workload> Protocol<W> for Matchmaker {
             charters: vec![places.deployment(); places.process_count()],
             settled_number: 0,
             steps: None,
+        }
+    }
+
+    fn room(plan: &Plan) -> Room {
+        Room {
+            queue_max: plan.options.session.queue_max,
+            queue_bytes_max: plan.options.session.queue_bytes_max,
         }
     }
 
@@ -147,6 +154,10 @@ impl<W: Workload> Protocol<W> for Matchmaker {
 
     fn on_step(world: &mut World<W>, index: usize) -> Verdict {
         world.watch_leader(index)
+    }
+
+    fn on_settled(_: &mut World<W>, _: usize) -> Verdict {
+        Ok(())
     }
 
     fn check_limits(world: &World<W>, index: usize) -> Verdict {

@@ -75,6 +75,8 @@ impl<W: Workload> World<W> {
                 self.transfer(process);
                 0
             }
+            // There are no dependency nodes.
+            Wish::Service { .. } => 0,
         }
     }
 
