@@ -246,6 +246,8 @@ pub enum Mutant {
     FrozenStillAnswers,
     /// R49c: Replies of dependency nodes in two epochs count together.
     RepliesSurviveEpoch,
+    /// R49e: Replies of a larger dependency service are as many as the next one needs, and so complete.
+    SmallerEpochCompletes,
     /// R98: A replica tells the state machine the slot of a command's column, not its rank.
     SlotAsPosition,
     /// R58: A replica takes a snapshot within a component, and says that it covers all of it.
@@ -383,6 +385,7 @@ impl Mutant {
         (Self::EpochBeginsEmpty, "R49"),
         (Self::FrozenStillAnswers, "R49b"),
         (Self::RepliesSurviveEpoch, "R49c"),
+        (Self::SmallerEpochCompletes, "R49e"),
         (Self::SlotAsPosition, "R98"),
         (Self::SnapshotWithinComponent, "R58"),
         (Self::SnapshotFillsHoles, "R58b"),

@@ -32,7 +32,7 @@ pub(super) const OUTSIDE: [Description; 5] = [
 ];
 
 /// Bugs inside the roles.
-pub(super) const INSIDE: [Description; 30] = [
+pub(super) const INSIDE: [Description; 31] = [
     inside(
         Mutant::OneDependencyReply,
         "R44",
@@ -74,6 +74,12 @@ pub(super) const INSIDE: [Description; 30] = [
         "R49d",
         "a dependency node that forgets old conflicts does not name what is below instead",
         &["B3", "B2"],
+    ),
+    inside(
+        Mutant::SmallerEpochCompletes,
+        "R49e",
+        "replies of a larger dependency service are complete if they are enough for the next one",
+        &["B4", "B3", "B2"],
     ),
     inside(
         Mutant::OlderConflictsForgotten,

@@ -12,6 +12,10 @@
 //!  15 s  every call has returned, replicas are equal and wait for nothing, and the last acceptors,
 //!        matchmakers and dependency nodes are in place, alone
 //! ```
+//!
+//! Where a process is lost for good, matchmakers are replaced one column after the other, and each time the
+//! driver waits a second for the proposer that is lost: from the crash on everything is three seconds
+//! later, and what comes after the last requests six.
 
 use std::collections::BTreeSet;
 
@@ -38,6 +42,8 @@ pub enum Step {
     Heal,
     /// Other acceptors are asked for, other matchmakers and other dependency nodes.
     Wish,
+    /// The same, when there are no calls any more.
+    WishAgain,
     /// A request is sent again, unless it is done.
     Repeat(u64),
     /// Calls must succeed.
@@ -54,6 +60,17 @@ pub enum Step {
     End,
 }
 
+impl Step {
+    /// How much later it comes where a process is lost for good.
+    fn extra_ms(self) -> u64 {
+        match self {
+            Self::Heal | Self::Wish | Self::Repeat(_) | Self::Strict => 0,
+            Self::LoseProposer | Self::StrictAgain | Self::Quiet | Self::WishAgain => 3_000,
+            Self::Ask | Self::End => 6_000,
+        }
+    }
+}
+
 /// When each step comes, in milliseconds after the faults stop.
 const TIMETABLE: [(u64, Step); 8] = [
     (1_000, Step::Wish),
@@ -61,7 +78,7 @@ const TIMETABLE: [(u64, Step); 8] = [
     (6_000, Step::LoseProposer),
     (10_000, Step::StrictAgain),
     (12_000, Step::Quiet),
-    (12_500, Step::Wish),
+    (12_500, Step::WishAgain),
     (14_500, Step::Ask),
     (15_000, Step::End),
 ];
@@ -78,11 +95,13 @@ impl<W: Workload<Machine: Conflicts>> World<W, Bpaxos> {
         match step {
             Step::Heal => {
                 self.stop_faults();
+                let is_slow = self.lost().is_some();
                 for (at_ms, step) in TIMETABLE {
-                    self.push(at_ms * MS, Event::Own(step));
+                    let extra_ms = if is_slow { step.extra_ms() } else { 0 };
+                    self.push((at_ms + extra_ms) * MS, Event::Own(step));
                 }
             }
-            Step::Wish => self.wish_for_all(),
+            Step::Wish | Step::WishAgain => self.wish_for_all(),
             Step::Repeat(token) => {
                 if !self.is_done(token) {
                     self.change_driver(token);
