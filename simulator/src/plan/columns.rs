@@ -38,7 +38,7 @@ impl Plan {
         let mut plan = Self::draw(seed);
         let mut random = Random::stream(seed, (Purpose::Plan, 6));
         plan.protocol = ProtocolName::Bpaxos;
-        plan.options.columns = options(&mut random);
+        plan.options.columns = options(&mut random, plan.options.leader.pipeline_max);
         plan.options.columns.proposer.leader = plan.options.leader.clone();
         plan.options.columns.proposer.leader.healing.is_on = false;
         // An exchange of processes changes the members of one log; here there are many.
@@ -64,22 +64,26 @@ impl Plan {
     }
 }
 
-fn options(random: &mut Random) -> ColumnOptions {
+fn options(random: &mut Random, pipeline_max: u64) -> ColumnOptions {
+    // What a restart leaves unused is filled with nothing, as many vertices at a time as may be under way.
+    let is_tight = pipeline_max < 16;
+    let mut block = |sizes: [u64; 4]| random.pick(sizes).min(if is_tight { 4 } else { u64::MAX });
+    let (block, received) = (block([1, 4, 32, 1024]), block([1, 4, 32, 128]));
     let (proposer, session) = (ProposerOptions::default(), SessionOptions::default());
     let latest_max = random.pick([1, 1, 2, 3, 8]);
     ColumnOptions {
         proposer: ProposerOptions {
             batch_max: random.pick([1, 2, 64]),
             window_max: random.pick([1, 4, 4096]),
-            block: random.pick([1, 4, 32, 1024]),
+            block,
             ..proposer
         },
         dependencies: DependencyOptions {
             latest_max: NonZeroUsize::new(latest_max).unwrap_or(NonZeroUsize::MIN),
-            block: random.pick([1, 4, 32, 128]),
+            block: received,
             uses_max: random.pick([0, 2, 16, 1 << 16]),
         },
-        session: SessionOptions { window_max: random.pick([2, 16, 16_384]), ..session },
+        session: SessionOptions { window_max: random.pick([4, 16, 16_384]), ..session },
     }
 }
 
