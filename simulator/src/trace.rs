@@ -9,7 +9,7 @@ use paxos::configuration::Configuration;
 use paxos::round::Round;
 
 use crate::hosted::{Hosted, Said};
-use crate::plan::Places;
+use crate::plan::{Places, ProtocolName};
 use crate::properties::Failure;
 use crate::world::Envelope;
 
@@ -80,6 +80,8 @@ pub enum Step {
 /// A whole run.
 #[derive(Debug)]
 pub struct Trace {
+    /// What ran.
+    pub protocol: ProtocolName,
     /// Who sits where.
     pub places: Places,
     /// Every message, in the order in which they left.
@@ -109,9 +111,9 @@ impl Recorder {
         Self { has_states, ..Self::default() }
     }
 
-    pub(crate) fn finish(self, places: Places, end: u64) -> Trace {
+    pub(crate) fn finish(self, protocol: ProtocolName, places: Places, end: u64) -> Trace {
         let Self { messages, steps, failure, .. } = self;
-        Trace { places, messages, steps, end, failure }
+        Trace { protocol, places, messages, steps, end, failure }
     }
 
     /// Returns the number of the message.

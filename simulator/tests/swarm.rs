@@ -72,6 +72,27 @@ fn assert_caught(bugs: impl Iterator<Item = &'static Description>, seeds: u64) {
     assert!(outdated.is_empty(), "{cure}:\n{}", outdated.join("\n"));
 }
 
+/// Seeds of the fixed swarm of BPaxos.
+const BPAXOS_SEEDS: Range<u64> = 0..40;
+
+#[test]
+fn a_fixed_swarm_of_bpaxos_breaks_nothing() {
+    let swarm = Swarm {
+        protocol: ProtocolName::Bpaxos,
+        seeds: BPAXOS_SEEDS,
+        jobs: jobs(),
+        time_max: None,
+        mutation: None,
+        stops_at_failure: false,
+    };
+    let Outcome { failures, summary, elapsed, .. } = swarm.run(|_, _| ());
+    println!("{} events in {elapsed:?}", summary.events);
+    let failures: Vec<String> =
+        failures.iter().map(|(seed, failure)| format!("seed {seed}: {failure}")).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert_eq!(summary.coverage.missing(ProtocolName::Bpaxos), []);
+}
+
 fn is_rare(bug: &Description) -> bool {
     RARE.contains(&bug.id)
 }
@@ -99,11 +120,11 @@ fn bugs_have_names_of_their_own() {
 
 #[test]
 fn every_property_and_bug_is_documented() {
-    for property in properties::ALL {
+    for property in properties::ALL.iter().chain(&properties::bpaxos::ALL) {
         let start = format!("| {property} | {} |", property.statement);
         assert!(DOCUMENT.contains(&start), "{start}");
     }
-    for bug in Mutation::all() {
+    for bug in Mutation::all().chain(Mutation::all_of(ProtocolName::Bpaxos)) {
         let start = format!("| {} | {} |", bug.id, bug.text);
         assert!(DOCUMENT.contains(&start), "{start}");
     }

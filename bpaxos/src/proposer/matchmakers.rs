@@ -105,6 +105,9 @@ impl<S: Conflicts> Proposer<S> {
                         driver.on_stopped(from, m.clone(), present, fx);
                     });
                 }
+                if column == self.column() && matches!(message, ToLeader::ReconfigureA(_)) {
+                    self.want_column(fx);
+                }
                 self.lead(column, fx, |leader, fx| leader.on_message(from, message, fx));
             }
         }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use simulator::catalogue::{Tried, mutations_table, properties_table, put, row};
+use simulator::catalogue::{Tried, mutations_table, places, properties_table, put, row};
 use simulator::mutation::{Description, Mutation};
 use simulator::plan::ProtocolName;
 use simulator::swarm::catch;
@@ -52,7 +52,7 @@ pub(super) fn run(args: &MutationsArgs, out: &mut impl Write) -> io::Result<Exit
         .collect();
     if let Some(path) = &args.write {
         let is_whole = bugs.len() == Mutation::all_of(args.protocol).count();
-        check_document(path, is_whole)?;
+        check_document(path, args.protocol, is_whole)?;
     }
     let bar = ProgressBar::new(bugs.len() as u64);
     let mut tried: Vec<Tried> = Vec::new();
@@ -70,20 +70,20 @@ pub(super) fn run(args: &MutationsArgs, out: &mut impl Write) -> io::Result<Exit
         writeln!(out, "{left_out} more are inside the roles: build with `--features mutants`")?;
     }
     if let Some(path) = &args.write {
-        write_tables(path, &tried)?;
+        write_tables(path, args.protocol, &tried)?;
     }
     Ok(if escaped == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Whether the tables can be put into a document, before hours are spent on them.
-fn check_document(path: &Path, is_whole: bool) -> io::Result<()> {
+fn check_document(path: &Path, protocol: ProtocolName, is_whole: bool) -> io::Result<()> {
     if !is_whole {
         let cause = "without `--features mutants` the tables would lose the bugs inside the roles";
         return Err(io::Error::other(cause));
     }
     let told = |cause: String| io::Error::other(format!("{}: {cause}", path.display()));
     let document = fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
-    for name in ["properties", "mutations"] {
+    for name in places(protocol) {
         put(&document, name, "").map_err(told)?;
     }
     fs::OpenOptions::new().write(true).open(path).map_err(|error| told(error.to_string()))?;
@@ -91,10 +91,12 @@ fn check_document(path: &Path, is_whole: bool) -> io::Result<()> {
 }
 
 /// Puts the tables into a document.
-fn write_tables(path: &Path, tried: &[Tried]) -> io::Result<()> {
+fn write_tables(path: &Path, protocol: ProtocolName, tried: &[Tried]) -> io::Result<()> {
     let told = |cause: String| io::Error::other(format!("{}: {cause}", path.display()));
     let document = fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
-    let document = put(&document, "properties", &properties_table(tried)).map_err(told)?;
-    let document = put(&document, "mutations", &mutations_table(tried)).map_err(told)?;
+    let [properties, mutations] = places(protocol);
+    let table = properties_table(protocol, tried);
+    let document = put(&document, properties, &table).map_err(told)?;
+    let document = put(&document, mutations, &mutations_table(tried)).map_err(told)?;
     fs::write(path, document).map_err(|error| told(error.to_string()))
 }

@@ -96,11 +96,21 @@ pub enum Situation {
     SuspectReturned,
     StalledLeaderGaveUp,
     ServiceMoved,
+    NoopOverCommand,
+    ThreeInComponent,
+    SnapshotInCycle,
+    RestartedNodeReplied,
+    PrefixNamed,
+    ColumnTakenOver,
+    ColumnTakenBack,
+    VertexRecovered,
+    EpochInCollection,
+    TwoServiceDrivers,
 }
 
 impl Situation {
     /// Those that runs of BPaxos are to meet as well.
-    const OF_BPAXOS: [Self; 15] = [
+    const OF_BPAXOS: [Self; 22] = [
         Self::LeaderCrashed,
         Self::ReconfigurationActive,
         Self::ReconfigurationCollected,
@@ -116,10 +126,17 @@ impl Situation {
         Self::LogCompacted,
         Self::AllCrashed,
         Self::HandoverFinished,
+        Self::SnapshotTaken,
+        Self::SnapshotInstalled,
+        Self::SnapshotRestored,
+        Self::CrashWithinSnapshot,
+        Self::AmbushSprung,
+        Self::MessageToDeadProcess,
+        Self::SyncFailedWithPower,
     ];
 
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 86] = [
+    pub const ALL: [(Self, &str); 96] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -215,6 +232,19 @@ impl Situation {
         (Self::SuspectReturned, "a suspect answers before it is replaced"),
         (Self::StalledLeaderGaveUp, "a leader whose disk has stalled hands on"),
         (Self::ServiceMoved, "other dependency nodes serve"),
+        (
+            Self::NoopOverCommand,
+            "a vertex is filled with nothing, though dependency nodes have heard of a command there",
+        ),
+        (Self::ThreeInComponent, "three vertices or more depend on each other"),
+        (Self::SnapshotInCycle, "a vertex for snapshots and another one depend on each other"),
+        (Self::RestartedNodeReplied, "a dependency node answers after a restart"),
+        (Self::PrefixNamed, "a dependency node names all vertices of a column below one"),
+        (Self::ColumnTakenOver, "a proposer takes over the column of another"),
+        (Self::ColumnTakenBack, "a proposer takes its column back"),
+        (Self::VertexRecovered, "a replica has a vertex recovered"),
+        (Self::EpochInCollection, "the epoch changes while dependencies are collected"),
+        (Self::TwoServiceDrivers, "two proposers stop one epoch of the dependency service"),
     ];
 
     /// Those that runs of `protocol` are to meet.

@@ -70,11 +70,7 @@ use paxos::slot::Slot;
 use paxos::snapshot::Sequence;
 
 use crate::plan::Places;
-
-pub use fold::{
-    check_archive_fold, check_checkpoint, check_column_fold, check_fold, check_refusal,
-    check_restart,
-};
+pub use fold::{check_archive_fold, check_checkpoint, check_fold, check_refusal, check_restart};
 pub use limits::{check_archive, check_leader, check_limits, check_log, check_session};
 pub use linearizability::check_history;
 pub use liveness::late;

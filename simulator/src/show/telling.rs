@@ -40,7 +40,7 @@ impl Story {
         title: impl Into<String>,
         window: &std::ops::Range<u64>,
     ) -> Self {
-        let mut story = Self::new(seed, "Matchmaker MultiPaxos", title);
+        let mut story = Self::new(seed, trace.protocol.to_string(), title);
         story.end_us = trace.end.min(window.end);
         let (processes, nodes) = cast(&mut story, &trace.places);
         let mut teller = Teller {

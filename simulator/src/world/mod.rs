@@ -182,7 +182,8 @@ impl<W: Workload, P: Protocol<W>> World<W, P> {
 
     /// The trace so far, if one is kept.
     pub fn into_trace(self) -> Option<Trace> {
-        self.recorder.map(|recorder| recorder.finish(self.places, self.now))
+        let (protocol, places) = (self.plan.protocol, self.places);
+        self.recorder.map(|recorder| recorder.finish(protocol, places, self.now))
     }
 
     fn schedule_all(&mut self) {

@@ -17,7 +17,8 @@ pub(super) struct Ordered {
 }
 
 impl Ordered {
-    /// Adds a vertex. Returns one that conflicts with it although neither depends on the other.
+    /// Adds a vertex. Returns one that conflicts with it although neither depends on the other, and how many
+    /// of those that conflict depend on it as it does on them.
     ///
     /// *Cost*: O(vertices that conflict).
     pub(super) fn add(
@@ -25,10 +26,11 @@ impl Ordered {
         vertex: Vertex,
         footprint: Footprint,
         dependencies: VertexSet,
-    ) -> Option<Vertex> {
-        let is_ordered = |other: &&Vertex| {
-            let known = self.dependencies.get(*other);
-            dependencies.contains(**other) || known.is_some_and(|known| known.contains(vertex))
+    ) -> (Option<Vertex>, usize) {
+        let ends = |other: &Vertex| {
+            let known = self.dependencies.get(other);
+            let is_before = known.is_some_and(|known| known.contains(vertex));
+            (dependencies.contains(*other), is_before)
         };
         let of = |keys: &BTreeMap<Payload, Vec<Vertex>>, key| {
             keys.get(key).map(Vec::as_slice).unwrap_or_default().to_vec()
@@ -43,10 +45,11 @@ impl Ordered {
                 read.chain(written).chain(self.total.iter().copied()).collect()
             }
         };
-        let unordered = conflicting.iter().find(|other| !is_ordered(other)).copied();
+        let unordered = conflicting.iter().find(|other| ends(other) == (false, false)).copied();
+        let cyclic_count = conflicting.iter().filter(|other| ends(other) == (true, true)).count();
         self.insert(vertex, footprint);
         self.dependencies.insert(vertex, dependencies);
-        unordered
+        (unordered, cyclic_count)
     }
 
     fn insert(&mut self, vertex: Vertex, footprint: Footprint) {
@@ -86,12 +89,17 @@ mod tests {
     fn vertices_that_conflict_must_be_ordered() {
         let mut ordered = Ordered::default();
         let after = |slots: &[u64]| slots.iter().map(|slot| vertex(*slot)).collect::<VertexSet>();
-        assert_eq!(ordered.add(vertex(0), on(&[], &["a"]), after(&[])), None);
-        assert_eq!(ordered.add(vertex(1), on(&[], &["b"]), after(&[])), None);
-        assert_eq!(ordered.add(vertex(2), on(&["a"], &[]), after(&[0])), None);
-        assert_eq!(ordered.add(vertex(3), on(&["a"], &[]), after(&[0])), None);
-        assert_eq!(ordered.add(vertex(4), on(&[], &["a"]), after(&[0, 2])), Some(vertex(3)));
-        assert_eq!(ordered.add(vertex(5), Footprint::Everything, after(&[0, 1, 2, 3, 4])), None);
-        assert_eq!(ordered.add(vertex(6), on(&["c"], &[]), after(&[])), Some(vertex(5)));
+        assert_eq!(ordered.add(vertex(0), on(&[], &["a"]), after(&[])), (None, 0));
+        assert_eq!(ordered.add(vertex(1), on(&[], &["b"]), after(&[])), (None, 0));
+        assert_eq!(ordered.add(vertex(2), on(&["a"], &[]), after(&[0])), (None, 0));
+        assert_eq!(ordered.add(vertex(3), on(&["a"], &[]), after(&[0])), (None, 0));
+        assert_eq!(ordered.add(vertex(4), on(&[], &["a"]), after(&[0, 2])), (Some(vertex(3)), 0));
+        assert_eq!(
+            ordered.add(vertex(5), Footprint::Everything, after(&[0, 1, 2, 3, 4])),
+            (None, 0)
+        );
+        assert_eq!(ordered.add(vertex(6), on(&["c"], &[]), after(&[])), (Some(vertex(5)), 0));
+        assert_eq!(ordered.add(vertex(7), on(&[], &["d"]), after(&[5, 8])), (None, 0));
+        assert_eq!(ordered.add(vertex(8), on(&[], &["d"]), after(&[5, 7])), (None, 1));
     }
 }

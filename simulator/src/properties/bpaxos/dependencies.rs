@@ -9,9 +9,10 @@
 
 use bpaxos::command::Proposal;
 use bpaxos::vertex::Vertex;
-use paxos::state_machine::Conflicts;
+use paxos::state_machine::{Conflicts, Footprint};
 
 use super::{Judge, Property, Verdict, fail};
+use crate::coverage::Situation;
 
 /// The property of this file.
 pub(super) const PROPERTY: Property = Property {
@@ -30,7 +31,11 @@ impl Judge {
         proposal: &Proposal,
     ) -> Verdict {
         let footprint = proposal.content.footprint::<S>();
-        match self.ordered.add(vertex, footprint, proposal.dependencies.clone()) {
+        let is_snapshot = footprint == Footprint::Everything;
+        let (unordered, count) = self.ordered.add(vertex, footprint, proposal.dependencies.clone());
+        self.meet_if(count > 1, Situation::ThreeInComponent);
+        self.meet_if(is_snapshot && count > 0, Situation::SnapshotInCycle);
+        match unordered {
             None => Ok(()),
             Some(other) => fail(
                 PROPERTY,

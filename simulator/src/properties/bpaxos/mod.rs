@@ -15,6 +15,7 @@ mod order;
 mod persisted;
 mod positions;
 mod service;
+mod sights;
 mod snapshot_truth;
 mod values;
 
@@ -33,10 +34,12 @@ use paxos::slot::Slot;
 use paxos::state_machine::{Conflicts, Footprint};
 
 use super::{Property, Verdict, fail};
+use crate::coverage::Situation;
 use crate::plan::{Places, Plan, Role};
 use crate::properties::Calls;
 use crate::workload::{Applied, Observed, Request, Workload};
 
+pub use super::fold::check_column_fold;
 pub use linearizability::check_history;
 
 /// Where a command stood: the rank of its component, and its number in that.
@@ -91,6 +94,8 @@ pub struct Judge {
     snapshots: BTreeMap<Slot, snapshot_truth::Contents>,
     /// What each node has durably said of itself.
     durable: BTreeMap<NodeId, ledger::Durable>,
+    /// What was met.
+    sights: sights::Sights,
 }
 
 impl Judge {
@@ -115,6 +120,7 @@ impl Judge {
             chunks: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             durable: BTreeMap::new(),
+            sights: sights::Sights::new(count),
         }
     }
 
@@ -138,6 +144,7 @@ impl Judge {
         message: &Message,
     ) -> Verdict {
         self.check_ledger(from, message)?;
+        self.see(from, to, message);
         match message {
             Message::Column(InColumn { column, inner }) => {
                 self.on_leave_log::<S>(*column, inner)?;
@@ -178,7 +185,11 @@ impl Judge {
     fn on_chosen<S: Conflicts>(&mut self, vertex: Vertex, value: &Value) -> Verdict {
         match self.learn(vertex, value)? {
             Some(Some(proposal)) => self.check_chosen_dependencies::<S>(vertex, &proposal),
-            Some(None) | None => Ok(()),
+            Some(None) => {
+                self.meet_if(self.replies.contains_key(&vertex), Situation::NoopOverCommand);
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 
@@ -223,6 +234,7 @@ impl Judge {
     /// A replica starts with nothing.
     pub fn restart(&mut self, replica: usize) {
         self.orders[replica] = order::Executed::default();
+        self.sights.restart(replica);
         self.forget_executed(replica);
     }
 
@@ -254,10 +266,5 @@ impl Judge {
     /// The newest epoch of the dependency service that a node of it has begun, and its nodes.
     pub fn newest_service(&self) -> Option<(&Epoch, &BTreeSet<NodeId>)> {
         self.services.last_key_value()
-    }
-
-    /// Whether a vertex was proposed with a command of which dependency nodes have heard.
-    pub fn was_asked_for(&self, vertex: Vertex) -> bool {
-        self.replies.contains_key(&vertex)
     }
 }

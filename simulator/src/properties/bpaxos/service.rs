@@ -30,7 +30,8 @@ impl Judge {
         proposal: &Proposal,
     ) -> Verdict {
         let footprint = proposal.content.footprint::<S>();
-        match self.computed.add(vertex, footprint, proposal.dependencies.clone()) {
+        let (unordered, _) = self.computed.add(vertex, footprint, proposal.dependencies.clone());
+        match unordered {
             None => Ok(()),
             Some(other) => fail(
                 PROPERTY,

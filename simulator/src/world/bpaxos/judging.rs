@@ -26,7 +26,11 @@ impl<W: Workload<Machine: Conflicts>> World<W, Bpaxos> {
             let durable = self.durable_in(*column);
             self.own.judge.on_persisted((*from, *column), m.watermark, &durable)?;
         }
-        self.own.judge.on_leave::<Observed<W::Machine>>(*from, *to, message)
+        let verdict = self.own.judge.on_leave::<Observed<W::Machine>>(*from, *to, message);
+        for situation in self.own.judge.take_met() {
+            self.summary.coverage.meet(situation);
+        }
+        verdict
     }
 
     /// How much of a column each archive has durably.
@@ -107,7 +111,7 @@ impl<W: Workload<Machine: Conflicts>> World<W, Bpaxos> {
                     for column in self.columns() {
                         if let Some(fold) = fold.column(column) {
                             let found = archive.column(column);
-                            properties::check_column_fold(&name, found, fold)?;
+                            properties::bpaxos::check_column_fold(&name, found, fold)?;
                         }
                     }
                 }
