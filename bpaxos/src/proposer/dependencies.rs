@@ -142,6 +142,9 @@ impl Collection {
 
     /// Lets all slots below `end` hold nothing that hold nothing yet.
     pub(super) fn skip_below(&mut self, end: Slot) {
+        if mutant::is_on(Mutant::RecoveredWithoutReplies) {
+            self.allocations.iter_mut().for_each(|allocation| allocation.complete(0));
+        }
         while self.next().is_some_and(|next| next < end) {
             self.allocations.push_back(Allocation::Noop);
         }
@@ -245,7 +248,8 @@ impl<S: Conflicts> Proposer<S> {
         let Some(allocation) = self.collection.allocations.get_mut(index) else { return };
         // What comes after enough replies would do no harm, and make execution wait for more.
         let Allocation::Collecting { replied, dependencies, .. } = allocation else { return };
-        if replied.insert(from) {
+        let is_left_out = mutant::is_on(Mutant::FirstReplyDepended) && !replied.is_empty();
+        if replied.insert(from) && !is_left_out {
             dependencies.union(&m.dependencies);
         }
         allocation.complete(quorum);

@@ -32,11 +32,23 @@ pub(super) const OUTSIDE: [Description; 5] = [
 ];
 
 /// Bugs inside the roles.
-pub(super) const INSIDE: [Description; 31] = [
+pub(super) const INSIDE: [Description; 33] = [
     inside(
         Mutant::OneDependencyReply,
         "R44",
         "one dependency node is a quorum",
+        &["B4", "B3", "B2"],
+    ),
+    inside(
+        Mutant::FirstReplyDepended,
+        "R46",
+        "a proposer counts f + 1 replies, and takes what the first one says",
+        &["B4", "B3", "B2"],
+    ),
+    inside(
+        Mutant::RecoveredWithoutReplies,
+        "R47",
+        "a vertex that a replica waits for is proposed with the replies that are there",
         &["B4", "B3", "B2"],
     ),
     inside(
@@ -121,7 +133,7 @@ pub(super) const INSIDE: [Description; 31] = [
         Mutant::LargestNumberOnly,
         "R56",
         "a replica remembers only the largest command number of each session",
-        &["B5", "B7", "L1", "B12"],
+        &["B5", "B7", "B9", "L1", "B12"],
     ),
     inside(
         Mutant::AcknowledgedCountsAsExecuted,
@@ -175,7 +187,7 @@ pub(super) const INSIDE: [Description; 31] = [
         Mutant::ForgetBeforeSnapshotEnds,
         "R65b",
         "values that a snapshot covers are forgotten before it is whole",
-        &["D1", "D2", "A12"],
+        &["D1", "D2", "A12", "A22"],
     ),
     inside(
         Mutant::TakeAnyChunk,
@@ -205,7 +217,7 @@ pub(super) const INSIDE: [Description; 31] = [
         Mutant::AnybodyOpensColumns,
         "R106",
         "a matchmaker opens a column for whoever asks for it",
-        &["A8", "B1", "A2"],
+        &["A8", "B1", "A2", "L1"],
     ),
     inside(
         Mutant::SlotAsPosition,

@@ -115,7 +115,7 @@ fn wishes(
 }
 
 impl Wish {
-    /// Three random dependency nodes, and the proposer that is asked for them: at most one of each process
+    /// Three or five random dependency nodes, and the proposer that is asked for them: at most one of each process
     /// if a process may be lost for good, and none of the process `lost` if enough others are there.
     pub fn service(
         random: &mut Random,
@@ -127,7 +127,8 @@ impl Wish {
         if pool.len() < 3 {
             pool = Self::pool(random, (places, Role::DependencyNode), is_spread, None);
         }
-        let dependency_nodes = (0..3).map(|_| pool.remove(random.index(pool.len()))).collect();
+        let count = if pool.len() >= 5 && random.permille(300) { 5 } else { 3 };
+        let dependency_nodes = (0..count).map(|_| pool.remove(random.index(pool.len()))).collect();
         let proposers = places.every(Role::Proposer);
         let is_lost = |node: &NodeId| {
             let at: Option<Place> = places.find(*node);
