@@ -57,7 +57,6 @@ use protocol::{EventOf, MessageOf, OutboxOf};
 pub use summary::{Report, Summary};
 
 /// What happens next.
-#[expect(clippy::large_enum_variant, reason = "most events are the large one")]
 #[derive(Debug)]
 enum Event<M, E> {
     /// A message arrives; its number in the trace.

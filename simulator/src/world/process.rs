@@ -43,6 +43,9 @@ type InputOf<A> = Input<<A as Actor>::Message, <A as Actor>::Timer>;
 /// A step of an actor of that kind.
 type TakenOf<A> = Taken<<A as Actor>::Message, <A as Actor>::Record>;
 
+/// Steps of an actor that wait for a batch.
+type Watched<A> = VecDeque<(u64, TakenOf<A>)>;
+
 /// Where the compaction of the log stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Compaction {
@@ -103,7 +106,7 @@ pub(super) struct Process<A: Actor> {
     /// Sends of each actor that wait until a batch is durable.
     held: Vec<VecDeque<(u64, Envelope<A::Message>)>>,
     /// Steps of each actor that wait likewise, if somebody watches.
-    watched: Option<Vec<VecDeque<(u64, TakenOf<A>)>>>,
+    watched: Option<Vec<Watched<A>>>,
     /// The batch with the last record of each actor.
     awaited: Vec<u64>,
     has_run: Vec<bool>,

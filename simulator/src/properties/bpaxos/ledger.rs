@@ -40,12 +40,12 @@ impl Judge {
             NodeRecord::DependencyNode(DependencyRecord::Frozen(epoch)) => {
                 known.frozen = known.frozen.max(Some(*epoch));
             }
-            NodeRecord::DependencyNode(DependencyRecord::Begun(successor)) => {
-                if successor.generation.epoch > known.epoch {
-                    known.epoch = successor.generation.epoch;
-                    known.received.clear();
-                    known.base = successor.base.clone();
-                }
+            NodeRecord::DependencyNode(DependencyRecord::Begun(successor))
+                if successor.generation.epoch > known.epoch =>
+            {
+                known.epoch = successor.generation.epoch;
+                known.received.clear();
+                known.base = successor.base.clone();
             }
             NodeRecord::Proposer(ProposerRecord::Reserved(slot)) => {
                 known.reserved = known.reserved.max(*slot);

@@ -71,11 +71,10 @@ impl Judge {
     /// A message leaves.
     pub(super) fn see(&mut self, from: NodeId, to: NodeId, message: &Message) {
         match message {
-            Message::Column(InColumn { column, inner }) => {
-                if let ConsensusMessage::Acceptor(ToAcceptor::Phase2A(m)) = inner {
-                    self.sights.see_lead(from, *column, m.round);
-                }
-            }
+            Message::Column(InColumn {
+                column,
+                inner: ConsensusMessage::Acceptor(ToAcceptor::Phase2A(m)),
+            }) => self.sights.see_lead(from, *column, m.round),
             Message::DependencyNode(ToDependencyNode::FreezeA(m)) => {
                 let drivers = self.sights.drivers.entry(m.epoch).or_default();
                 let is_second = drivers.insert(from) && drivers.len() == 2;

@@ -83,6 +83,9 @@ const TIMETABLE: [(u64, Step); 8] = [
     (15_000, Step::End),
 ];
 
+/// Acceptors, and how they decide.
+type Acceptors<'a> = (QuorumSystem, &'a BTreeSet<NodeId>);
+
 /// How often a request is repeated.
 const REPEAT_US: u64 = 500 * MS;
 
@@ -241,10 +244,7 @@ impl<W: Workload<Machine: Conflicts>> World<W, Bpaxos> {
     fn check_column_in_place(
         &self,
         column: Column,
-        (acceptors, matchmakers): (
-            Option<(QuorumSystem, &BTreeSet<NodeId>)>,
-            Option<&BTreeSet<NodeId>>,
-        ),
+        (acceptors, matchmakers): (Option<Acceptors<'_>>, Option<&BTreeSet<NodeId>>),
     ) -> Verdict {
         let Some(status) = self.own.operator.status.get(&column) else {
             return late("status", format!("nobody leads {column:?}"));
