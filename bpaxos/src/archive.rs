@@ -128,6 +128,11 @@ impl Archive {
         self.snapshot
     }
 
+    /// Whether part of a snapshot is recorded that has not come to its end.
+    pub fn is_within_snapshot(&self) -> bool {
+        self.partial.is_some()
+    }
+
     /// Folds one durable record.
     pub fn restore(&mut self, record: ArchiveRecord) {
         match record {

@@ -246,6 +246,12 @@ pub enum Mutant {
     FrozenStillAnswers,
     /// R49c: Replies of dependency nodes in two epochs count together.
     RepliesSurviveEpoch,
+    /// R49e: Replies of a larger dependency service are as many as the next one needs, and so complete.
+    SmallerEpochCompletes,
+    /// R46: A proposer counts f + 1 replies, and takes what the first one says.
+    FirstReplyDepended,
+    /// R47: A vertex that a replica waits for is proposed with the replies that are there.
+    RecoveredWithoutReplies,
     /// R98: A replica tells the state machine the slot of a command's column, not its rank.
     SlotAsPosition,
     /// R58: A replica takes a snapshot within a component, and says that it covers all of it.
@@ -383,6 +389,9 @@ impl Mutant {
         (Self::EpochBeginsEmpty, "R49"),
         (Self::FrozenStillAnswers, "R49b"),
         (Self::RepliesSurviveEpoch, "R49c"),
+        (Self::SmallerEpochCompletes, "R49e"),
+        (Self::FirstReplyDepended, "R46"),
+        (Self::RecoveredWithoutReplies, "R47"),
         (Self::SlotAsPosition, "R98"),
         (Self::SnapshotWithinComponent, "R58"),
         (Self::SnapshotFillsHoles, "R58b"),

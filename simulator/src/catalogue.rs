@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::mutation::Description;
+use crate::plan::ProtocolName;
 use crate::properties::{self, Property};
 use crate::swarm::Caught;
 
@@ -31,13 +32,29 @@ pub fn mutations_table(tried: &[Tried]) -> String {
     table
 }
 
-/// Every property, and the bugs that it was the first to catch.
-pub fn properties_table(tried: &[Tried]) -> String {
+/// The properties that are told of with the bugs of `protocol`.
+pub fn properties_of(protocol: ProtocolName) -> &'static [Property] {
+    match protocol {
+        ProtocolName::Matchmaker => &properties::ALL,
+        ProtocolName::Bpaxos => &properties::bpaxos::ALL,
+    }
+}
+
+/// Where the tables of `protocol` stand in the document: of its properties, and of its bugs.
+pub const fn places(protocol: ProtocolName) -> [&'static str; 2] {
+    match protocol {
+        ProtocolName::Matchmaker => ["properties", "mutations"],
+        ProtocolName::Bpaxos => ["bpaxos properties", "bpaxos mutations"],
+    }
+}
+
+/// Every property of `protocol`, and the bugs that it was the first to catch.
+pub fn properties_table(protocol: ProtocolName, tried: &[Tried]) -> String {
     let mut table = String::from(
         "| property | what it says | paper | upheld by | bugs that it was the first to catch |\n\
          |---|---|---|---|---|\n",
     );
-    for property in properties::ALL {
+    for property in properties_of(protocol).iter().copied() {
         let Property { statement, paper, module, .. } = property;
         let caught = |(bug, caught): &Tried| {
             let (_, failure) = caught.first.as_ref()?;

@@ -18,6 +18,7 @@ use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
 use paxos::slot::Slot;
 
+use crate::plan::ProtocolName;
 use crate::properties::Ghost;
 pub use situation::Situation;
 use snapshots::Snapshots;
@@ -82,9 +83,9 @@ impl Coverage {
         self.counts[situation as usize]
     }
 
-    /// Situations that were never met.
-    pub fn missing(&self) -> Vec<Situation> {
-        let all = Situation::ALL.iter().map(|(situation, _)| *situation);
+    /// Situations that runs of `protocol` are to meet and that were never met.
+    pub fn missing(&self, protocol: ProtocolName) -> Vec<Situation> {
+        let all = Situation::of(protocol).map(|(situation, _)| situation);
         all.filter(|situation| self.count(*situation) == 0).collect()
     }
 

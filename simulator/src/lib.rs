@@ -19,9 +19,9 @@
 //! # Example
 //!
 //! ```
-//! use simulator::{plan::Plan, workload::Objects, world};
+//! use simulator::{plan::Plan, workload::Objects, world::World};
 //!
-//! let report = world::run(Plan::draw(7), Objects::default(), None);
+//! let report = World::new(Plan::draw(7), Objects::default(), None).run();
 //! assert_eq!(report.failure, None);
 //! assert!(report.summary.done > 0);
 //! ```
@@ -30,6 +30,7 @@ pub mod catalogue;
 pub mod checker;
 pub mod coverage;
 mod digest;
+mod hosted;
 pub mod mutation;
 mod panics;
 pub mod plan;

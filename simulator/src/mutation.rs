@@ -4,6 +4,7 @@
 //! or lost, a disk lies. No role knows of them. Those inside the roles are in `inside`; they are there
 //! only if the feature `mutants` is on.
 
+mod bpaxos;
 mod inside;
 
 use matchmaker::leader::LeaderRecord;
@@ -16,9 +17,10 @@ use paxos::command::Value;
 use paxos::message::{Chosen, FromAcceptor, ReadB, ToAcceptor, ToReplica};
 use paxos::mutant::{self, Mutant};
 
-use crate::plan::{Places, Role};
+use crate::plan::{Places, ProtocolName, Role};
 use crate::workload::Workload;
 use crate::world::{Envelope, World};
+use inside::{others, rounds};
 
 /// A bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -238,19 +240,33 @@ impl Mutation {
         ),
     ];
 
-    /// All bugs.
+    /// All bugs of Matchmaker MultiPaxos.
     pub fn all() -> impl Iterator<Item = &'static Description> {
-        Self::OUTSIDE.iter().chain(inside::all())
+        Self::all_of(ProtocolName::Matchmaker)
+    }
+
+    /// All bugs of `protocol`.
+    pub fn all_of(protocol: ProtocolName) -> impl Iterator<Item = &'static Description> {
+        let (outside, inside) = match protocol {
+            ProtocolName::Matchmaker => (&Self::OUTSIDE[..], [&rounds::ALL[..], &others::ALL]),
+            ProtocolName::Bpaxos => (&bpaxos::OUTSIDE[..], [&bpaxos::INSIDE[..], &[]]),
+        };
+        outside.iter().chain(inside.into_iter().flatten())
+    }
+
+    /// The bugs of every protocol. Some are of both.
+    fn known() -> impl Iterator<Item = &'static Description> {
+        Self::all().chain(Self::all_of(ProtocolName::Bpaxos))
     }
 
     /// What it is.
     pub fn description(self) -> Option<&'static Description> {
-        Self::all().find(|description| description.mutation == self)
+        Self::known().find(|description| description.mutation == self)
     }
 
     /// The bug of that place in the catalogue.
     pub fn find(id: &str) -> Option<Self> {
-        let description = Self::all().find(|bug| bug.id.eq_ignore_ascii_case(id))?;
+        let description = Self::known().find(|bug| bug.id.eq_ignore_ascii_case(id))?;
         Some(description.mutation)
     }
 
@@ -287,7 +303,10 @@ impl Mutation {
 
 impl<W: Workload> World<W> {
     /// What leaves instead of `envelope`, and what leaves as well.
-    pub(crate) fn mutate_departure(&self, mut envelope: Envelope) -> (Envelope, Vec<Envelope>) {
+    pub(crate) fn mutate_departure(
+        &self,
+        mut envelope: Envelope<Message>,
+    ) -> (Envelope<Message>, Vec<Envelope<Message>>) {
         let Some(mutation) = self.mutation() else { return (envelope, Vec::new()) };
         let forged = forged_requests(mutation, &envelope, self.places());
         change(mutation, &mut envelope);
@@ -295,7 +314,7 @@ impl<W: Workload> World<W> {
     }
 
     /// What arrives instead of `envelope`.
-    pub(crate) fn mutate_arrival(&self, envelope: Envelope) -> Vec<Envelope> {
+    pub(crate) fn mutate_arrival(&self, envelope: Envelope<Message>) -> Vec<Envelope<Message>> {
         let Some(mutation) = self.mutation() else { return vec![envelope] };
         if is_lost(mutation, &envelope.message) {
             return Vec::new();
@@ -311,7 +330,7 @@ impl<W: Workload> World<W> {
 }
 
 /// Changes what a message says.
-fn change(mutation: Mutation, Envelope { to, message, .. }: &mut Envelope) {
+fn change(mutation: Mutation, Envelope { to, message, .. }: &mut Envelope<Message>) {
     match message {
         Message::Acceptor(ToAcceptor::Phase2A(m)) => {
             let is_other = match mutation {
@@ -347,7 +366,11 @@ fn change(mutation: Mutation, Envelope { to, message, .. }: &mut Envelope) {
 }
 
 /// What else leaves.
-fn forged_requests(mutation: Mutation, envelope: &Envelope, places: &Places) -> Vec<Envelope> {
+fn forged_requests(
+    mutation: Mutation,
+    envelope: &Envelope<Message>,
+    places: &Places,
+) -> Vec<Envelope<Message>> {
     let Message::Acceptor(ToAcceptor::Phase2A(m)) = &envelope.message else {
         return forged_reads(mutation, envelope);
     };
@@ -370,7 +393,7 @@ fn forged_requests(mutation: Mutation, envelope: &Envelope, places: &Places) -> 
 }
 
 /// The answer that a leader believes to have, as soon as it asks.
-fn forged_reads(mutation: Mutation, envelope: &Envelope) -> Vec<Envelope> {
+fn forged_reads(mutation: Mutation, envelope: &Envelope<Message>) -> Vec<Envelope<Message>> {
     match (mutation, &envelope.message) {
         (Mutation::ForgeReadB, Message::Acceptor(ToAcceptor::ReadA(m))) => {
             let m = FromAcceptor::ReadB(ReadB { round: m.round, nonce: m.nonce });

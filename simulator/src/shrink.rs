@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::MS;
 use crate::mutation::Mutation;
-use crate::plan::{Plan, Reduction, Shape};
+use crate::plan::{Plan, ProtocolName, Reduction, Shape};
 use crate::properties::Failure;
 use crate::swarm::run_seed;
 use crate::world::Report;
@@ -25,6 +25,7 @@ pub struct Shrunk {
 
 /// The search for a smaller run.
 struct Search<'a> {
+    protocol: ProtocolName,
     seed: u64,
     mutation: Option<Mutation>,
     runs_max: u64,
@@ -45,14 +46,15 @@ struct Search<'a> {
 ///
 /// Every reduction that is returned was run, and broke the same property.
 pub fn shrink(
-    (seed, start): (u64, &Reduction),
+    (protocol, seed, start): (ProtocolName, u64, &Reduction),
     mutation: Option<Mutation>,
     runs_max: u64,
     on_smaller: &mut dyn FnMut(&Reduction, u64),
 ) -> Option<Shrunk> {
-    let Report { failure, summary, .. } = run_seed(seed, start, mutation);
+    let Report { failure, summary, .. } = run_seed(protocol, seed, start, mutation);
     let failure = failure?;
     let mut search = Search {
+        protocol,
         seed,
         mutation,
         runs_max,
@@ -94,7 +96,7 @@ impl Search<'_> {
 
     /// The plan of the smallest failing run so far.
     fn plan(&self) -> Plan {
-        Plan::draw(self.seed).reduced(&self.best)
+        Plan::draw_for(self.protocol, self.seed).reduced(&self.best)
     }
 
     /// Tries a smaller run; keeps it if it breaks the same property in the same way.
@@ -104,7 +106,8 @@ impl Search<'_> {
             return false;
         }
         self.run_count += 1;
-        let Report { failure, summary, .. } = run_seed(self.seed, &reduction, self.mutation);
+        let Report { failure, summary, .. } =
+            run_seed(self.protocol, self.seed, &reduction, self.mutation);
         match failure {
             Some(failure) if failure.is_like(&self.failure) => {
                 (self.best, self.failure) = (reduction, failure);
@@ -134,7 +137,7 @@ impl Search<'_> {
         list: impl Fn(&mut Reduction) -> &mut Option<BTreeSet<usize>>,
     ) {
         let shape = Reduction { shape: self.best.shape, ..Reduction::default() };
-        let all = 0..count(&Plan::draw(self.seed).reduced(&shape));
+        let all = 0..count(&Plan::draw_for(self.protocol, self.seed).reduced(&shape));
         let mut kept: Vec<usize> = match list(&mut self.best.clone()) {
             Some(kept) => kept.iter().copied().collect(),
             None => all.collect(),
@@ -176,17 +179,20 @@ impl Search<'_> {
 mod tests {
     use super::*;
 
+    const PROTOCOL: ProtocolName = ProtocolName::Matchmaker;
+
     #[test]
     fn a_healthy_run_is_not_shrunk() {
-        assert!(shrink((0, &Reduction::default()), None, 10, &mut |_, _| ()).is_none());
+        assert!(shrink((PROTOCOL, 0, &Reduction::default()), None, 10, &mut |_, _| ()).is_none());
     }
 
     #[test]
     fn a_search_ends_with_its_budget_and_says_so() {
         let mutation = Some(Mutation::EarlyGarbage);
         for runs_max in [1, 4] {
-            let shrunk = shrink((0, &Reduction::default()), mutation, runs_max, &mut |_, _| ())
-                .expect("the seed fails");
+            let shrunk =
+                shrink((PROTOCOL, 0, &Reduction::default()), mutation, runs_max, &mut |_, _| ())
+                    .expect("the seed fails");
             assert_eq!((shrunk.run_count, shrunk.is_exhausted), (runs_max, true));
         }
     }
@@ -195,11 +201,13 @@ mod tests {
     fn what_is_left_fails_in_the_same_way_and_is_smaller() {
         let mutation = Some(Mutation::ForgetPromise);
         let seed = (0..50)
-            .find(|seed| run_seed(*seed, &Reduction::default(), mutation).failure.is_some())
+            .find(|seed| {
+                run_seed(PROTOCOL, *seed, &Reduction::default(), mutation).failure.is_some()
+            })
             .expect("the bug is caught within fifty seeds");
-        let shrunk = shrink((seed, &Reduction::default()), mutation, 60, &mut |_, _| ())
+        let shrunk = shrink((PROTOCOL, seed, &Reduction::default()), mutation, 60, &mut |_, _| ())
             .expect("the seed fails");
-        let again = run_seed(seed, &shrunk.reduction, mutation);
+        let again = run_seed(PROTOCOL, seed, &shrunk.reduction, mutation);
         assert_eq!(again.failure, Some(shrunk.failure));
         let (plan, left) = (Plan::draw(seed), Plan::draw(seed).reduced(&shrunk.reduction));
         assert!(left.faults.len() < plan.faults.len());

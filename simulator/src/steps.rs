@@ -29,17 +29,17 @@ use said::Said;
 
 /// A step of an actor.
 #[derive(Clone, Debug)]
-pub(crate) struct Taken {
+pub struct Taken<M, R> {
     /// Whose.
     pub(crate) node: NodeId,
     /// Whether it is the first one after a start.
     pub(crate) starts: bool,
     /// The message that it was about, if it was about one.
-    pub(crate) got: Option<(NodeId, Message)>,
+    pub(crate) got: Option<(NodeId, M)>,
     /// What was written down, in order.
-    pub(crate) wrote: Vec<NodeRecord>,
+    pub(crate) wrote: Vec<R>,
     /// What was said to whom, in order.
-    pub(crate) sent: Vec<(NodeId, Message)>,
+    pub(crate) sent: Vec<(NodeId, M)>,
     /// The round that the actor leads in afterwards, if it does.
     pub(crate) leads: Option<Round>,
 }
@@ -136,7 +136,7 @@ impl Steps {
     }
 
     /// Tells of a step, if there is something to tell.
-    pub(crate) fn tell(&mut self, at: u64, taken: Taken) {
+    pub(crate) fn tell(&mut self, at: u64, taken: Taken<Message, NodeRecord>) {
         let Taken { node, starts, got, wrote, sent, leads } = taken;
         let got = got.and_then(|(from, m)| Some((from.to_string(), self.said(&m)?)));
         let got = got.filter(|(_, said)| said.is_heard());

@@ -8,15 +8,17 @@ use std::time::{Duration, Instant};
 
 use crate::mutation::{Description, Mutation};
 use crate::panics::{self, Panic};
-use crate::plan::{Plan, Reduction};
+use crate::plan::{Plan, ProtocolName, Reduction};
 use crate::properties::{self, Failure};
 use crate::trace::Trace;
 use crate::workload::Objects;
-use crate::world::{self, Report, Summary, World};
+use crate::world::{self, Bpaxos, Matchmaker, Protocol, Report, Summary, World};
 
 /// Which runs.
 #[derive(Clone, Debug)]
 pub struct Swarm {
+    /// What runs.
+    pub protocol: ProtocolName,
     /// One run for each.
     pub seeds: Range<u64>,
     /// Threads.
@@ -43,9 +45,22 @@ pub struct Outcome {
 }
 
 /// The run of one seed, or of what is left of it.
-pub fn run_seed(seed: u64, reduction: &Reduction, mutation: Option<Mutation>) -> Report {
+pub fn run_seed(
+    protocol: ProtocolName,
+    seed: u64,
+    reduction: &Reduction,
+    mutation: Option<Mutation>,
+) -> Report {
     Mutation::select(mutation);
-    let run = || world::run(Plan::draw(seed).reduced(reduction), Objects::default(), mutation);
+    let run = || {
+        let plan = Plan::draw_for(protocol, seed).reduced(reduction);
+        match protocol {
+            ProtocolName::Matchmaker => {
+                world::run::<_, Matchmaker>(plan, Objects::default(), mutation)
+            }
+            ProtocolName::Bpaxos => world::run::<_, Bpaxos>(plan, Objects::default(), mutation),
+        }
+    };
     panics::caught(run).unwrap_or_else(|panic| aborted(&panic))
 }
 
@@ -57,6 +72,7 @@ fn aborted(panic: &Panic) -> Report {
 
 /// The same, with a trace of it; and with what each actor knew, if asked for.
 pub fn trace_seed(
+    protocol: ProtocolName,
     seed: u64,
     reduction: &Reduction,
     mutation: Option<Mutation>,
@@ -64,15 +80,27 @@ pub fn trace_seed(
 ) -> (Report, Option<Trace>) {
     Mutation::select(mutation);
     let run = || {
-        let plan = Plan::draw(seed).reduced(reduction);
-        let mut world = World::new(plan, Objects::default(), mutation);
-        world.record(has_states);
-        (world.run(), world.into_trace())
+        let plan = Plan::draw_for(protocol, seed).reduced(reduction);
+        match protocol {
+            ProtocolName::Matchmaker => trace::<Matchmaker>(plan, mutation, has_states),
+            ProtocolName::Bpaxos => trace::<Bpaxos>(plan, mutation, has_states),
+        }
     };
     panics::caught(run).unwrap_or_else(|panic| (aborted(&panic), None))
 }
 
-/// The same, with what actors did, step by step, as lines of JSON: see `simulator events --help`.
+fn trace<P: Protocol<Objects>>(
+    plan: Plan,
+    mutation: Option<Mutation>,
+    has_states: bool,
+) -> (Report, Option<Trace>) {
+    let mut world = World::<_, P>::founded(plan, Objects::default(), mutation);
+    world.record(has_states);
+    (world.run(), world.into_trace())
+}
+
+/// A run of Matchmaker MultiPaxos, with what actors did, step by step, as lines of JSON: see
+/// `simulator events --help`.
 pub fn watch_seed(
     seed: u64,
     reduction: &Reduction,
@@ -112,7 +140,8 @@ impl Swarm {
                         if seed >= self.seeds.end || is_late {
                             break;
                         }
-                        let report = run_seed(seed, &Reduction::default(), self.mutation);
+                        let report =
+                            run_seed(self.protocol, seed, &Reduction::default(), self.mutation);
                         on_run(seed, &report);
                         let is_failure = report.failure.is_some();
                         if let Ok(mut outcome) = outcome.lock() {
@@ -150,9 +179,9 @@ pub struct Caught {
 }
 
 /// Runs seeds with a bug until one fails.
-pub fn catch(bug: &Description, seeds: Range<u64>, jobs: usize) -> Caught {
+pub fn catch(protocol: ProtocolName, bug: &Description, seeds: Range<u64>, jobs: usize) -> Caught {
     let mutation = Some(bug.mutation);
-    let swarm = Swarm { seeds, jobs, time_max: None, mutation, stops_at_failure: true };
+    let swarm = Swarm { protocol, seeds, jobs, time_max: None, mutation, stops_at_failure: true };
     let first = swarm.run(|_, _| ()).failures.into_iter().next();
     let meant = bug.caught_by;
     let is_as_meant =
@@ -172,7 +201,7 @@ mod tests {
     fn watching_changes_nothing_and_tells_what_is_durable() {
         let reduction = Reduction { calls: Some(2), ..Reduction::default() };
         let (report, steps) = watch_seed(4, &reduction, None);
-        let unwatched = run_seed(4, &reduction, None);
+        let unwatched = run_seed(ProtocolName::Matchmaker, 4, &reduction, None);
         assert_eq!((report.digest, report.failure), (unwatched.digest, None));
         let events = events(&steps.expect("it was watched"));
         let wrote = |kind: &str| {

@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use matchmaker::message::{Message, ToProposer};
-use matchmaker::node::{Node, NodeRecord};
-use paxos::actor::{Actor, NodeId};
-use paxos::message::{FromAcceptor, FromSession, ToAcceptor, ToReplica, ToSession};
+use matchmaker::message::{Message as ConsensusMessage, ToMatchmaker};
+use paxos::actor::NodeId;
+use paxos::configuration::Configuration;
 use paxos::round::Round;
-use paxos::state_machine::StateMachine;
 
-use crate::plan::Places;
+use crate::hosted::{Hosted, Said};
+use crate::plan::{Places, ProtocolName};
 use crate::properties::Failure;
-use crate::world::{Envelope, Seated};
+use crate::world::Envelope;
 
 /// A kind of note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +38,11 @@ pub struct Sent {
     /// Its receiver.
     pub to: NodeId,
     /// What it says.
-    pub message: Message,
+    pub said: Said,
+    /// Whether it is one of the many that keep a quiet cluster alive.
+    pub is_dull: bool,
+    /// The configuration that it names for a round, if it does.
+    pub named: Option<(Round, Configuration)>,
     /// When it arrives, and when it arrives again; neither if it is lost.
     pub arrives: [Option<u64>; 2],
     /// Whether its receiver was dead when it arrived.
@@ -52,7 +55,7 @@ pub enum Step {
     /// A message left; its number.
     Message(usize),
     /// A record became durable.
-    Record(NodeId, NodeRecord),
+    Record(NodeId, String),
     /// Something else, at a process or everywhere.
     Note(Option<usize>, Kind, String),
     /// A process leads in this round from now on, or leads no more.
@@ -77,6 +80,8 @@ pub enum Step {
 /// A whole run.
 #[derive(Debug)]
 pub struct Trace {
+    /// What ran.
+    pub protocol: ProtocolName,
     /// Who sits where.
     pub places: Places,
     /// Every message, in the order in which they left.
@@ -106,19 +111,31 @@ impl Recorder {
         Self { has_states, ..Self::default() }
     }
 
-    pub(crate) fn finish(self, places: Places, end: u64) -> Trace {
+    pub(crate) fn finish(self, protocol: ProtocolName, places: Places, end: u64) -> Trace {
         let Self { messages, steps, failure, .. } = self;
-        Trace { places, messages, steps, end, failure }
+        Trace { protocol, places, messages, steps, end, failure }
     }
 
     /// Returns the number of the message.
-    pub(crate) fn message(&mut self, at: u64, sent: &Envelope, delays: [Option<u64>; 2]) -> u64 {
+    pub(crate) fn message<A: Hosted>(
+        &mut self,
+        at: u64,
+        sent: &Envelope<A::Message>,
+        delays: [Option<u64>; 2],
+    ) -> u64 {
         let number = self.messages.len();
         self.messages.push(Sent {
             at,
             from: sent.from,
             to: sent.to,
-            message: sent.message.clone(),
+            said: A::said(&sent.message),
+            is_dull: A::is_dull(&sent.message),
+            named: match A::consensus(&sent.message) {
+                Some(ConsensusMessage::Matchmaker(ToMatchmaker::MatchA(m))) => {
+                    Some((m.round, m.configuration.clone()))
+                }
+                _ => None,
+            },
             arrives: delays.map(|delay| delay.map(|delay| at + delay)),
             has_vanished: false,
         });
@@ -132,8 +149,8 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn record(&mut self, at: u64, node: NodeId, record: &NodeRecord) {
-        self.steps.push((at, Step::Record(node, record.clone())));
+    pub(crate) fn record(&mut self, at: u64, node: NodeId, record: &impl fmt::Debug) {
+        self.steps.push((at, Step::Record(node, format!("{record:?}"))));
     }
 
     pub(crate) fn note(&mut self, at: u64, process: Option<usize>, kind: Kind, text: String) {
@@ -162,10 +179,7 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn state<S>(&mut self, at: u64, node: NodeId, actor: &Seated<S>)
-    where
-        S: StateMachine + Clone + fmt::Debug + Eq + std::hash::Hash,
-    {
+    pub(crate) fn state(&mut self, at: u64, node: NodeId, actor: &impl Hosted) {
         let text = describe(actor);
         if self.states.get(&node) != Some(&text) {
             self.states.insert(node, text.clone());
@@ -179,23 +193,9 @@ impl Recorder {
 }
 
 /// What an actor knows, one fact for each line: what it does, and its durable facts.
-fn describe<S>(actor: &Seated<S>) -> String
-where
-    S: StateMachine + Clone + fmt::Debug + Eq + std::hash::Hash,
-{
+fn describe(actor: &impl Hosted) -> String {
     const FACTS_MAX: usize = 12;
-    let mut lines = Vec::new();
-    match actor {
-        Node::Proposer(proposer) => match proposer.leader().leads_in() {
-            Some(round) => lines.push(format!("leads in {round}")),
-            None if proposer.leader().is_active() => lines.push("campaigns".into()),
-            None => lines.push("follows".into()),
-        },
-        Node::Replica(replica) => {
-            lines.push(format!("executed all slots below {}", replica.executed_watermark()));
-        }
-        Node::Acceptor(_) | Node::Matchmaker(_) | Node::Archive(_) | Node::Session(_) => {}
-    }
+    let mut lines: Vec<String> = actor.doing().into_iter().collect();
     let facts = actor.checkpoint();
     let hidden = facts.len().saturating_sub(FACTS_MAX);
     // The last facts are the newest.
@@ -204,35 +204,6 @@ where
         lines.push(format!("and {hidden} older facts"));
     }
     lines.join("\n")
-}
-
-/// Whether a message is one of the many that keep a quiet cluster alive.
-pub fn is_dull(message: &Message) -> bool {
-    match message {
-        Message::Acceptor(m) => matches!(m, ToAcceptor::ReadA(_) | ToAcceptor::ProbeA(_)),
-        Message::Proposer(ToProposer::Acceptor(m)) => {
-            matches!(m, FromAcceptor::ReadB(_) | FromAcceptor::ProbeB(_))
-        }
-        Message::Proposer(m) => {
-            matches!(m, ToProposer::Heartbeat(_) | ToProposer::Session(FromSession::ReadIndexA(_)))
-        }
-        Message::Replica(m) => matches!(m, ToReplica::ChosenWatermark(_)),
-        Message::Session(m) => matches!(m, ToSession::Leading(_)),
-        Message::Matchmaker(_) | Message::Archive(_) | Message::Application(_) => false,
-    }
-}
-
-/// The kind of a message and its content, without the names of the receivers around them.
-pub fn kind_and_text(message: &Message) -> (String, String) {
-    let text = format!("{message:?}");
-    let mut inner = text.as_str();
-    while let Some((_, rest)) = inner.split_once('(')
-        && inner.find('(') < inner.find([' ', '{'])
-    {
-        inner = rest;
-    }
-    let kind: String = inner.chars().take_while(|c| c.is_alphanumeric()).collect();
-    (kind, inner.trim_end_matches(')').to_owned())
 }
 
 /// Characters of a message or a record in a line.
@@ -258,16 +229,15 @@ impl Trace {
         match step {
             Step::Message(number) => {
                 let sent = &self.messages[*number];
-                if is_dull(&sent.message) {
+                if sent.is_dull {
                     return Ok(());
                 }
-                let (_, text) = kind_and_text(&sent.message);
                 let (from, to) = (name(sent.from), name(sent.to));
                 write!(
                     f,
                     "{:>10.3} ms {from:>13} -> {to:<13} {}",
                     ms(at),
-                    shortened(&text, SHOWN)
+                    shortened(&sent.said.text, SHOWN)
                 )?;
                 match sent.arrives {
                     [None, None] => f.write_str("  (lost)")?,
@@ -278,13 +248,12 @@ impl Trace {
                 writeln!(f)
             }
             Step::Record(node, record) => {
-                let text = format!("{record:?}");
                 let name = name(*node);
                 writeln!(
                     f,
                     "{:>10.3} ms {name:>13} has durable {}",
                     ms(at),
-                    shortened(&text, SHOWN)
+                    shortened(record, SHOWN)
                 )
             }
             Step::Note(Some(process), _, text) => {
@@ -324,20 +293,4 @@ impl Trace {
 
 fn shortened(text: &str, chars_max: usize) -> String {
     text.chars().take(chars_max).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use paxos::message::{Nack, ProbeA};
-
-    #[test]
-    fn a_message_is_named_by_what_it_says() {
-        let message = Message::Acceptor(ToAcceptor::ProbeA(ProbeA { nonce: 3 }));
-        let (kind, text) = kind_and_text(&message);
-        assert_eq!((kind.as_str(), text.as_str()), ("ProbeA", "ProbeA { nonce: 3 }"));
-        let nack = Nack { round: Round::ZERO, promised: Round::ZERO };
-        let message = Message::Proposer(ToProposer::Acceptor(FromAcceptor::Nack(nack)));
-        assert_eq!(kind_and_text(&message).0, "Nack");
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use simulator::plan::{Fault, Plan, Reduction};
+use simulator::plan::{Fault, Plan, ProtocolName, Reduction};
 use simulator::swarm::trace_seed;
 use simulator::trace::{Kind, Sent, Step, Trace};
 
@@ -12,7 +12,9 @@ fn traces() -> impl Iterator<Item = (u64, Trace)> {
 
 fn traces_of(seeds: impl Iterator<Item = u64>) -> impl Iterator<Item = (u64, Trace)> {
     let reduction = Reduction { clients: Some(2), ..Reduction::default() };
-    seeds.filter_map(move |seed| Some((seed, trace_seed(seed, &reduction, None, false).1?)))
+    seeds.filter_map(move |seed| {
+        Some((seed, trace_seed(ProtocolName::Matchmaker, seed, &reduction, None, false).1?))
+    })
 }
 
 #[test]

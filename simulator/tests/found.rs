@@ -4,7 +4,7 @@
 //! when plans are drawn in another way, `simulator run --mutation ID` finds new ones, for here and there.
 
 use simulator::mutation::Mutation;
-use simulator::plan::Reduction;
+use simulator::plan::{ProtocolName, Reduction};
 use simulator::swarm::run_seed;
 
 /// A bug that is put back in, a seed that shows it, and the property that it breaks.
@@ -23,7 +23,8 @@ const DOCUMENT: &str = include_str!("../../docs/invariants.md");
 fn each_bug_that_was_found_is_found_again() {
     for (id, seed, property) in FOUND {
         let mutation = Mutation::find(id).expect("it is in the catalogue");
-        let report = run_seed(seed, &Reduction::default(), Some(mutation));
+        let report =
+            run_seed(ProtocolName::Matchmaker, seed, &Reduction::default(), Some(mutation));
         let broken = report.failure.as_ref().map(|failure| failure.property.id);
         assert_eq!(broken, Some(property), "{id} in seed {seed}: {:?}", report.failure);
     }

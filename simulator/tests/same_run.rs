@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use simulator::plan::Reduction;
+use simulator::plan::{ProtocolName, Reduction};
 use simulator::swarm::run_seed;
 
 const GOLDEN: &str = include_str!("fingerprints.golden");
@@ -16,7 +16,7 @@ const GOLDEN: &str = include_str!("fingerprints.golden");
 fn a_run_is_the_same_every_time_and_in_every_build() {
     let mut seen = String::new();
     for seed in 0..12 {
-        let report = run_seed(seed, &Reduction::default(), None);
+        let report = run_seed(ProtocolName::Matchmaker, seed, &Reduction::default(), None);
         let (digest, events) = (report.digest, report.summary.events);
         writeln!(seen, "{seed} {digest:016x} {events}").expect("a string takes it");
     }
@@ -25,7 +25,7 @@ fn a_run_is_the_same_every_time_and_in_every_build() {
 
 #[test]
 fn another_thread_sees_the_same_run() {
-    let run = || run_seed(5, &Reduction::default(), None);
+    let run = || run_seed(ProtocolName::Matchmaker, 5, &Reduction::default(), None);
     let other = std::thread::spawn(run).join().expect("it runs to its end");
     let here = run();
     assert_eq!((here.digest, here.summary), (other.digest, other.summary));

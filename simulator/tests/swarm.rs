@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use simulator::catalogue::row;
 use simulator::mutation::{Description, Mutation};
+use simulator::plan::ProtocolName;
 use simulator::properties;
 use simulator::swarm::{Outcome, Swarm, catch};
 
@@ -32,6 +33,7 @@ fn jobs() -> usize {
 #[test]
 fn a_fixed_swarm_breaks_nothing_and_meets_every_situation() {
     let swarm = Swarm {
+        protocol: ProtocolName::Matchmaker,
         seeds: SEEDS,
         jobs: jobs(),
         time_max: None,
@@ -43,7 +45,7 @@ fn a_fixed_swarm_breaks_nothing_and_meets_every_situation() {
     let failures: Vec<String> =
         failures.iter().map(|(seed, failure)| format!("seed {seed}: {failure}")).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert_eq!(summary.coverage.missing(), []);
+    assert_eq!(summary.coverage.missing(ProtocolName::Matchmaker), []);
     assert!(summary.faults.iter().all(|count| *count > 0), "{:?}", summary.faults);
 }
 
@@ -54,7 +56,7 @@ const DOCUMENT: &str = include_str!("../../docs/invariants.md");
 fn assert_caught(bugs: impl Iterator<Item = &'static Description>, seeds: u64) {
     let (mut escaped, mut outdated) = (Vec::new(), Vec::new());
     for bug in bugs {
-        let tried = (bug, catch(bug, 0..seeds, jobs()));
+        let tried = (bug, catch(ProtocolName::Matchmaker, bug, 0..seeds, jobs()));
         let row = row(&tried);
         println!("{row}");
         if !tried.1.is_as_meant {
@@ -68,6 +70,26 @@ fn assert_caught(bugs: impl Iterator<Item = &'static Description>, seeds: u64) {
     let cure = "`cargo run --release -p simulator --features mutants -- mutations --seeds 0..1000 \
                 --write docs/invariants.md` puts these into the table";
     assert!(outdated.is_empty(), "{cure}:\n{}", outdated.join("\n"));
+}
+
+/// Seeds of the fixed swarm of BPaxos.
+const BPAXOS_SEEDS: Range<u64> = 0..12;
+
+#[test]
+fn a_fixed_swarm_of_bpaxos_breaks_nothing() {
+    let swarm = Swarm {
+        protocol: ProtocolName::Bpaxos,
+        seeds: BPAXOS_SEEDS,
+        jobs: jobs(),
+        time_max: None,
+        mutation: None,
+        stops_at_failure: false,
+    };
+    let Outcome { failures, summary, elapsed, .. } = swarm.run(|_, _| ());
+    println!("{} events in {elapsed:?}", summary.events);
+    let failures: Vec<String> =
+        failures.iter().map(|(seed, failure)| format!("seed {seed}: {failure}")).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 fn is_rare(bug: &Description) -> bool {
@@ -97,11 +119,11 @@ fn bugs_have_names_of_their_own() {
 
 #[test]
 fn every_property_and_bug_is_documented() {
-    for property in properties::ALL {
+    for property in properties::ALL.iter().chain(&properties::bpaxos::ALL) {
         let start = format!("| {property} | {} |", property.statement);
         assert!(DOCUMENT.contains(&start), "{start}");
     }
-    for bug in Mutation::all() {
+    for bug in Mutation::all().chain(Mutation::all_of(ProtocolName::Bpaxos)) {
         let start = format!("| {} | {} |", bug.id, bug.text);
         assert!(DOCUMENT.contains(&start), "{start}");
     }

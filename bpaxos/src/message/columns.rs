@@ -78,7 +78,8 @@ pub enum MatchmakersOutcome {
         /// Those that did not answer.
         silent: BTreeSet<NodeId>,
     },
-    /// A handover has not come to its end in time. Ask again.
+    /// A handover has not come to its end in time, or another request has moved the column to others. Ask
+    /// again.
     Stuck {
         /// Of this column.
         column: Column,

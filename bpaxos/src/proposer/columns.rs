@@ -121,9 +121,17 @@ impl<S: Conflicts> Proposer<S> {
 
     /// Takes its own column back in a while, if another proposer has it and there is work to do.
     pub(super) fn want_column_back(&mut self, fx: &mut Fx) {
+        if self.collection.has_requests() {
+            self.want_column(fx);
+        }
+    }
+
+    /// Tries to lead its own column in a while, unless it does. An operator who asks something of it has to be
+    /// heard: nobody leads the column if whoever had taken it over is gone.
+    pub(super) fn want_column(&mut self, fx: &mut Fx) {
         let own = self.column();
         let is_active = self.held.get(&own).is_some_and(|held| held.leader.is_active());
-        if !is_active && self.collection.has_requests() && !self.is_campaign_due {
+        if !is_active && !self.is_campaign_due {
             self.is_campaign_due = true;
             fx.set_timer(ProposerTimer::Campaign, self.options.campaign.clone());
         }

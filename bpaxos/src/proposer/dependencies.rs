@@ -42,6 +42,20 @@ enum Allocation {
         /// The union of what they said.
         dependencies: VertexSet,
     },
+    /// This: enough nodes of one epoch have told, and no later epoch changes that.
+    Collected(Proposal),
+}
+
+impl Allocation {
+    /// Goes on to the proposal when `quorum` nodes have answered.
+    fn complete(&mut self, quorum: usize) {
+        if let Self::Collecting { content, replied, dependencies, .. } = self
+            && replied.len() >= quorum
+        {
+            let (content, dependencies) = (content.clone(), std::mem::take(dependencies));
+            *self = Self::Collected(Proposal { content, dependencies });
+        }
+    }
 }
 
 /// Commands on their way from a request to a proposal.
@@ -128,6 +142,9 @@ impl Collection {
 
     /// Lets all slots below `end` hold nothing that hold nothing yet.
     pub(super) fn skip_below(&mut self, end: Slot) {
+        if mutant::is_on(Mutant::RecoveredWithoutReplies) {
+            self.allocations.iter_mut().for_each(|allocation| allocation.complete(0));
+        }
         while self.next().is_some_and(|next| next < end) {
             self.allocations.push_back(Allocation::Noop);
         }
@@ -205,12 +222,13 @@ impl<S: Conflicts> Proposer<S> {
         let quorum = self.dependency_quorum();
         for allocation in &mut self.collection.allocations {
             if let Allocation::Collecting { replied, dependencies, .. } = allocation
-                && replied.len() < quorum
                 && !mutant::is_on(Mutant::RepliesSurviveEpoch)
+                && !(mutant::is_on(Mutant::SmallerEpochCompletes) && replied.len() >= quorum)
             {
                 replied.clear();
                 *dependencies = VertexSet::new();
             }
+            allocation.complete(quorum);
         }
         self.on_resend(fx);
     }
@@ -226,16 +244,15 @@ impl<S: Conflicts> Proposer<S> {
             return fx.violation("B10 no loops", format!("{from}: {} needs itself", m.vertex));
         }
         let index = usize::try_from(front.until(m.vertex.slot)).unwrap_or(usize::MAX);
-        let Some(Allocation::Collecting { replied, dependencies, .. }) =
-            self.collection.allocations.get_mut(index)
-        else {
-            return;
-        };
+        let quorum = self.dependency_quorum();
+        let Some(allocation) = self.collection.allocations.get_mut(index) else { return };
         // What comes after enough replies would do no harm, and make execution wait for more.
-        let is_complete = replied.len() >= self.service.majority();
-        if !is_complete && replied.insert(from) {
+        let Allocation::Collecting { replied, dependencies, .. } = allocation else { return };
+        let is_left_out = mutant::is_on(Mutant::FirstReplyDepended) && !replied.is_empty();
+        if replied.insert(from) && !is_left_out {
             dependencies.union(&m.dependencies);
         }
+        allocation.complete(quorum);
     }
 
     /// How many replies make the dependencies of a vertex complete.
@@ -246,19 +263,14 @@ impl<S: Conflicts> Proposer<S> {
 
     /// Proposes what is complete, in the order of the column.
     pub(super) fn propose_collected(&mut self, fx: &mut Fx) {
-        let (column, quorum) = (self.column(), self.dependency_quorum());
+        let column = self.column();
         while let (Some(front), Some(first)) =
             (self.collection.front, self.collection.allocations.front())
         {
             let value = match first {
                 Allocation::Noop => Value::Noop,
-                Allocation::Collecting { content, replied, dependencies, .. } => {
-                    if replied.len() < quorum {
-                        return;
-                    }
-                    let (content, dependencies) = (content.clone(), dependencies.clone());
-                    Proposal { content, dependencies }.to_value()
-                }
+                Allocation::Collecting { .. } => return,
+                Allocation::Collected(proposal) => proposal.to_value(),
             };
             let proposed = self.lead(column, fx, |leader, fx| leader.propose(value, fx)).flatten();
             let Some(slot) = proposed else { return };
@@ -277,9 +289,6 @@ impl<S: Conflicts> Proposer<S> {
         let mut left = RESEND_MAX;
         for (slot, allocation) in slots {
             let Allocation::Collecting { footprint, replied, .. } = allocation else { continue };
-            if replied.len() >= self.service.majority() {
-                continue;
-            }
             is_any = true;
             if left == 0 {
                 break;

@@ -3,7 +3,7 @@
 //! ```text
 //!          MatchmakersA          a majority of each generation       Finished, and none is left
 //!   Idle ──────────────► Listing ─────────────────────────────► Moving ─────────────┐
-//!    ▲                      ▲  │ nothing to move                                    │
+//!    ▲                      ▲  │ nothing to move, or overtaken                      │
 //!    │                      └──┼────────────────────────────────────────────────────┘
 //!    └─────────────────────────┘
 //! ```
@@ -15,6 +15,9 @@
 //!
 //! *Why none is missed*: a round is registered by a majority of the matchmakers of its column, and a
 //! majority of them is asked. An operator must not add proposers that name the old matchmakers meanwhile.
+//!
+//! Where another proposer moves a column to others meanwhile, this one gives up: two that go on would undo
+//! each other's work for ever. The operator asks again.
 //!
 //! *Paper*: Matchmaker Paxos, section 5.
 //!
@@ -51,6 +54,8 @@ struct Wish {
     members: BTreeSet<NodeId>,
     /// Proposers that have not confirmed that they know.
     unaware: BTreeSet<NodeId>,
+    /// Columns that were handed over.
+    moved: BTreeSet<Column>,
 }
 
 /// How far the replacement is.
@@ -99,6 +104,9 @@ impl<S: Conflicts> Proposer<S> {
                     self.drive(column, fx, |driver, present, fx| {
                         driver.on_stopped(from, m.as_ref().clone(), present, fx);
                     });
+                }
+                if column == self.column() && matches!(message, ToLeader::ReconfigureA(_)) {
+                    self.want_column(fx);
                 }
                 self.lead(column, fx, |leader, fx| leader.on_message(from, message, fx));
             }
@@ -155,8 +163,9 @@ impl<S: Conflicts> Proposer<S> {
     pub(super) fn on_matchmakers_a(&mut self, from: NodeId, m: MatchmakersA, fx: &mut Fx) {
         let is_possible = Configuration::new(0, QuorumSystem::Majority, m.members.clone()).is_ok();
         if self.moving.phase == Phase::Idle && is_possible {
-            let (token, members, unaware) = (m.token, m.members, BTreeSet::new());
-            self.start_listing(Wish { requester: from, token, members, unaware }, fx);
+            let (token, members) = (m.token, m.members);
+            let (unaware, moved) = (BTreeSet::new(), BTreeSet::new());
+            self.start_listing(Wish { requester: from, token, members, unaware, moved }, fx);
         }
     }
 
@@ -208,6 +217,10 @@ impl<S: Conflicts> Proposer<S> {
             let outcome = MatchmakersOutcome::Moved { unaware: wish.unaware.clone() };
             return self.finish_moving(&wish, outcome, fx);
         }
+        if let Some(column) = rest.iter().find(|column| wish.moved.contains(column)) {
+            let outcome = MatchmakersOutcome::Stuck { column: *column };
+            return self.finish_moving(&wish, outcome, fx);
+        }
         self.move_next(wish, rest, fx);
     }
 
@@ -238,8 +251,16 @@ impl<S: Conflicts> Proposer<S> {
         }
         match m.progress {
             HandoverProgress::Active { .. } => return,
-            HandoverProgress::Finished { unaware, .. } => wish.unaware.extend(unaware),
-            HandoverProgress::Superseded { .. } => {}
+            HandoverProgress::Finished { unaware, .. } => {
+                wish.unaware.extend(unaware);
+                wish.moved.insert(column);
+            }
+            HandoverProgress::Superseded { generation } => {
+                if generation.members != wish.members {
+                    let wish = wish.clone();
+                    return self.finish_moving(&wish, MatchmakersOutcome::Stuck { column }, fx);
+                }
+            }
             // The driver is at something else: asked again with the next period.
             HandoverProgress::Refused { .. } => return,
             HandoverProgress::Unreachable { silent } => {

@@ -34,6 +34,11 @@ impl<S: StateMachine> Replica<S> {
         self.first_missing(column) < log.chosen_watermark
     }
 
+    /// Whether a leader has said so.
+    fn is_chosen(&self, vertex: Vertex) -> bool {
+        self.logs.get(&vertex.column).is_some_and(|log| vertex.slot < log.chosen_watermark)
+    }
+
     pub(super) fn arm_look(&mut self, fx: &mut Fx) {
         let has_gap = self.logs.iter().any(|(column, log)| self.has_gap(*column, log));
         let is_blocked = self.graph.missing().next().is_some();
@@ -47,9 +52,13 @@ impl<S: StateMachine> Replica<S> {
 
     /// Fetches what is chosen, and has columns recovered of which something was missing the last time as
     /// well: at once as far as anything depends on them, because whatever is missing there is missed next.
+    /// What a leader has said to be chosen needs no recovery, and is looked for without longer and longer
+    /// pauses: there may be only one source that has it.
     pub(super) fn on_look_timer(&mut self, fx: &mut Fx) {
         self.is_look_due = false;
-        let missing: BTreeSet<Vertex> = self.graph.missing().collect();
+        let blocking: BTreeSet<Column> = self.graph.missing().map(|vertex| vertex.column).collect();
+        let missing: BTreeSet<Vertex> =
+            self.graph.missing().filter(|vertex| !self.is_chosen(*vertex)).collect();
         let (before, attempt) = std::mem::take(&mut self.looked_for);
         let stuck: BTreeSet<Column> =
             missing.intersection(&before).map(|vertex| vertex.column).collect();
@@ -60,7 +69,6 @@ impl<S: StateMachine> Replica<S> {
             let vertex = Vertex { column: *column, slot };
             fx.send(self.rescuer(*column, attempt), Recover { vertex });
         }
-        let blocking: BTreeSet<Column> = missing.iter().map(|vertex| vertex.column).collect();
         self.looked_for = (missing, attempt);
         self.fetch_gaps(&blocking, fx);
         if self.wanted.is_some() {

@@ -90,6 +90,30 @@ fn matchmakers_that_do_not_answer_are_not_moved_to() {
     assert_eq!(world.moves, [MatchmakersOutcome::Unreachable { silent }]);
 }
 
+/// Two operators want different matchmakers, each of another proposer: one of the two at most prevails, and
+/// none of them undoes for ever what the other has done.
+#[test]
+fn two_requests_do_not_undo_each_other_for_ever() {
+    let mut world = World::founded();
+    load(&mut world, 0);
+    assert!(world.run_until_returned(SECOND));
+    // Each column takes its time: its driver waits for a proposer that is not there.
+    world.crash(PROPOSERS[0]);
+    world.move_matchmakers(PROPOSERS[1], SPARE_MATCHMAKERS);
+    world.run_for(3 * SECOND / 2);
+    world.move_matchmakers(
+        PROPOSERS[2],
+        [MATCHMAKERS[0], SPARE_MATCHMAKERS[0], SPARE_MATCHMAKERS[1]],
+    );
+    world.run_for(20 * SECOND);
+    assert_eq!(world.moves.len(), 2, "{:?}", world.moves);
+    world.moves.clear();
+    world.move_matchmakers(PROPOSERS[1], SPARE_MATCHMAKERS);
+    world.run_for(8 * SECOND);
+    assert!(matches!(world.moves[..], [MatchmakersOutcome::Moved { .. }]), "{:?}", world.moves);
+    world.ghost.check();
+}
+
 /// Nothing is activated.
 fn is_activate_a(_: NodeId, _: NodeId, message: &Message) -> bool {
     let Message::Column(m) = message else { return false };

@@ -280,8 +280,8 @@ impl Inner {
             }
             MatchmakersOutcome::Stuck { column } => {
                 return Err(OperationError::Refused(format!(
-                    "the matchmakers of the column of {} have not moved: a majority of them must answer; \
-                     ask again then",
+                    "the matchmakers of the column of {} have not moved: a majority of them must answer, \
+                     and no other request be under way; ask again then",
                     self.outlook.name(column.0)
                 )));
             }

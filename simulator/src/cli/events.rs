@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::process::ExitCode;
 
 use clap::Args;
+use simulator::plan::ProtocolName;
 use simulator::swarm::watch_seed;
 
 use super::ReductionArgs;
@@ -42,6 +43,11 @@ pub(super) struct EventsArgs {
 }
 
 pub(super) fn run(args: &EventsArgs, out: &mut impl Write) -> io::Result<ExitCode> {
+    if args.reduction.protocol != ProtocolName::Matchmaker {
+        let cause =
+            "there is no model to compare runs of BPaxos with, and so no list of their steps";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, cause));
+    }
     for seed in args.seeds.clone() {
         let reduction = args.reduction.reduction_of(seed)?;
         let (report, steps) = watch_seed(seed, &reduction, args.reduction.mutation);

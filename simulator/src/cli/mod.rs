@@ -12,9 +12,9 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use simulator::mutation::Mutation;
-use simulator::plan::{Plan, Reduction, Shape};
+use simulator::plan::{Plan, ProtocolName, Reduction, Shape};
 use simulator::properties;
 
 /// Runs the actors of a cluster in a deterministic world, breaks them, and judges every step.
@@ -28,7 +28,8 @@ use simulator::properties;
     after_help = "A first look:\n  \
         simulator run --seeds 0..200       runs two hundred seeds\n  \
         simulator show 7 --out run.html    one run as a space-time diagram, for a browser\n  \
-        simulator replay 7 | less          the same run, one line for each step\n\n\
+        simulator replay 7 | less          the same run, one line for each step\n  \
+        simulator run --protocol bpaxos    a thousand seeds of the other protocol\n\n\
         When a seed fails, `simulator shrink SEED` makes it smaller and prints how to replay it."
 )]
 struct Cli {
@@ -52,19 +53,15 @@ enum Command {
     Mutations(mutations::MutationsArgs),
 }
 
-/// Which protocol runs.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Protocol {
-    /// Matchmaker MultiPaxos.
-    Matchmaker,
-}
-
 /// Threads, at most: more than any machine has use for.
 const JOBS_MAX: usize = 1024;
 
-/// What a run leaves out of its plan.
+/// What runs, and what a run leaves out of its plan.
 #[derive(Args, Debug)]
 struct ReductionArgs {
+    /// What runs.
+    #[arg(long, value_enum, default_value_t = ProtocolName::Matchmaker)]
+    protocol: ProtocolName,
     /// Only these faults strike, by their number: `0,3,4`, or `none`.
     #[arg(long, value_parser = numbers)]
     faults: Option<Numbers>,
@@ -117,7 +114,8 @@ fn mutation(text: &str) -> Result<Mutation, String> {
 }
 
 fn property(text: &str) -> Result<&'static str, String> {
-    let mut all = properties::ALL.iter().chain([&properties::SIMULATOR]).map(|known| known.id);
+    let all = properties::ALL.iter().chain(&properties::bpaxos::ALL);
+    let mut all = all.chain([&properties::SIMULATOR]).map(|known| known.id);
     let found = all.find(|id| id.eq_ignore_ascii_case(text));
     found.ok_or_else(|| format!("there is no property {text:?}; docs/invariants.md has them"))
 }
@@ -144,7 +142,7 @@ impl ReductionArgs {
     /// *Errors*: it names what the run does not have.
     fn reduction_of(&self, seed: u64) -> io::Result<Reduction> {
         let reduction = self.reduction();
-        let unknown = Plan::draw(seed).unknown(&reduction);
+        let unknown = Plan::draw_for(self.protocol, seed).unknown(&reduction);
         match unknown {
             None => Ok(reduction),
             Some(cause) => Err(io::Error::new(io::ErrorKind::InvalidInput, cause)),
@@ -168,6 +166,14 @@ impl ReductionArgs {
 fn mutation_option(mutation: Option<Mutation>) -> String {
     let description = mutation.and_then(Mutation::description);
     description.map_or(String::new(), |description| format!(" --mutation {}", description.id))
+}
+
+/// The option that names the protocol, unless it is the usual one.
+fn protocol_option(protocol: ProtocolName) -> &'static str {
+    match protocol {
+        ProtocolName::Matchmaker => "",
+        ProtocolName::Bpaxos => " --protocol bpaxos",
+    }
 }
 
 /// Runs the program. The exit code is the verdict, even if nobody reads what is printed.

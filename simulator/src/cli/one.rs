@@ -13,7 +13,7 @@ use simulator::shrink::Shrunk;
 use simulator::swarm::trace_seed;
 use simulator::world::Report;
 
-use super::{ReductionArgs, mutation_option, program};
+use super::{ReductionArgs, mutation_option, program, protocol_option};
 
 /// The exit code of a run that does not break what it was to break.
 const NO_LONGER_REPRODUCES: u8 = 2;
@@ -61,7 +61,8 @@ pub(super) struct ShowArgs {
 
 pub(super) fn replay(args: &ReplayArgs, out: &mut impl Write) -> io::Result<ExitCode> {
     let (reduction, mutation) = (args.reduction.reduction_of(args.seed)?, args.reduction.mutation);
-    let (report, trace) = trace_seed(args.seed, &reduction, mutation, false);
+    let (report, trace) =
+        trace_seed(args.reduction.protocol, args.seed, &reduction, mutation, false);
     if let Some(trace) = trace {
         write!(out, "{trace}")?;
     }
@@ -103,7 +104,7 @@ pub(super) fn shrink(args: &ShrinkArgs, out: &mut impl Write) -> io::Result<Exit
         bar.tick();
     };
     let (start, mutation) = (args.reduction.reduction_of(args.seed)?, args.reduction.mutation);
-    let first = (args.seed, &start);
+    let first = (args.reduction.protocol, args.seed, &start);
     let shrunk = simulator::shrink::shrink(first, mutation, args.runs, &mut on_smaller);
     bar.finish_and_clear();
     let Some(Shrunk { reduction, failure, run_count, is_exhausted }) = shrunk else {
@@ -111,10 +112,14 @@ pub(super) fn shrink(args: &ShrinkArgs, out: &mut impl Write) -> io::Result<Exit
         return Ok(ExitCode::SUCCESS);
     };
     let (seed, program, bug) = (args.seed, program(mutation), mutation_option(mutation));
+    let protocol = protocol_option(args.reduction.protocol);
     let expect = failure.property.id;
     writeln!(out, "after {run_count} runs, this is left of seed {seed}; it breaks {failure}\n")?;
-    writeln!(out, "  {program} replay {seed}{reduction}{bug} --expect {expect}")?;
-    writeln!(out, "  {program} show {seed}{reduction}{bug} --expect {expect} --out run.html")?;
+    writeln!(out, "  {program} replay {seed}{protocol}{reduction}{bug} --expect {expect}")?;
+    writeln!(
+        out,
+        "  {program} show {seed}{protocol}{reduction}{bug} --expect {expect} --out run.html"
+    )?;
     if is_exhausted {
         writeln!(out, "\nThe runs are used up; with more (`--runs`) less may be left.")?;
     }
@@ -129,7 +134,8 @@ pub(super) fn show(args: &ShowArgs, out: &mut impl Write) -> io::Result<ExitCode
         let cause = format!("there is nothing to show from {from} ms to {to} ms");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, cause));
     }
-    let (report, trace) = trace_seed(args.seed, &reduction, mutation, true);
+    let (report, trace) =
+        trace_seed(args.reduction.protocol, args.seed, &reduction, mutation, true);
     let Some(trace) = trace else { return tell(&report, args.reduction.expect, out) };
     let title = match &report.failure {
         Some(failure) => format!("seed {} breaks {}", args.seed, failure.property),
@@ -144,7 +150,8 @@ pub(super) fn show(args: &ShowArgs, out: &mut impl Write) -> io::Result<ExitCode
     };
     let mut story = Story::of(&trace, args.seed, title, &window);
     let (seed, bug) = (args.seed, mutation_option(mutation));
-    story.replay = format!("{} replay {seed}{reduction}{bug}", program(mutation));
+    let protocol = protocol_option(args.reduction.protocol);
+    story.replay = format!("{} replay {seed}{protocol}{reduction}{bug}", program(mutation));
     fs::write(&args.out, page(&story)).map_err(|error| {
         io::Error::new(error.kind(), format!("cannot write {}: {error}", args.out.display()))
     })?;

@@ -11,12 +11,12 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use simulator::coverage::Situation;
 use simulator::mutation::Mutation;
-use simulator::plan::Fault;
+use simulator::plan::{Fault, ProtocolName};
 use simulator::properties::{Failure, SIMULATOR};
 use simulator::swarm::{Outcome, Swarm};
 
 use super::interrupt::{self, INTERRUPTED};
-use super::{Protocol, mutation, mutation_option, program, thread_count};
+use super::{mutation, mutation_option, program, protocol_option, thread_count};
 
 #[derive(Args, Debug)]
 pub(super) struct RunArgs {
@@ -27,8 +27,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_parser = thread_count)]
     jobs: Option<NonZeroUsize>,
     /// What runs.
-    #[arg(long, value_enum, default_value_t = Protocol::Matchmaker)]
-    protocol: Protocol,
+    #[arg(long, value_enum, default_value_t = ProtocolName::Matchmaker)]
+    protocol: ProtocolName,
     /// No run begins after so many seconds.
     #[arg(long, value_name = "SECONDS")]
     time: Option<u64>,
@@ -58,8 +58,8 @@ fn progress(length: u64) -> ProgressBar {
 }
 
 pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> io::Result<ExitCode> {
-    let Protocol::Matchmaker = args.protocol;
     let swarm = Swarm {
+        protocol: args.protocol,
         seeds: args.seeds.clone(),
         jobs: jobs(args.jobs),
         time_max: args.time.map(Duration::from_secs),
@@ -80,8 +80,8 @@ pub(super) fn run(args: &RunArgs, out: &mut impl Write) -> io::Result<ExitCode> 
     });
     bar.finish_and_clear();
     tell_figures(&outcome, swarm.jobs, out)?;
-    tell_counts(&outcome, out)?;
-    tell_failures(&outcome, args.mutation, out)?;
+    tell_counts(&outcome, args.protocol, out)?;
+    tell_failures(&outcome, (args.protocol, args.mutation), out)?;
     let is_interrupted = is_over.load(Ordering::Relaxed);
     if outcome.run_count < wanted {
         let cause = if is_interrupted { "interrupted" } else { "the time was over" };
@@ -116,13 +116,13 @@ fn tell_figures(outcome: &Outcome, jobs: usize, out: &mut impl Write) -> io::Res
     )
 }
 
-fn tell_counts(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
+fn tell_counts(outcome: &Outcome, protocol: ProtocolName, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\nfaults")?;
     for (name, count) in Fault::KINDS.iter().zip(outcome.summary.faults) {
         writeln!(out, "{count:>12}  {name}")?;
     }
     writeln!(out, "\nsituations")?;
-    for (situation, name) in Situation::ALL {
+    for (situation, name) in Situation::of(protocol) {
         writeln!(out, "{:>12}  {name}", outcome.summary.coverage.count(situation))?;
     }
     writeln!(out)
@@ -130,7 +130,7 @@ fn tell_counts(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
 
 fn tell_failures(
     outcome: &Outcome,
-    mutation: Option<Mutation>,
+    (protocol, mutation): (ProtocolName, Option<Mutation>),
     out: &mut impl Write,
 ) -> io::Result<()> {
     let (failures, run_count) = (&outcome.failures, outcome.run_count);
@@ -143,13 +143,14 @@ fn tell_failures(
     let is_own = |failure: &Failure| failure.property == SIMULATOR;
     let (own, broken): (Vec<_>, Vec<_>) = failures.iter().partition(|(_, f)| is_own(f));
     let (program, mutation) = (program(mutation), mutation_option(mutation));
+    let protocol = protocol_option(protocol);
     for (seed, failure) in &broken {
         writeln!(out, "seed {seed} breaks {failure}")?;
-        writeln!(out, "  {program} shrink {seed}{mutation}")?;
+        writeln!(out, "  {program} shrink {seed}{protocol}{mutation}")?;
     }
     for (seed, failure) in &own {
         writeln!(out, "seed {seed} proves nothing, the simulator failed: {}", failure.detail)?;
-        writeln!(out, "  {program} replay {seed}{mutation}")?;
+        writeln!(out, "  {program} replay {seed}{protocol}{mutation}")?;
     }
     writeln!(out, "{} of {run_count} seeds fail", failures.len())
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use paxos::message::RequestError;
 
+use crate::plan::ProtocolName;
+
 /// A situation that a run can meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
@@ -96,11 +98,48 @@ pub enum Situation {
     SuspectReturned,
     StalledLeaderGaveUp,
     ClusterFromBackup,
+    ServiceMoved,
+    NoopOverCommand,
+    ThreeInComponent,
+    SnapshotInCycle,
+    RestartedNodeReplied,
+    PrefixNamed,
+    ColumnTakenOver,
+    ColumnTakenBack,
+    VertexRecovered,
+    EpochInCollection,
+    TwoServiceDrivers,
 }
 
 impl Situation {
+    /// Those that runs of BPaxos are to meet as well.
+    const OF_BPAXOS: [Self; 22] = [
+        Self::LeaderCrashed,
+        Self::ReconfigurationActive,
+        Self::ReconfigurationCollected,
+        Self::ReconfigurationInterrupted,
+        Self::CallAmbiguous,
+        Self::CallOverloaded,
+        Self::CrashWithUnsyncedRecords,
+        Self::UnsyncedRecordsSurvived,
+        Self::TornTailCut,
+        Self::SyncFailed,
+        Self::DamageRefused,
+        Self::DirectoryWiped,
+        Self::LogCompacted,
+        Self::AllCrashed,
+        Self::HandoverFinished,
+        Self::SnapshotTaken,
+        Self::SnapshotInstalled,
+        Self::SnapshotRestored,
+        Self::CrashWithinSnapshot,
+        Self::AmbushSprung,
+        Self::MessageToDeadProcess,
+        Self::SyncFailedWithPower,
+    ];
+
     /// All, with what they are called.
-    pub const ALL: [(Self, &str); 88] = [
+    pub const ALL: [(Self, &str); 99] = [
         (Self::LeaderElected, "a leader takes over"),
         (Self::LeaderCrashed, "the leader dies"),
         (Self::LeaderSteppedDown, "a leader steps down"),
@@ -201,7 +240,31 @@ impl Situation {
         (Self::SuspectReturned, "a suspect answers before it is replaced"),
         (Self::StalledLeaderGaveUp, "a leader whose disk has stalled hands on"),
         (Self::ClusterFromBackup, "a cluster begins with the backup of another one"),
+        (Self::ServiceMoved, "other dependency nodes serve"),
+        (
+            Self::NoopOverCommand,
+            "a vertex is filled with nothing, though dependency nodes have heard of a command there",
+        ),
+        (Self::ThreeInComponent, "three vertices or more depend on each other"),
+        (Self::SnapshotInCycle, "a vertex for snapshots and another one depend on each other"),
+        (Self::RestartedNodeReplied, "a dependency node answers after a restart"),
+        (Self::PrefixNamed, "a dependency node names all vertices of a column below one"),
+        (Self::ColumnTakenOver, "a proposer takes over the column of another"),
+        (Self::ColumnTakenBack, "a proposer takes its column back"),
+        (Self::VertexRecovered, "a replica has a vertex recovered"),
+        (Self::EpochInCollection, "the epoch changes while dependencies are collected"),
+        (Self::TwoServiceDrivers, "two proposers stop one epoch of the dependency service"),
     ];
+
+    /// Those that runs of `protocol` are to meet.
+    pub fn of(protocol: ProtocolName) -> impl Iterator<Item = (Self, &'static str)> {
+        Self::ALL.into_iter().filter(move |(situation, _)| match protocol {
+            ProtocolName::Matchmaker => *situation < Self::ServiceMoved,
+            ProtocolName::Bpaxos => {
+                *situation >= Self::ServiceMoved || Self::OF_BPAXOS.contains(situation)
+            }
+        })
+    }
 
     /// The situation that a call failed like this; none for a failure that is a bug here.
     pub const fn of_error(error: RequestError) -> Option<Self> {

@@ -4,23 +4,18 @@
 //! session sits beside its replica, `EarlierPromiseCounts` needs a promise that outlives a campaign, and
 //! those of elections change who leads and nothing else; `tests/elections.rs` has them.
 
-mod others;
-mod rounds;
+pub(super) mod others;
+pub(super) mod rounds;
 
 use paxos::mutant::Mutant;
 
 use super::{Description, Mutation, bug};
 
-const fn inside(
+pub(super) const fn inside(
     mutant: Mutant,
     id: &'static str,
     text: &'static str,
     caught_by: &'static [&'static str],
 ) -> Description {
     bug(Mutation::Inside(mutant), id, text, caught_by)
-}
-
-/// All of them.
-pub(super) fn all() -> impl Iterator<Item = &'static Description> {
-    rounds::ALL.iter().chain(&others::ALL)
 }

@@ -13,8 +13,8 @@ use paxos::snapshot::SnapshotOptions;
 use super::hunt::{contest, hunt};
 use super::staged;
 use super::{
-    Earlier, Fault, Hides, Intent, Moment, Options, Place, Places, Plan, Planned, Role, Shape,
-    Target, Weather, Wish,
+    ColumnOptions, Earlier, Fault, Hides, Intent, Moment, Options, Place, Places, Plan, Planned,
+    ProtocolName, Role, Shape, Target, Weather, Wish,
 };
 use crate::MS;
 use crate::random::{Purpose, Random};
@@ -40,7 +40,7 @@ const POOL_PERMILLE: u64 = 330;
 const BACKUP_PERMILLE: u64 = 200;
 
 impl Plan {
-    /// The plan of `seed`.
+    /// The plan of `seed` for Matchmaker MultiPaxos.
     pub fn draw(seed: u64) -> Self {
         let mut random = Random::stream(seed, (Purpose::Plan, 0));
         let shape = Shape::draw(&mut random);
@@ -50,6 +50,7 @@ impl Plan {
         let shape = staged::shape(seed).unwrap_or(shape);
         let faulty_us = random.within(1500 * MS..6000 * MS);
         let plan = Self {
+            protocol: ProtocolName::Matchmaker,
             seed,
             shape,
             earlier: earlier(seed),
@@ -90,6 +91,9 @@ impl Plan {
 
     /// The same run on another cluster: what depends on the processes is drawn for them.
     pub fn with_shape(mut self, shape: Shape) -> Self {
+        if self.protocol == ProtocolName::Bpaxos {
+            return self.with_columns(shape);
+        }
         let mut random = Random::stream(self.seed, (Purpose::Plan, 1));
         let places = Places::new(shape);
         self.shape = shape;
@@ -194,6 +198,7 @@ fn options(random: &mut Random, small: &mut Random) -> Options {
             compare_slots: small.pick([1, 8, 64]),
             bytes_per_second: 0,
         },
+        columns: ColumnOptions::default(),
     }
 }
 
@@ -206,7 +211,7 @@ struct Swarm<'a> {
     mortal: Option<usize>,
 }
 
-fn faults(
+pub(super) fn faults(
     random: &mut Random,
     processes: usize,
     mortal: Option<usize>,
@@ -353,7 +358,7 @@ fn wishes(
 
 /// Has some faults be disks of leaders that stall for long, and in some runs one a process that is dead until the
 /// faults stop. Drawn apart, so that all else in a run is as it would be without.
-fn stall_and_kill(seed: u64, processes: usize, faults: &mut [Planned<Fault>]) {
+pub(super) fn stall_and_kill(seed: u64, processes: usize, faults: &mut [Planned<Fault>]) {
     let mut random = Random::stream(seed, (Purpose::Plan, 4));
     let is_lost = |fault: &Fault| matches!(fault, Fault::Wipe { .. } | Fault::Corrupt { .. });
     let permille = random.pick([0, 100, 300]);

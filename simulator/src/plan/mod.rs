@@ -5,6 +5,7 @@
 //! plan, so a plan with one fault less is a run that a reader can compare: that is what shrinking
 //! does, by a [`Reduction`].
 
+mod columns;
 mod draw;
 mod fault;
 mod hunt;
@@ -22,9 +23,12 @@ use paxos::quorum::QuorumSystem;
 use paxos::session::SessionOptions;
 use paxos::snapshot::SnapshotOptions;
 
+use crate::MS;
+
+pub use columns::ColumnOptions;
 pub use fault::{Fault, Hides, Moment, Target};
 pub use reduction::Reduction;
-pub use shape::{OPERATOR, Place, Places, Role, Shape};
+pub use shape::{OPERATOR, Place, Places, ProtocolName, Role, Shape};
 
 /// Something at a time, in microseconds from the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +55,13 @@ pub enum Wish {
         matchmakers: Vec<usize>,
         /// Which proposers are to drive the handover, by their number.
         drivers: Vec<usize>,
+    },
+    /// Other dependency nodes, where BPaxos runs.
+    Service {
+        /// The dependency nodes, by their number.
+        dependency_nodes: Vec<usize>,
+        /// Which proposer is asked, by its number.
+        driver: usize,
     },
     /// Other processes.
     Exchange(Intent),
@@ -87,6 +98,8 @@ pub struct Options {
     pub acceptor: AcceptorOptions,
     /// Of replicas and archives.
     pub snapshots: SnapshotOptions,
+    /// Of what only BPaxos has.
+    pub columns: ColumnOptions,
 }
 
 /// A cluster that was before, of which a backup is left.
@@ -96,6 +109,11 @@ pub struct Earlier {
     pub shape: Shape,
     /// For how long it ran, in microseconds.
     pub for_us: u64,
+}
+
+impl Earlier {
+    /// For so long a replica may be occupied, or have executed nothing, before a backup is given up.
+    pub const OCCUPIED_MAX_US: u64 = 2000 * MS;
 }
 
 /// How the network behaves where it is not broken.
@@ -112,6 +130,8 @@ pub struct Weather {
 /// A run, before it begins.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// What runs.
+    pub protocol: ProtocolName,
     /// Where all chance comes from.
     pub seed: u64,
     /// The cluster.
@@ -149,6 +169,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// When the run begins. Of what is told of the cluster that was before, everything was earlier.
+    pub fn begins_us(&self) -> u64 {
+        self.earlier.map_or(0, |earlier| earlier.for_us + Earlier::OCCUPIED_MAX_US)
+    }
+
     /// A plan without any fault, wish or client, on a cluster of that shape; for directed runs.
     pub fn quiet(seed: u64, shape: Shape) -> Self {
         let mut plan = Self::draw(seed).with_shape(shape);
@@ -158,6 +183,7 @@ impl Plan {
             session: SessionOptions::default(),
             acceptor: AcceptorOptions::default(),
             snapshots: SnapshotOptions::default(),
+            columns: ColumnOptions::default(),
         };
         plan.weather = Weather { loss: 0, repeats: 0, late: 0 };
         plan.delay_us = 50..1500;
@@ -176,6 +202,11 @@ impl Plan {
         plan.compact_above_bytes = self.compact_above_bytes;
         plan.clients = 2;
         plan
+    }
+
+    /// Who sits where.
+    pub fn places(&self) -> Places {
+        Places::of(self.protocol, self.shape)
     }
 
     /// How long a call may take before its session gives up.

@@ -29,6 +29,7 @@ pub enum Role {
     Proposer,
     Matchmaker,
     Acceptor,
+    DependencyNode,
     Replica,
     Archive,
     Session,
@@ -41,10 +42,29 @@ impl Role {
             Self::Proposer => "proposer",
             Self::Matchmaker => "matchmaker",
             Self::Acceptor => "acceptor",
+            Self::DependencyNode => "dependency",
             Self::Replica => "replica",
             Self::Archive => "archive",
             Self::Session => "session",
         }
+    }
+}
+
+/// Which protocol runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ProtocolName {
+    /// Matchmaker MultiPaxos.
+    Matchmaker,
+    /// BPaxos.
+    Bpaxos,
+}
+
+impl fmt::Display for ProtocolName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Matchmaker => "Matchmaker MultiPaxos",
+            Self::Bpaxos => "BPaxos",
+        })
     }
 }
 
@@ -61,6 +81,23 @@ pub enum Shape {
     /// Five processes, each with every role and two acceptors. Three are members at first, the others
     /// are spare: they run and have no part, until the operator adds them.
     Pool,
+}
+
+/// Where BPaxos runs there are dependency nodes as well: two in each process of three, one in each of five,
+/// and six processes with one.
+fn with_dependency_nodes(shape: Shape, mut processes: Vec<Vec<Role>>) -> Vec<Vec<Role>> {
+    let count = match shape {
+        Shape::Three => 2,
+        Shape::Five | Shape::Pool => 1,
+        Shape::Apart => {
+            processes.extend(vec![vec![Role::DependencyNode]; 6]);
+            return processes;
+        }
+    };
+    for roles in &mut processes {
+        roles.extend(vec![Role::DependencyNode; count]);
+    }
+    processes
 }
 
 /// An actor of a process, by its place in it.
@@ -126,9 +163,17 @@ pub struct Places {
 const LIFE: u64 = 1000;
 
 impl Places {
-    /// The places of a cluster of that shape.
+    /// The places of a cluster of that shape that runs Matchmaker MultiPaxos.
     pub fn new(shape: Shape) -> Self {
-        let processes = shape.processes();
+        Self::of(ProtocolName::Matchmaker, shape)
+    }
+
+    /// The places of a cluster of that shape.
+    pub fn of(protocol: ProtocolName, shape: Shape) -> Self {
+        let processes = match protocol {
+            ProtocolName::Matchmaker => shape.processes(),
+            ProtocolName::Bpaxos => with_dependency_nodes(shape, shape.processes()),
+        };
         let founder_count = if shape == Shape::Pool { 3 } else { processes.len() };
         let lives = vec![0; processes.len()];
         Self { processes, founder_count, lives }
@@ -242,11 +287,20 @@ impl Places {
 
     /// The matchmakers of the founding. All others are spare.
     pub fn founders(&self) -> Generation {
+        self.founders_of(Role::Matchmaker)
+    }
+
+    /// The dependency nodes of the founding. All others are spare.
+    pub fn first_service(&self) -> Generation {
+        self.founders_of(Role::DependencyNode)
+    }
+
+    fn founders_of(&self, role: Role) -> Generation {
         let places = self.at_founding();
-        let all = places.every(Role::Matchmaker);
+        let all = places.every(role);
         let is_first = |node: &NodeId| {
             let at = self.find(*node).expect("it sits somewhere");
-            let is_first = places.in_process(at.process, Role::Matchmaker) == Some(*node);
+            let is_first = places.in_process(at.process, role) == Some(*node);
             is_first && self.is_founder(at.process)
         };
         let first: Vec<NodeId> = all.iter().copied().filter(is_first).collect();

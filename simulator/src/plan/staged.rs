@@ -42,7 +42,7 @@ struct Stage<'a> {
 
 /// Chance, and what a run stages by it, if anything.
 fn draw(seed: u64) -> Option<(Random, Play)> {
-    let mut random = Random::stream(seed, (Purpose::Plan, 9));
+    let mut random = Random::stream(seed, (Purpose::Plan, 10));
     let is_staged = random.permille(STAGED_PERMILLE);
     let play = random.pick([Play::Rivals, Play::Outdone, Play::Barred, Play::FormerLife]);
     is_staged.then_some((random, play))

@@ -77,6 +77,17 @@ pub fn check_archive_fold(name: &str, archive: &Archive, fold: &Archive) -> Verd
     fail(PROPERTY, detail)
 }
 
+/// The same of the archive of one of many logs, if there is one: a snapshot of all of them is kept
+/// elsewhere.
+pub fn check_column_fold(name: &str, archive: Option<&Archive>, fold: &Archive) -> Verdict {
+    let found = archive.map_or(Slot::ZERO, Archive::persisted_watermark);
+    if found >= fold.persisted_watermark() {
+        return Ok(());
+    }
+    let was = fold.persisted_watermark();
+    fail(PROPERTY, format!("{name} came back with {found}, its records make it {was}"))
+}
+
 /// A log was read after a crash: nothing that was durable is missing.
 pub fn check_restart(name: &str, durable_count: u64, found_count: u64) -> Verdict {
     if found_count >= durable_count {

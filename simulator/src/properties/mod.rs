@@ -6,6 +6,7 @@
 
 mod adoption;
 mod agreement;
+pub mod bpaxos;
 mod chain;
 mod chosen_slot;
 mod chosen_truth;
@@ -69,7 +70,6 @@ use paxos::slot::Slot;
 use paxos::snapshot::Sequence;
 
 use crate::plan::Places;
-
 pub use fold::{check_archive_fold, check_checkpoint, check_fold, check_refusal, check_restart};
 pub use limits::{check_archive, check_leader, check_limits, check_log, check_session};
 pub use linearizability::check_history;

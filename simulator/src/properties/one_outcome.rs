@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use paxos::message::{Outcome, RequestError};
 
-use super::{Ledger, Property, Verdict, fail, late};
+use super::{Property, Verdict, fail, late};
 use crate::MS;
 use crate::workload::{CallOutcome, CallRecord, Request};
 
@@ -151,14 +151,8 @@ impl Calls {
         &self.records
     }
 
-    /// A call returns.
-    pub fn complete(
-        &mut self,
-        token: u64,
-        outcome: &Outcome,
-        now: u64,
-        ledger: &mut Ledger,
-    ) -> Verdict {
+    /// A call returns. Says whether it was a command that has no effect, and never will.
+    pub fn complete(&mut self, token: u64, outcome: &Outcome, now: u64) -> Verdict<bool> {
         let Some(Open { caller, index }) = self.open.remove(&token) else {
             return fail(PROPERTY, format!("call {token} returns twice, or from the dead"));
         };
@@ -174,12 +168,12 @@ impl Calls {
             Outcome::Done(payload) => {
                 record.outcome = CallOutcome::Returned(payload.0.clone(), now);
                 self.done_count += 1;
-                return Ok(());
+                return Ok(false);
             }
             Outcome::NeedsLog => {
                 record.outcome = CallOutcome::Failed;
                 self.failed_count += 1;
-                return Ok(());
+                return Ok(false);
             }
             Outcome::Failed(error) => *error,
         };
@@ -193,15 +187,12 @@ impl Calls {
                 "call {token} of client {client} at p{session}, made at {from} ms, fails as \
                  {error:?} at {to} ms"
             );
-            return late("failed call", detail);
+            late("failed call", detail)?;
         }
         if error == RequestError::Ambiguous {
-            return Ok(());
+            return Ok(false);
         }
         record.outcome = CallOutcome::Failed;
-        match record.request {
-            Request::Propose(_) => ledger.refuse(token),
-            Request::Read(_) => Ok(()),
-        }
+        Ok(matches!(record.request, Request::Propose(_)))
     }
 }

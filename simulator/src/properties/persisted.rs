@@ -55,6 +55,12 @@ impl Ghost {
         self.check_chosen(slot, value)
     }
 
+    /// An archive has a snapshot that stands for all slots below.
+    pub(crate) fn cover(&mut self, node: NodeId, slot: Slot) {
+        let archived = self.archived.entry(node).or_default();
+        *archived = (*archived).max(slot);
+    }
+
     /// A leader tells acceptors what is persisted.
     pub(super) fn check_persisted(&self, from: NodeId, watermark: Slot) -> Verdict {
         let present = self.present_configurations(from);

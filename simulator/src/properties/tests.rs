@@ -264,11 +264,11 @@ fn matchmakers_are_announced_before_they_serve() {
 
 #[test]
 fn a_call_returns_twice() {
-    let (mut calls, mut ledger) = (calls_at_a_session_for_two(), Ledger::default());
+    let mut calls = calls_at_a_session_for_two();
     calls.invoke(1, caller(7), Request::Read(Bytes::new()), 0);
     let outcome = Outcome::Done(Payload::default());
-    calls.complete(1, &outcome, 5, &mut ledger).unwrap();
-    assert_eq!(broken(calls.complete(1, &outcome, 6, &mut ledger)), "D4");
+    calls.complete(1, &outcome, 5).unwrap();
+    assert_eq!(broken(calls.complete(1, &outcome, 6).map(drop)), "D4");
 }
 
 fn calls_at_a_session_for_two() -> Calls {
@@ -281,28 +281,28 @@ fn caller(client: u64) -> Caller {
 
 #[test]
 fn a_call_is_refused_by_a_session_that_has_room() {
-    let (mut calls, mut ledger) = (calls_at_a_session_for_two(), Ledger::default());
+    let mut calls = calls_at_a_session_for_two();
     let refused = Outcome::Failed(RequestError::Overloaded);
     calls.expect_success(5);
     for client in 0..4 {
         calls.invoke(client, caller(client), Request::Read(Bytes::new()), 10);
     }
-    calls.complete(3, &refused, 11, &mut ledger).unwrap();
-    calls.complete(2, &refused, 12, &mut ledger).unwrap();
+    calls.complete(3, &refused, 11).unwrap();
+    calls.complete(2, &refused, 12).unwrap();
     assert_eq!(broken(calls.check_success()), "L1");
-    assert_eq!(broken(calls.complete(1, &refused, 13, &mut ledger)), "L1");
+    assert_eq!(broken(calls.complete(1, &refused, 13).map(drop)), "L1");
 }
 
 #[test]
 fn a_session_that_is_full_refuses_and_brings_others_to_their_end() {
-    let (mut calls, mut ledger) = (calls_at_a_session_for_two(), Ledger::default());
+    let mut calls = calls_at_a_session_for_two();
     calls.expect_success(5);
     for (token, size_bytes) in [(0, 80), (1, 30)] {
         let caller = Caller { size_bytes, ..caller(token) };
         calls.invoke(token, caller, Request::Read(Bytes::new()), 10);
     }
     let refused = Outcome::Failed(RequestError::Overloaded);
-    calls.complete(1, &refused, 11, &mut ledger).unwrap();
-    calls.complete(0, &Outcome::Done(Payload::default()), 12, &mut ledger).unwrap();
+    calls.complete(1, &refused, 11).unwrap();
+    calls.complete(0, &Outcome::Done(Payload::default()), 12).unwrap();
     calls.check_success().unwrap();
 }

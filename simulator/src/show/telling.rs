@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use matchmaker::message::{Message as Sent, ToMatchmaker};
 use paxos::actor::NodeId;
 use paxos::configuration::Configuration;
 use paxos::round::Round;
@@ -11,7 +10,7 @@ use super::{
     Band, BandKind, Failure, Mark, MarkKind, Message, NodeIndex, Place, ProcessIndex, State, Story,
 };
 use crate::plan::{OPERATOR, Places, Role};
-use crate::trace::{Kind, Step, Trace, kind_and_text};
+use crate::trace::{Kind, Step, Trace};
 
 /// Who is where in the story, and what is still going on.
 struct Teller<'a> {
@@ -41,7 +40,7 @@ impl Story {
         title: impl Into<String>,
         window: &std::ops::Range<u64>,
     ) -> Self {
-        let mut story = Self::new(seed, "Matchmaker MultiPaxos", title);
+        let mut story = Self::new(seed, trace.protocol.to_string(), title);
         story.end_us = trace.end.min(window.end);
         let (processes, nodes) = cast(&mut story, &trace.places);
         let mut teller = Teller {
@@ -116,7 +115,7 @@ impl Teller<'_> {
                 Step::Message(number) => self.message(*number),
                 Step::Record(node, record) => {
                     let place = self.nodes[node].into();
-                    self.mark(*at, place, MarkKind::Record, &format!("{record:?}"));
+                    self.mark(*at, place, MarkKind::Record, record);
                 }
                 Step::Note(process, kind, text) => self.note(*at, *process, *kind, text),
                 Step::Lead(process, round) => self.lead(*at, *process, *round),
@@ -143,10 +142,7 @@ impl Teller<'_> {
 
     /// A message may name the configuration of a round.
     fn learn_configuration(&mut self, number: usize) {
-        let sent = &self.trace.messages[number];
-        if let Sent::Matchmaker(ToMatchmaker::MatchA(m)) = &sent.message {
-            self.configurations.insert(m.round, m.configuration.clone());
-        }
+        self.configurations.extend(self.trace.messages[number].named.clone());
     }
 
     fn message(&mut self, number: usize) {
@@ -155,8 +151,7 @@ impl Teller<'_> {
             return;
         };
         let (from, to) = (*from, *to);
-        let (kind, text) = kind_and_text(&sent.message);
-        let (kind, text) = (self.story.text(&kind), self.story.text(&text));
+        let (kind, text) = (self.story.text(&sent.said.kind), self.story.text(&sent.said.text));
         let [first, second] = sent.arrives;
         let first = first.filter(|_| !sent.has_vanished);
         let message = |arrives_us, is_duplicate| Message {

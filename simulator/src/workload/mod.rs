@@ -10,7 +10,7 @@ use bytes::Bytes;
 use paxos::state_machine::StateMachine;
 
 pub use objects::Objects;
-pub use observed::{Applied, Observed, Past};
+pub use observed::{Applied, Observed, Past, Piece, piece};
 
 use crate::random::Random;
 

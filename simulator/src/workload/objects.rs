@@ -2,12 +2,12 @@
 //!
 //! Keys come and go with time, so that each has few operations and a search for their order ends soon.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use paxos::frozen::FrozenView;
-use paxos::state_machine::{ForeignChunk, Position, StateMachine};
-use paxos::wire::{self, Decode, Encode, Frame};
+use paxos::state_machine::{Conflicts, Footprint, ForeignChunk, Position, StateMachine};
+use paxos::wire::{self, Decode, Encode, Frame, Payload};
 
 use super::{CallOutcome, CallRecord, Request, Workload};
 use crate::MS;
@@ -181,6 +181,19 @@ impl StateMachine for Shelf {
             wire::decode(chunk).map_err(|error| ForeignChunk(error.to_string()))?;
         self.objects.extend(objects);
         Ok(())
+    }
+}
+
+impl Conflicts for Shelf {
+    fn footprint(command: &Bytes) -> Footprint {
+        let Ok((key, ask)) = wire::decode::<(Key, Ask)>(command) else {
+            return Footprint::empty();
+        };
+        let key = BTreeSet::from([Payload(wire::encode(&key))]);
+        match ask {
+            Ask::Get => Footprint::Keys { reads: key, writes: BTreeSet::new() },
+            Ask::Put(_) | Ask::Swap(..) => Footprint::Keys { reads: BTreeSet::new(), writes: key },
+        }
     }
 }
 

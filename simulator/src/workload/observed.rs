@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use paxos::slot::Slot;
-use paxos::state_machine::{ForeignChunk, Position, StateMachine};
+use paxos::state_machine::{Conflicts, Footprint, ForeignChunk, Position, StateMachine};
 use paxos::wire::{self, Decode, Encode};
 
 /// A command that was applied: where it stood, and the token of its call.
@@ -32,8 +32,17 @@ impl Past {
     }
 }
 
+/// What a snapshot says of the commands before it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Frozen {
+    /// Where all replicas apply them in one order: how many, and a digest.
+    Past(Past),
+    /// Where replicas apply them in different orders: the tokens, in that of this one.
+    Tokens(Vec<u32>),
+}
+
 /// Runs `S`, and remembers which command it applied where. Commands carry the token of their call in
-/// front. A snapshot holds the number and the digest of what was applied, and then what `S` makes.
+/// front. A snapshot holds what was applied, and then what `S` makes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Observed<S> {
     machine: S,
@@ -44,7 +53,10 @@ pub struct Observed<S> {
     /// All commands.
     past: Past,
     /// All commands as a snapshot that is being read has them, until it has told so.
-    frozen: Option<Past>,
+    frozen: Option<Frozen>,
+    /// Whether replicas may apply the same commands in different orders. Then those of a snapshot are told
+    /// one by one, without their positions.
+    is_partial: bool,
     /// Mutation: every command has its effect twice.
     pub is_doubling: bool,
 }
@@ -52,6 +64,7 @@ pub struct Observed<S> {
 /// First byte of a chunk.
 const PAST: u8 = 0;
 const MACHINE: u8 = 1;
+const TOKENS: u8 = 2;
 
 impl<S> Observed<S> {
     /// A machine that has applied nothing.
@@ -62,8 +75,19 @@ impl<S> Observed<S> {
             applied: Vec::new(),
             past: Past::default(),
             frozen: None,
+            is_partial: false,
             is_doubling: false,
         }
+    }
+
+    /// The same, for a protocol that orders commands only where they conflict.
+    pub fn partially_ordered(machine: S) -> Self {
+        Self { is_partial: true, ..Self::new(machine) }
+    }
+
+    /// How many of `applied` came with a snapshot, so that nothing is known of where they stood.
+    pub fn installed_count(&self) -> usize {
+        if self.is_partial { self.installed.count as usize } else { 0 }
     }
 
     /// Commands applied, those in its snapshot included.
@@ -81,7 +105,8 @@ impl<S> Observed<S> {
         [&token.to_le_bytes()[..], bytes].concat().into()
     }
 
-    fn split(framed: &Bytes) -> (u64, Bytes) {
+    /// The token of a call, and its command.
+    pub fn split(framed: &Bytes) -> (u64, Bytes) {
         match framed.split_at_checked(TOKEN_BYTES) {
             Some((token, _)) => {
                 (token.try_into().map_or(0, u64::from_le_bytes), framed.slice(TOKEN_BYTES..))
@@ -109,17 +134,22 @@ impl<S: StateMachine> StateMachine for Observed<S> {
     }
 
     fn empty(&self) -> Self {
-        Self { is_doubling: self.is_doubling, ..Self::new(self.machine.empty()) }
+        let empty = Self::new(self.machine.empty());
+        Self { is_doubling: self.is_doubling, is_partial: self.is_partial, ..empty }
     }
 
     fn start_snapshot(&mut self) {
-        self.frozen = Some(self.past);
+        self.frozen = Some(match self.is_partial {
+            true => Frozen::Tokens(self.applied.iter().map(|(.., token)| *token as u32).collect()),
+            false => Frozen::Past(self.past),
+        });
         self.machine.start_snapshot();
     }
 
     fn next_chunk(&mut self, bytes_max: usize) -> Option<Bytes> {
         let (tag, bytes) = match self.frozen.take() {
-            Some(past) => (PAST, wire::encode(&past)),
+            Some(Frozen::Past(past)) => (PAST, wire::encode(&past)),
+            Some(Frozen::Tokens(tokens)) => (TOKENS, wire::encode(&tokens)),
             None => (MACHINE, self.machine.next_chunk(bytes_max)?),
         };
         Some([&[tag][..], &bytes].concat().into())
@@ -139,7 +169,40 @@ impl<S: StateMachine> StateMachine for Observed<S> {
                 self.installed = self.past;
                 Ok(())
             }
+            Some(&TOKENS) => {
+                let tokens: Vec<u32> = wire::decode(&chunk.slice(1..))
+                    .map_err(|error| ForeignChunk(error.to_string()))?;
+                self.applied =
+                    tokens.iter().map(|token| (Slot::ZERO, 0, u64::from(*token))).collect();
+                self.applied.iter().for_each(|entry| self.past.add(*entry));
+                self.installed = self.past;
+                Ok(())
+            }
             _ => Err(ForeignChunk(format!("{chunk:?}"))),
         }
+    }
+}
+
+impl<S: Conflicts> Conflicts for Observed<S> {
+    fn footprint(command: &Bytes) -> Footprint {
+        S::footprint(&Self::split(command).1)
+    }
+}
+
+/// What a chunk of a snapshot holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// The tokens of the commands that were applied, in the order of one replica.
+    Tokens(Vec<u32>),
+    /// What the machine made.
+    Machine(Bytes),
+}
+
+/// What a chunk holds that a machine of a protocol with a partial order has made; none for others.
+pub fn piece(chunk: &Bytes) -> Option<Piece> {
+    match chunk.first() {
+        Some(&MACHINE) => Some(Piece::Machine(chunk.slice(1..))),
+        Some(&TOKENS) => wire::decode(&chunk.slice(1..)).ok().map(Piece::Tokens),
+        _ => None,
     }
 }

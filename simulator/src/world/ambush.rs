@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use matchmaker::message::{Message, ToApplication, ToMatchmaker, ToProposer};
+use matchmaker::message::{Message, ToApplication, ToMatchmaker};
 use paxos::actor::NodeId;
 use paxos::membership::Membership;
-use paxos::message::{FromSession, ToAcceptor, ToSession};
+use paxos::message::ToAcceptor;
 use paxos::round::Round;
 use paxos::slot::Slot;
 
 use super::former_life::FormerLives;
 use super::hidden_round::HiddenRounds;
 use super::process::Envelope;
+use super::protocol::{EnvelopeOf, MessageOf, Protocol};
 use super::{Event, Verdict, Workload, World};
 use crate::coverage::Situation;
+use crate::hosted::{Hosted, Talk};
 use crate::plan::{Fault, Hides, Moment, Wish};
 use crate::trace::Kind;
 
@@ -44,12 +46,12 @@ struct Straggler {
 }
 
 /// All that wait.
-#[derive(Debug, Default)]
-pub(super) struct Ambushes {
+#[derive(Debug)]
+pub(super) struct Ambushes<M> {
     waiting: Vec<Ambush>,
     stragglers: Vec<Straggler>,
     /// An answer to a life of a process that ends.
-    late: Option<(usize, u64, Envelope)>,
+    late: Option<(usize, u64, Envelope<M>)>,
     meddlers: Vec<(Moment, Wish)>,
     /// Rounds in which something was proposed, and the slot of the last proposal.
     proposed: BTreeMap<Round, Slot>,
@@ -58,12 +60,29 @@ pub(super) struct Ambushes {
     /// The slot of each process that its proposals do not reach anyone in.
     overtaken: BTreeMap<usize, Slot>,
     pub(super) hidden_rounds: HiddenRounds,
-    pub(super) former_lives: FormerLives,
+    pub(super) former_lives: FormerLives<M>,
     /// The members that a leader has shown last.
     members: Option<Arc<Membership>>,
 }
 
-impl Ambushes {
+impl<M> Default for Ambushes<M> {
+    fn default() -> Self {
+        Self {
+            waiting: Vec::new(),
+            stragglers: Vec::new(),
+            late: None,
+            meddlers: Vec::new(),
+            proposed: BTreeMap::new(),
+            last: [0; 2],
+            overtaken: BTreeMap::new(),
+            hidden_rounds: HiddenRounds::default(),
+            former_lives: FormerLives::default(),
+            members: None,
+        }
+    }
+}
+
+impl<M> Ambushes<M> {
     /// Has a fault wait for its moment. Others do not.
     pub(super) fn wait(&mut self, fault: Fault) {
         match fault {
@@ -158,17 +177,10 @@ impl Ambushes {
     }
 
     /// What a message between two processes is to outlive, if that, and whose life it is.
-    fn strays(
-        &mut self,
-        (from, to): (usize, usize),
-        message: &Message,
-    ) -> Option<(usize, Straggler)> {
-        let (is_answer, process) = match message {
-            Message::Proposer(ToProposer::Session(
-                FromSession::Request(_) | FromSession::ReadIndexA(_),
-            )) => (false, from),
-            Message::Session(ToSession::ReadIndexB(_)) => (true, to),
-            _ => return None,
+    fn strays(&mut self, (from, to): (usize, usize), talk: Talk) -> Option<(usize, Straggler)> {
+        let (is_answer, process) = match talk {
+            Talk::Request | Talk::Question => (false, from),
+            Talk::Answer => (true, to),
         };
         let is_meant = |other: &Straggler| {
             other.is_answer == is_answer && other.process.is_none_or(|other| other == process)
@@ -182,14 +194,15 @@ impl Ambushes {
     }
 }
 
-impl<W: Workload> World<W> {
+impl<W: Workload, P: Protocol<W>> World<W, P> {
     /// A message is about to leave a process: it may spring an ambush.
-    pub(super) fn spring(&mut self, process: usize, message: &Message) {
+    pub(super) fn spring(&mut self, process: usize, message: &MessageOf<W, P>) {
+        let Some(message) = P::Actor::consensus(message) else { return };
         let Some(moment) = self.ambushes.moment(message) else { return };
         if let Some(wish) = self.ambushes.meddled(moment) {
             self.summary.coverage.meet(Situation::OperatorMeddles);
             self.feel("meddling");
-            self.wish(wish);
+            P::wish(self, wish);
         }
         let Some(ambush) = self.ambushes.sprung(moment) else { return };
         let Ambush { moment, reaches, after_us, down_us, hides } = ambush;
@@ -254,9 +267,10 @@ impl<W: Workload> World<W> {
     pub(super) fn hold_back(
         &mut self,
         (from, to): (usize, usize),
-        envelope: &Envelope,
+        envelope: &EnvelopeOf<W, P>,
     ) -> Option<[Option<u64>; 2]> {
-        let (process, straggler) = self.ambushes.strays((from, to), &envelope.message)?;
+        let talk = P::Actor::talk(&envelope.message)?;
+        let (process, straggler) = self.ambushes.strays((from, to), talk)?;
         self.summary.coverage.meet(Situation::MessageOutlives);
         self.feel("straggler");
         self.note(Some(process), Kind::Fault, "dies before its message arrives".to_owned());
@@ -270,13 +284,14 @@ impl<W: Workload> World<W> {
     }
 
     /// A process asks: what an earlier life of it was answered arrives first.
-    pub(super) fn release_late(&mut self, from: usize, message: &Message) -> Verdict {
-        let Message::Proposer(ToProposer::Session(FromSession::ReadIndexA(_))) = message else {
+    pub(super) fn release_late(&mut self, from: usize, message: &MessageOf<W, P>) -> Verdict {
+        if P::Actor::talk(message) != Some(Talk::Question) {
             return Ok(());
-        };
+        }
         let life = self.processes[from].life;
-        let is_due =
-            |(process, past, _): &mut (usize, u64, Envelope)| *process == from && *past < life;
+        let is_due = |(process, past, _): &mut (usize, u64, EnvelopeOf<W, P>)| {
+            *process == from && *past < life
+        };
         match self.ambushes.late.take_if(is_due) {
             Some((.., envelope)) => self.travel(envelope, [Some(10), None]),
             None => Ok(()),

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use matchmaker::message::{Message, ToApplication};
-use paxos::message::{Invoke, Operation, Outcome, Return, ToSession};
+use paxos::message::{Invoke, Operation, Outcome, Return};
 use paxos::wire::Payload;
 
 use super::process::Envelope;
+use super::protocol::{MessageOf, Protocol};
 use super::{Event, Places, Plan, Role, Verdict, Workload, World};
 use crate::MS;
 use crate::coverage::Situation;
@@ -42,7 +42,7 @@ pub(super) fn clients(plan: &Plan, places: &Places) -> Vec<Client> {
     (0..).zip(processes).map(client).collect()
 }
 
-impl<W: Workload> World<W> {
+impl<W: Workload, P: Protocol<W>> World<W, P> {
     /// A client makes its next call, if its process is up and it waits for none.
     pub(super) fn call(&mut self, index: usize) {
         let client = &mut self.clients[index];
@@ -50,7 +50,7 @@ impl<W: Workload> World<W> {
         if !self.is_busy || client.token.is_some() || client.calls_left == 0 {
             return;
         }
-        if !self.processes[process].is_up() || !self.exchanges.is_serving(process) {
+        if !self.processes[process].is_up() || !self.own.is_serving(process) {
             return self.push(RECONNECT_US, Event::Call(index));
         }
         let request = self.workload.next(self.now, &mut client.random);
@@ -70,7 +70,7 @@ impl<W: Workload> World<W> {
         };
         let caller = Caller { client: index as u64, session: process, size_bytes };
         self.calls.invoke(token, caller, request, self.now);
-        let message = Message::Session(ToSession::Invoke(Invoke { token, operation }));
+        let message = P::invoke(Invoke { token, operation });
         let from = self.places.application(process);
         if let Some(to) = self.node_of(process, Role::Session) {
             self.processes[process].inbox.push_back(Envelope { from, to, message });
@@ -79,22 +79,26 @@ impl<W: Workload> World<W> {
     }
 
     /// The application of a process is told something.
-    pub(super) fn hear_return(&mut self, process: usize, message: &Message) -> Verdict {
-        let Message::Application(ToApplication::Return(Return { token, outcome })) = message else {
-            return Ok(());
-        };
+    pub(super) fn hear_return(&mut self, process: usize, message: &MessageOf<W, P>) -> Verdict {
+        let Some(Return { token, outcome }) = P::returned(message) else { return Ok(()) };
         if let Outcome::Failed(error) = outcome
             && let Some(situation) = Situation::of_error(*error)
         {
             self.summary.coverage.meet(situation);
         }
         self.note(Some(process), Kind::Return, format!("call {token} returns {outcome:?}"));
-        if let Err(mut failure) = self.calls.complete(*token, outcome, self.now, &mut self.ledger) {
-            if let Some(request) = self.calls.request(*token) {
-                write!(failure.detail, " ({})", self.workload.show(request))
-                    .expect("a string takes it");
+        let is_refused = match self.calls.complete(*token, outcome, self.now) {
+            Ok(is_refused) => is_refused,
+            Err(mut failure) => {
+                if let Some(request) = self.calls.request(*token) {
+                    write!(failure.detail, " ({})", self.workload.show(request))
+                        .expect("a string takes it");
+                }
+                return Err(failure);
             }
-            return Err(failure);
+        };
+        if is_refused {
+            P::refuse(self, *token)?;
         }
         if let Some(index) = self.clients.iter().position(|client| client.token == Some(*token)) {
             let client = &mut self.clients[index];

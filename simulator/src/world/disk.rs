@@ -5,15 +5,15 @@
 //! are read by the same code, so that a torn tail and a flipped bit are met as they are in production.
 
 use bytes::Bytes;
-use matchmaker::node::NodeRecord;
 use paxos::actor::Seat;
 use paxos::log_format::{self, Rest, Scan};
+use paxos::wire::{Decode, Encode, Frame};
 
 use crate::mutation::Mutation;
 use crate::random::Random;
 
 /// A record and the place of the actor that wrote it.
-pub(super) type Placed = (usize, NodeRecord);
+pub(super) type Placed<R> = (usize, R);
 
 /// What is done with the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +28,11 @@ enum Kind {
 
 /// Work for the disk, until it is durable.
 #[derive(Clone, Debug)]
-struct Job {
+struct Job<R> {
     kind: Kind,
     /// Inclusive: this batch and all before it are durable afterwards.
     batch: u64,
-    records: Vec<Placed>,
+    records: Vec<Placed<R>>,
 }
 
 /// A segment that nothing is added to any more. All of it is durable.
@@ -51,9 +51,9 @@ pub(super) struct Refusal(pub String);
 
 /// What a process finds when it starts.
 #[derive(Debug)]
-pub(super) struct Loaded {
+pub(super) struct Loaded<R> {
     /// All records of the log.
-    pub records: Vec<Placed>,
+    pub records: Vec<Placed<R>>,
     /// Those of them that a crash left and of which nobody knew that they are durable.
     pub survivors: usize,
     /// Bytes of an interrupted append that were cut off.
@@ -61,17 +61,17 @@ pub(super) struct Loaded {
 }
 
 /// What became durable.
-#[derive(Debug, Default)]
-pub(super) struct Synced {
+#[derive(Debug)]
+pub(super) struct Synced<R> {
     /// Records of appends.
-    pub records: Vec<Placed>,
+    pub records: Vec<Placed<R>>,
     /// Whether what was before the last checkpoint is gone.
     pub has_forgotten: bool,
 }
 
 /// One log.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Disk {
+#[derive(Clone, Debug)]
+pub(super) struct Disk<R> {
     /// Segments before the present one.
     closed: Vec<Closed>,
     /// The present segment, as a reader sees it while the machine has power.
@@ -95,9 +95,9 @@ pub(super) struct Disk {
     /// Where the entries of the running append begin.
     entries: Vec<usize>,
     /// What is being written and synced.
-    running: Option<Job>,
+    running: Option<Job<R>>,
     /// What waits for that.
-    waiting: Vec<Job>,
+    waiting: Vec<Job<R>>,
     /// Inclusive: this batch and all before it are durable.
     durable_batch: u64,
     /// Whether a bit was flipped.
@@ -110,9 +110,34 @@ pub(super) struct Disk {
     pub mutation: Option<Mutation>,
 }
 
-impl Disk {
+impl<R> Default for Disk<R> {
+    fn default() -> Self {
+        Self {
+            closed: Vec::new(),
+            bytes: Vec::new(),
+            end: 0,
+            synced_end: 0,
+            next: 0,
+            synced_below: 0,
+            generation: 0,
+            first: 0,
+            last_append: 0,
+            is_sealed: false,
+            entries: Vec::new(),
+            running: None,
+            waiting: Vec::new(),
+            durable_batch: 0,
+            is_corrupt: false,
+            is_checkpoint: false,
+            is_unsynced: false,
+            mutation: None,
+        }
+    }
+}
+
+impl<R: Encode + Decode<Frame>> Disk<R> {
     /// Hands over the records of a turn.
-    pub(super) fn append(&mut self, batch: u64, records: Vec<Placed>) {
+    pub(super) fn append(&mut self, batch: u64, records: Vec<Placed<R>>) {
         match self.waiting.last_mut() {
             Some(last) if last.kind == Kind::Append => {
                 last.batch = batch;
@@ -123,7 +148,7 @@ impl Disk {
     }
 
     /// Has a new segment begun with `records`.
-    pub(super) fn checkpoint(&mut self, batch: u64, records: Vec<Placed>) {
+    pub(super) fn checkpoint(&mut self, batch: u64, records: Vec<Placed<R>>) {
         self.waiting.push(Job { kind: Kind::Checkpoint, batch, records });
     }
 
@@ -178,7 +203,7 @@ impl Disk {
     }
 
     /// Writes entries behind the durable ones, over the seal if there is one.
-    fn write(&mut self, records: &[Placed]) {
+    fn write(&mut self, records: &[Placed<R>]) {
         self.bytes.truncate(self.end);
         self.entries.clear();
         let next = self.next;
@@ -197,8 +222,10 @@ impl Disk {
     }
 
     /// The sync ends.
-    pub(super) fn finish_sync(&mut self) -> Synced {
-        let Some(mut job) = self.running.take() else { return Synced::default() };
+    pub(super) fn finish_sync(&mut self) -> Synced<R> {
+        let Some(mut job) = self.running.take() else {
+            return Synced { records: Vec::new(), has_forgotten: false };
+        };
         self.durable_batch = job.batch;
         if self.mutation == Some(Mutation::AcknowledgeWholeQueue) {
             self.durable_batch = self.waiting.last().map_or(job.batch, |last| last.batch);
@@ -312,14 +339,13 @@ impl Disk {
     /// Reads the log, and cuts off what a crash left half-written.
     ///
     /// *Errors*: a record that was durable is damaged.
-    pub(super) fn load(&mut self) -> Result<Loaded, Refusal> {
+    pub(super) fn load(&mut self) -> Result<Loaded<R>, Refusal> {
         let mut records = Vec::new();
         let nexts = self.closed.iter().skip(1).map(|segment| segment.first).chain([self.first]);
         for (segment, next) in self.closed.iter().zip(nexts) {
             let bytes = Bytes::copy_from_slice(&segment.bytes);
-            let scan: Scan<NodeRecord> =
-                log_format::scan(&bytes, 0, segment.generation, segment.first)
-                    .map_err(|error| Refusal(error.to_string()))?;
+            let scan: Scan<R> = log_format::scan(&bytes, 0, segment.generation, segment.first)
+                .map_err(|error| Refusal(error.to_string()))?;
             records.extend(scan.records);
             // Records of the next segment prove that all of this one was durable.
             if scan.next != next || scan.rest != Rest::Clean {
@@ -330,7 +356,7 @@ impl Disk {
             }
         }
         let bytes = Bytes::copy_from_slice(&self.bytes);
-        let scan: Scan<NodeRecord> = log_format::scan(&bytes, 0, self.generation, self.first)
+        let scan: Scan<R> = log_format::scan(&bytes, 0, self.generation, self.first)
             .map_err(|error| Refusal(error.to_string()))?;
         let torn_bytes = match scan.rest {
             Rest::Clean => 0,
@@ -378,116 +404,4 @@ impl Disk {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::random::Purpose;
-    use paxos::acceptor::AcceptorRecord;
-    use paxos::slot::Slot;
-
-    fn records(numbers: std::ops::Range<u64>) -> Vec<Placed> {
-        let record = |n| (0, NodeRecord::Acceptor(AcceptorRecord::Persisted(Slot(n))));
-        numbers.map(record).collect()
-    }
-
-    fn synced(numbers: std::ops::Range<u64>) -> Disk {
-        let mut disk = Disk::default();
-        disk.append(1, records(numbers));
-        assert!(disk.start_sync());
-        disk.finish_sync();
-        disk
-    }
-
-    #[test]
-    fn a_crash_loses_part_of_the_unsynced_tail_and_nothing_else() {
-        let mut outcomes = std::collections::BTreeSet::new();
-        for seed in 0..200 {
-            let mut random = Random::stream(seed, (Purpose::Disk, 0));
-            let mut disk = synced(0..4);
-            disk.append(2, records(4..8));
-            assert!(disk.start_sync());
-            disk.append(3, records(8..9));
-            disk.crash(seed % 2 == 0, &mut random);
-            let loaded = disk.load().unwrap();
-            assert_eq!(loaded.records, records(0..4 + loaded.survivors as u64));
-            outcomes.insert((loaded.survivors, loaded.torn_bytes > 0));
-        }
-        assert!(outcomes.len() > 6, "{outcomes:?}");
-        assert!(outcomes.iter().all(|(survivors, _)| *survivors <= 4));
-    }
-
-    #[test]
-    fn appends_that_wait_are_synced_together_and_other_work_in_its_turn() {
-        let mut disk = synced(0..4);
-        disk.append(2, records(4..5));
-        assert!(disk.start_sync());
-        disk.append(3, records(5..6));
-        disk.append(4, records(6..7));
-        disk.checkpoint(5, records(6..7));
-        disk.append(6, records(7..8));
-        disk.forget(7);
-        assert_eq!(disk.finish_sync().records, records(4..5));
-        assert!(disk.start_sync());
-        assert_eq!(disk.finish_sync().records, records(5..7));
-        assert_eq!(disk.durable_batch(), 4);
-        assert!(disk.start_sync());
-        assert!(disk.finish_sync().records.is_empty(), "a checkpoint says nothing new");
-        assert!(disk.start_sync());
-        disk.finish_sync();
-        let all = [records(0..7), records(6..8)].concat();
-        assert_eq!(disk.clone().load().unwrap().records, all);
-        let before = disk.size_bytes();
-        assert!(disk.start_sync());
-        assert!(disk.finish_sync().has_forgotten);
-        assert!(disk.is_idle() && disk.size_bytes() < before);
-        assert_eq!(disk.load().unwrap().records, records(6..8));
-    }
-
-    #[test]
-    fn a_crash_within_a_compaction_loses_nothing_that_counts() {
-        for seed in 0..40 {
-            let mut random = Random::stream(seed, (Purpose::Disk, 0));
-            let mut disk = synced(0..4);
-            disk.checkpoint(2, records(3..5));
-            assert!(disk.start_sync());
-            let mut early = disk.clone();
-            early.crash(seed % 2 == 0, &mut random);
-            let loaded = early.load().unwrap();
-            let torn = loaded.records.len() - 4;
-            assert_eq!(loaded.records, [records(0..4), records(3..3 + torn as u64)].concat());
-            assert_eq!(loaded.survivors, 0);
-            disk.finish_sync();
-            disk.forget(3);
-            assert!(disk.start_sync());
-            disk.crash(seed % 2 == 0, &mut random);
-            let found = disk.load().unwrap().records;
-            assert!(found == records(3..5) || found == [records(0..4), records(3..5)].concat());
-        }
-    }
-
-    #[test]
-    fn what_a_failed_sync_left_is_read_back_and_synced() {
-        for (mutation, expected) in [(None, 6), (Some(Mutation::TrustPageCache), 4)] {
-            let mut disk = synced(0..4);
-            disk.mutation = mutation;
-            disk.append(2, records(4..6));
-            assert!(disk.start_sync());
-            disk.fail();
-            let loaded = disk.load().unwrap();
-            assert_eq!((loaded.records, loaded.survivors), (records(0..6), 2));
-            disk.crash(true, &mut Random::stream(1, (Purpose::Disk, 0)));
-            assert_eq!(disk.load().unwrap().records, records(0..expected));
-        }
-    }
-
-    #[test]
-    fn a_flipped_bit_is_refused() {
-        for at_permille in 0..1000 {
-            let mut disk = synced(0..4);
-            disk.checkpoint(2, records(3..5));
-            assert!(disk.start_sync());
-            disk.finish_sync();
-            assert!(disk.corrupt(at_permille, 3));
-            disk.load().unwrap_err();
-        }
-    }
-}
+mod tests;

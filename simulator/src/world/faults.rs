@@ -2,6 +2,7 @@
 
 use super::disk::Disk;
 use super::process::{Process, Status};
+use super::protocol::{EventOf, Protocol, RecordOf};
 use super::{Event, Verdict, Workload, World};
 use crate::coverage::Situation;
 use crate::mutation::Mutation;
@@ -32,7 +33,7 @@ pub(super) struct FailingDisk {
     down_us: u64,
 }
 
-impl<W: Workload> World<W> {
+impl<W: Workload, P: Protocol<W>> World<W, P> {
     /// A fault of the plan strikes.
     pub(super) fn strike(&mut self, fault: Fault) -> Verdict {
         let kind = fault.kind();
@@ -180,7 +181,7 @@ impl<W: Workload> World<W> {
         let now = self.now;
         let is_paused: Vec<bool> =
             self.processes.iter().map(|process| process.paused_until > now).collect();
-        let is_put_off = |event: &Event| match event {
+        let is_put_off = |event: &EventOf<W, P>| match event {
             Event::Synced { process, .. } => is_paused[*process],
             _ => false,
         };
@@ -220,7 +221,11 @@ impl<W: Workload> World<W> {
         self.end_life(index, |disk, random| disk.crash(is_power_cut, random));
     }
 
-    fn end_life(&mut self, index: usize, lose: impl FnOnce(&mut Disk, &mut Random)) {
+    fn end_life(
+        &mut self,
+        index: usize,
+        lose: impl FnOnce(&mut Disk<RecordOf<W, P>>, &mut Random),
+    ) {
         if !self.processes[index].is_up() {
             return;
         }
@@ -274,5 +279,24 @@ impl<W: Workload> World<W> {
         let is_felt = self.processes[index].disk.corrupt(at_permille, bit);
         self.push(crate::MS, Event::Start(index));
         Ok(is_felt)
+    }
+
+    /// Faults and wishes stop, what is broken works again, and what is down comes back.
+    pub(super) fn stop_faults(&mut self) {
+        self.queue.retain(|_, event| {
+            !matches!(event, Event::Strike(_) | Event::Wish(_) | Event::Kill { .. })
+        });
+        self.ambushes.clear();
+        self.network.heal();
+        self.slow_disks.fill(SlowDisk::default());
+        self.failing_disks.fill(None);
+        self.end_pauses();
+        self.end_stalls();
+        for index in 0..self.processes.len() {
+            self.push(0, Event::Start(index));
+            // A turn that was put off until the end of a pause comes now.
+            self.processes[index].next_turn = None;
+            self.schedule(index);
+        }
     }
 }

@@ -4,11 +4,14 @@ use std::ops::Range;
 
 use matchmaker::message::{Message, ToProposer};
 use paxos::actor::NodeId;
+use paxos::command::Submission;
 use paxos::message::{Executed, FromSession, Request, ToSession};
 
 use super::process::Envelope;
+use super::protocol::{EnvelopeOf, Protocol};
 use super::{Event, Verdict, Workload, World};
 use crate::coverage::Situation;
+use crate::hosted::Hosted;
 use crate::trace::Kind;
 
 /// A process dies so long after what it is struck for.
@@ -22,8 +25,8 @@ const OTHERS_MAX: usize = 3;
 
 /// A request that is kept. Its session begins anew, and its proposer is down for a while.
 #[derive(Debug)]
-struct Kept {
-    envelope: Envelope,
+struct Kept<M> {
+    envelope: Envelope<M>,
     session: NodeId,
     life: u64,
     /// The number of its first command.
@@ -37,14 +40,20 @@ struct Kept {
 }
 
 /// What waits for requests, and what is kept of them: one at a time.
-#[derive(Debug, Default)]
-pub(super) struct FormerLives {
+#[derive(Debug)]
+pub(super) struct FormerLives<M> {
     /// For how long the proposers are to be down.
     waiting: Vec<u64>,
-    kept: Option<Kept>,
+    kept: Option<Kept<M>>,
 }
 
-impl FormerLives {
+impl<M> Default for FormerLives<M> {
+    fn default() -> Self {
+        Self { waiting: Vec::new(), kept: None }
+    }
+}
+
+impl<M> FormerLives<M> {
     pub(super) fn wait(&mut self, down_us: u64) {
         self.waiting.push(down_us);
     }
@@ -81,7 +90,7 @@ impl FormerLives {
 
     /// A leader shows that it is at work. What is due to it; or for how long it is to be down, for another one
     /// to lead.
-    fn release(&mut self, leader: NodeId) -> (Option<Envelope>, Option<u64>) {
+    fn release(&mut self, leader: NodeId) -> (Option<Envelope<M>>, Option<u64>) {
         let Some(kept) = self.kept.as_mut().filter(|kept| kept.is_due) else { return (None, None) };
         if kept.envelope.to == leader {
             return (self.kept.take().map(|kept| kept.envelope), None);
@@ -98,10 +107,15 @@ fn request(message: &Message) -> Option<&Request> {
     }
 }
 
-impl<W: Workload> World<W> {
+impl<W: Workload, P: Protocol<W>> World<W, P> {
     /// A message leaves a process: it may be what one of these waits for. True if it is kept.
-    pub(super) fn keep_request(&mut self, from: usize, envelope: &Envelope) -> Verdict<bool> {
-        match &envelope.message {
+    pub(super) fn keep_request(
+        &mut self,
+        from: usize,
+        envelope: &EnvelopeOf<W, P>,
+    ) -> Verdict<bool> {
+        let Some(message) = P::Actor::consensus(&envelope.message) else { return Ok(false) };
+        match message {
             Message::Session(ToSession::Executed(m)) => {
                 let down_us = self.ambushes.former_lives.hear(envelope.to, m);
                 if let (Some(down_us), Some(leading)) = (down_us, self.leading_process()) {
@@ -120,13 +134,22 @@ impl<W: Workload> World<W> {
                 }
                 Ok(false)
             }
-            _ => Ok(self.begin_former_life(from, envelope)),
+            message => match request(message) {
+                Some(Request { submission, .. }) => {
+                    Ok(self.begin_former_life(from, envelope, submission))
+                }
+                None => Ok(false),
+            },
         }
     }
 
     /// Keeps a request to a leader at work on another process, if one of these waits.
-    fn begin_former_life(&mut self, from: usize, envelope: &Envelope) -> bool {
-        let Some(Request { submission, .. }) = request(&envelope.message) else { return false };
+    fn begin_former_life(
+        &mut self,
+        from: usize,
+        envelope: &EnvelopeOf<W, P>,
+        submission: &Submission,
+    ) -> bool {
         let Some(to) = self.places.find(envelope.to).map(|to| to.process) else { return false };
         let lives = &self.ambushes.former_lives;
         let is_awaited = lives.kept.is_none() && !lives.waiting.is_empty();

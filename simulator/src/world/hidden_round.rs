@@ -4,8 +4,10 @@ use matchmaker::message::{Epoch, FromMatchmaker, Message, ToMatchmaker, ToPropos
 use paxos::actor::NodeId;
 use paxos::message::ToAcceptor;
 
+use super::protocol::{MessageOf, Protocol};
 use super::{Event, Workload, World};
 use crate::coverage::Situation;
+use crate::hosted::Hosted;
 use crate::plan::Wish;
 use crate::trace::Kind;
 
@@ -89,17 +91,18 @@ impl HiddenRounds {
     }
 }
 
-impl<W: Workload> World<W> {
+impl<W: Workload, P: Protocol<W>> World<W, P> {
     /// A message is about to leave a process: it may be what one of these waits for.
     pub(super) fn hide_round(
         &mut self,
         index: usize,
         (from, to): (NodeId, NodeId),
-        message: &Message,
+        message: &MessageOf<W, P>,
     ) {
+        let Some(message) = P::Actor::consensus(message) else { return };
         if let Some(wish) = self.ambushes.hidden_rounds.meddled(from, message) {
             self.summary.coverage.meet(Situation::OperatorMeddles);
-            self.wish(wish);
+            P::wish(self, wish);
         }
         let Message::Matchmaker(ToMatchmaker::MatchA(m)) = message else { return };
         let rounds = &mut self.ambushes.hidden_rounds;

@@ -1,24 +1,23 @@
 //! What happens to a message: it departs, it is judged, it travels, it arrives.
 
 use bytes::Bytes;
-use matchmaker::message::{Message, ToProposer};
-use matchmaker::node::NodeRecord;
 use paxos::actor::NodeId;
 use paxos::wire;
 
-use super::process::Envelope;
+use super::protocol::{EnvelopeOf, MessageOf, Protocol, RecordOf};
 use super::{Event, Verdict, Workload, World};
 use crate::coverage::Situation;
+use crate::hosted::Hosted;
 use crate::plan::OPERATOR;
 use crate::properties;
 
-impl<W: Workload> World<W> {
+impl<W: Workload, P: Protocol<W>> World<W, P> {
     /// A message leaves an actor of the process `index`.
-    pub(super) fn depart(&mut self, index: usize, envelope: Envelope) -> Verdict {
+    pub(super) fn depart(&mut self, index: usize, envelope: EnvelopeOf<W, P>) -> Verdict {
         if self.mutation.is_none() {
             return self.judge_departure(index, envelope);
         }
-        let (envelope, forged) = self.mutate_departure(envelope);
+        let (envelope, forged) = P::mutate_departure(self, envelope);
         for envelope in forged {
             self.forge(index, envelope)?;
         }
@@ -27,7 +26,7 @@ impl<W: Workload> World<W> {
 
     /// A message that no actor sent leaves a process. One for the same process is not on its way there
     /// yet.
-    fn forge(&mut self, index: usize, envelope: Envelope) -> Verdict {
+    fn forge(&mut self, index: usize, envelope: EnvelopeOf<W, P>) -> Verdict {
         let is_here = self.places.find(envelope.to).is_some_and(|to| to.process == index);
         if is_here {
             self.push(0, Event::Deliver(envelope, 0));
@@ -36,23 +35,17 @@ impl<W: Workload> World<W> {
         self.judge_departure(index, envelope)
     }
 
-    fn judge_departure(&mut self, index: usize, envelope: Envelope) -> Verdict {
+    fn judge_departure(&mut self, index: usize, envelope: EnvelopeOf<W, P>) -> Verdict {
         self.summary.messages += 1;
         self.spring(index, &envelope.message);
         self.hide_round(index, (envelope.from, envelope.to), &envelope.message);
         self.digest_message(&envelope)?;
-        let ends = (envelope.from, envelope.to);
-        self.summary.coverage.on_leave(index, ends, &envelope.message, &self.ghost);
-        let verdict = self.ghost.on_leave(envelope.from, envelope.to, &envelope.message);
-        self.unless_watched(verdict)?;
-        if let Message::Proposer(ToProposer::TakeOver(_)) = &envelope.message {
-            self.note_heir(envelope.from);
-        }
+        P::on_departure(self, index, &envelope)?;
         self.carry(index, envelope)
     }
 
     /// Takes the bytes of a message into the fingerprint, and has them read back if the plan says so.
-    fn digest_message(&mut self, envelope: &Envelope) -> Verdict {
+    fn digest_message(&mut self, envelope: &EnvelopeOf<W, P>) -> Verdict {
         self.digest.number(self.now);
         self.digest.number(u64::from(envelope.from.seat.0) << 32 | u64::from(envelope.to.seat.0));
         self.scratch.clear();
@@ -61,7 +54,7 @@ impl<W: Workload> World<W> {
         if !self.plan.is_encoded {
             return Ok(());
         }
-        match wire::decode::<Message>(&Bytes::copy_from_slice(&self.scratch)) {
+        match wire::decode::<MessageOf<W, P>>(&Bytes::copy_from_slice(&self.scratch)) {
             Ok(decoded) if decoded == envelope.message => Ok(()),
             other => {
                 let detail = format!("{:?} is read back as {other:?}", envelope.message);
@@ -71,7 +64,7 @@ impl<W: Workload> World<W> {
     }
 
     /// Takes a durable record into the fingerprint.
-    pub(super) fn digest_record(&mut self, node: NodeId, record: &NodeRecord) {
+    pub(super) fn digest_record(&mut self, node: NodeId, record: &RecordOf<W, P>) {
         self.digest.number(self.now);
         self.digest.number(u64::from(node.seat.0));
         self.scratch.clear();
@@ -79,9 +72,9 @@ impl<W: Workload> World<W> {
         self.digest.bytes(&self.scratch);
     }
 
-    fn carry(&mut self, from: usize, envelope: Envelope) -> Verdict {
+    fn carry(&mut self, from: usize, envelope: EnvelopeOf<W, P>) -> Verdict {
         if envelope.to == OPERATOR {
-            let delay = self.network.operator_delay(&mut self.operator.random);
+            let delay = self.network.operator_delay(&mut self.operator_random);
             return self.travel(envelope, [delay, None]);
         }
         let Some(to) = self.places.find(envelope.to) else { return Ok(()) };
@@ -94,14 +87,15 @@ impl<W: Workload> World<W> {
         }
         if to.process == from {
             self.trace_message(&envelope, [Some(0), None]);
-            self.hear_sign(envelope.from, envelope.to, &envelope.message);
+            P::on_arrival(self, envelope.from, envelope.to, &envelope.message);
             if self.places.role(envelope.to).is_none() {
                 return self.hear_return(from, &envelope.message);
             }
             return Ok(());
         }
         let ends = ((from, envelope.from), (to.process, envelope.to));
-        let mut delays = match self.ambushes.loses(ends, &envelope.message, self.now) {
+        let consensus = P::Actor::consensus(&envelope.message);
+        let mut delays = match consensus.is_some_and(|m| self.ambushes.loses(ends, m, self.now)) {
             true => [None, None],
             false => self.network.delays(from, to.process, self.now),
         };
@@ -114,7 +108,11 @@ impl<W: Workload> World<W> {
     }
 
     /// Sends a message that arrives after each of these delays.
-    pub(super) fn travel(&mut self, envelope: Envelope, delays: [Option<u64>; 2]) -> Verdict {
+    pub(super) fn travel(
+        &mut self,
+        envelope: EnvelopeOf<W, P>,
+        delays: [Option<u64>; 2],
+    ) -> Verdict {
         let number = self.trace_message(&envelope, delays);
         let [first, second] = delays;
         if let Some(delay) = second {
@@ -126,16 +124,16 @@ impl<W: Workload> World<W> {
         Ok(())
     }
 
-    fn trace_message(&mut self, envelope: &Envelope, delays: [Option<u64>; 2]) -> u64 {
+    fn trace_message(&mut self, envelope: &EnvelopeOf<W, P>, delays: [Option<u64>; 2]) -> u64 {
         match &mut self.recorder {
-            Some(recorder) => recorder.message(self.now, envelope, delays),
+            Some(recorder) => recorder.message::<P::Actor>(self.now, envelope, delays),
             None => 0,
         }
     }
 
-    pub(super) fn deliver(&mut self, envelope: Envelope, number: u64) -> Verdict {
+    pub(super) fn deliver(&mut self, envelope: EnvelopeOf<W, P>, number: u64) -> Verdict {
         if envelope.to == OPERATOR {
-            self.hear(envelope.message);
+            P::hear(self, envelope.message);
             return Ok(());
         }
         let Some(to) = self.places.find(envelope.to) else { return Ok(()) };
@@ -149,12 +147,12 @@ impl<W: Workload> World<W> {
             }
             return Ok(());
         }
-        self.hear_sign(envelope.from, envelope.to, &envelope.message);
+        P::on_arrival(self, envelope.from, envelope.to, &envelope.message);
         let inbox = &mut self.processes[to.process].inbox;
         if self.mutation.is_none() {
             inbox.push_back(envelope);
         } else {
-            let arriving = self.mutate_arrival(envelope);
+            let arriving = P::mutate_arrival(self, envelope);
             self.processes[to.process].inbox.extend(arriving);
         }
         self.schedule(to.process);

@@ -5,128 +5,106 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `backup` | a cluster that begins with the state of another one |
 //! | `process` | the actors of a process and the contract of their driver |
 //! | `disk` | a log of real bytes, of which a crash loses what was not synced |
 //! | `network` | links that are late, lossy, repeating, or cut |
 //! | `clients` | calls, one at a time for each client |
-//! | `operator` | reconfigurations, and what is switched off after them |
-//! | `handovers` | other matchmakers |
-//! | `exchanges` | processes that come and go |
 //! | `faults`, `ambush` | what strikes, at a time or at a moment |
 //! | `hidden_round`, `former_life` | coincidences that are brought about step by step |
-//! | `watching` | what leaders do about silent members |
-//! | `judging` | records, executions and limits, before the properties |
-//! | `telling` | what actors did, as data |
-//! | `healing` | the end of a run, in which all must become well |
+//! | `start`, `judging` | what is found after a crash, and what becomes durable |
+//! | `protocol` | what differs from protocol to protocol |
+//! | `matchmaker`, `bpaxos` | that: actors, operator, judge, and the end of a run |
 
 mod ambush;
-mod backup;
+mod bpaxos;
 mod clients;
 mod disk;
-mod exchanges;
 mod faults;
 mod former_life;
-mod handovers;
-mod healing;
 mod hidden_round;
 mod judging;
+mod matchmaker;
 mod messages;
 mod network;
-mod operator;
 mod process;
+mod protocol;
 mod start;
 mod summary;
-mod telling;
-mod watching;
 
 use std::collections::BTreeMap;
 
-use matchmaker::leader::Deployment;
-use matchmaker::node::Node;
 use paxos::actor::NodeId;
 use paxos::round::Round;
-use paxos::slot::Slot;
 
 use crate::coverage::Situation;
 use crate::digest::Digest;
+use crate::hosted::Hosted;
 use crate::mutation::Mutation;
 use crate::panics;
-use crate::plan::{Earlier, Place, Places, Plan, Role};
-use crate::properties::{self, Calls, Failure, Ghost, Ledger, Room, Verdict};
+use crate::plan::{Place, Places, Plan, Role};
+use crate::properties::{self, Calls, Failure, Verdict};
 use crate::random::{Purpose, Random};
-use crate::steps::Steps;
 use crate::trace::{Recorder, Trace};
 use crate::workload::{Observed, Workload};
 
 use ambush::Ambushes;
+pub use bpaxos::Bpaxos;
 use clients::Client;
-use exchanges::Exchanges;
 use faults::{FailingDisk, SlowDisk};
-use handovers::Handovers;
 pub use judging::Held;
+pub use matchmaker::Matchmaker;
 use network::Network;
-use operator::Operator;
-pub use process::{Envelope, Seated};
-use process::{Outbox, Process, Status};
+pub use process::Envelope;
+use process::{Process, Status};
+pub use protocol::Protocol;
+use protocol::{EventOf, MessageOf, OutboxOf};
 pub use summary::{Report, Summary};
 
 /// What happens next.
 #[derive(Debug)]
-enum Event {
+enum Event<M, E> {
     /// A message arrives; its number in the trace.
-    Deliver(Envelope, u64),
+    Deliver(Envelope<M>, u64),
     /// A process may run.
     Turn { process: usize, life: u64 },
     /// A sync ends.
     Synced { process: usize, life: u64 },
     /// A process dies, for so long.
     Kill { process: usize, life: u64, down_us: u64 },
-    /// The cluster begins with the backup of this one.
-    Restore(Earlier),
     /// A process comes back.
     Start(usize),
     /// The fault of that number strikes.
     Strike(usize),
     /// The wish of that number is made.
     Wish(usize),
-    /// A driver of the exchange of that number looks how things are.
-    Look(usize),
-    /// A process that was switched off comes back as a stranger.
-    Return(usize),
     /// A client may call.
     Call(usize),
-    /// A step of the healing.
-    Heal(healing::Step),
+    /// What the protocol has planned.
+    Own(E),
 }
 
 /// The world.
 #[derive(Debug)]
-pub struct World<W: Workload> {
+pub struct World<W: Workload, P: Protocol<W> = Matchmaker> {
     plan: Plan,
     places: Places,
     workload: W,
     /// What all durable records make of each actor, by process and place.
-    folds: Vec<Vec<Seated<W::Machine>>>,
+    folds: Vec<Vec<P::Actor>>,
     /// In microseconds.
     now: u64,
     /// Numbers events: those at one time happen in the order in which they were planned.
     sequence: u64,
-    queue: BTreeMap<(u64, u64), Event>,
-    processes: Vec<Process<W::Machine>>,
+    queue: BTreeMap<(u64, u64), EventOf<W, P>>,
+    processes: Vec<Process<P::Actor>>,
     disk_random: Vec<Random>,
     network: Network,
-    ghost: Ghost,
-    ledger: Ledger,
+    /// What the operator and the judge of the protocol remember.
+    own: P,
+    /// Chance of the operator.
+    operator_random: Random,
     calls: Calls,
     clients: Vec<Client>,
-    operator: Operator,
-    handovers: Handovers,
-    exchanges: Exchanges,
-    /// What each process was told of the cluster when it was set up.
-    charters: Vec<Deployment>,
-    /// The slot at which the log begins.
-    first: Slot,
     /// Commands that the replica of each process has executed and the judge has seen.
     seen: Vec<usize>,
     /// How slow the disk of each process is.
@@ -134,50 +112,49 @@ pub struct World<W: Workload> {
     /// Processes whose next sync fails.
     failing_disks: Vec<Option<FailingDisk>>,
     /// Who lies in wait.
-    ambushes: Ambushes,
+    ambushes: Ambushes<MessageOf<W, P>>,
     /// Whether clients make calls.
     is_busy: bool,
-    /// The highest number of a round when the cluster was to be well.
-    settled_number: u64,
     next_token: u64,
     mutation: Option<Mutation>,
     recorder: Option<Recorder>,
-    steps: Option<Steps>,
     digest: Digest,
     scratch: Vec<u8>,
     summary: Summary,
 }
 
 /// Runs `plan`, with a bug if `mutation` says so.
-pub fn run<W: Workload>(plan: Plan, workload: W, mutation: Option<Mutation>) -> Report {
-    World::new(plan, workload, mutation).run()
+pub fn run<W: Workload, P: Protocol<W>>(
+    plan: Plan,
+    workload: W,
+    mutation: Option<Mutation>,
+) -> Report {
+    World::<W, P>::founded(plan, workload, mutation).run()
 }
 
 impl<W: Workload> World<W> {
-    /// A world in which nothing has happened yet.
+    /// A world of Matchmaker MultiPaxos in which nothing has happened yet.
     pub fn new(plan: Plan, workload: W, mutation: Option<Mutation>) -> Self {
-        let places = Places::new(plan.shape);
+        Self::founded(plan, workload, mutation)
+    }
+}
+
+impl<W: Workload, P: Protocol<W>> World<W, P> {
+    /// A world in which nothing has happened yet.
+    pub fn founded(plan: Plan, workload: W, mutation: Option<Mutation>) -> Self {
+        let places = plan.places();
         let count = places.process_count();
         let mut world = Self {
-            // Of what is told of the cluster that was before, everything was earlier.
-            now: plan.earlier.map_or(0, |earlier| earlier.for_us + backup::OCCUPIED_MAX_US),
+            now: plan.begins_us(),
             network: Network::new(&plan, count),
             processes: start::processes(&plan, &places, mutation),
             disk_random: (0..count as u64)
                 .map(|number| Random::stream(plan.seed, (Purpose::Disk, number)))
                 .collect(),
             clients: clients::clients(&plan, &places),
-            operator: Operator::new(&plan),
-            handovers: Handovers::default(),
-            exchanges: Exchanges::new(&places),
-            charters: vec![places.deployment(); count],
-            first: Slot::ZERO,
-            ghost: Ghost::new(places.clone(), plan.options.leader.pipeline_max),
-            ledger: Ledger::default(),
-            calls: Calls::new(Room {
-                queue_max: plan.options.session.queue_max,
-                queue_bytes_max: plan.options.session.queue_bytes_max,
-            }),
+            own: P::new(&plan, &places),
+            operator_random: Random::stream(plan.seed, (Purpose::Operator, 0)),
+            calls: Calls::new(P::room(&plan)),
             seen: vec![0; count],
             slow_disks: vec![SlowDisk::default(); count],
             failing_disks: vec![None; count],
@@ -189,16 +166,14 @@ impl<W: Workload> World<W> {
             queue: BTreeMap::new(),
             ambushes: Ambushes::default(),
             is_busy: true,
-            settled_number: 0,
             next_token: 1,
             mutation,
             recorder: None,
-            steps: None,
             digest: Digest::default(),
             scratch: Vec::new(),
             summary: Summary::default(),
         };
-        world.folds = (0..count).map(|index| world.actors(index)).collect();
+        world.folds = (0..count).map(|index| P::actors(&world, index)).collect();
         world.schedule_all();
         world
     }
@@ -210,13 +185,12 @@ impl<W: Workload> World<W> {
 
     /// The trace so far, if one is kept.
     pub fn into_trace(self) -> Option<Trace> {
-        self.recorder.map(|recorder| recorder.finish(self.places, self.now))
+        let (protocol, places) = (self.plan.protocol, self.places);
+        self.recorder.map(|recorder| recorder.finish(protocol, places, self.now))
     }
 
     fn schedule_all(&mut self) {
-        if let Some(earlier) = self.plan.earlier {
-            self.push(0, Event::Restore(earlier));
-        }
+        P::found(self);
         for process in 0..self.processes.len() {
             self.push(0, Event::Start(process));
         }
@@ -229,10 +203,10 @@ impl<W: Workload> World<W> {
         for index in 0..self.plan.wishes.len() {
             self.push(self.plan.wishes[index].at_us, Event::Wish(index));
         }
-        self.push(self.plan.faulty_us, Event::Heal(healing::Step::Heal));
+        P::begin(self);
     }
 
-    fn push(&mut self, delay: u64, event: Event) {
+    fn push(&mut self, delay: u64, event: EventOf<W, P>) {
         self.sequence += 1;
         self.queue.insert((self.now + delay, self.sequence), event);
     }
@@ -250,7 +224,7 @@ impl<W: Workload> World<W> {
     ///
     /// *Errors*: a property is broken.
     pub fn advance(&mut self, time_us: u64) -> Verdict {
-        self.queue.retain(|_, event| !matches!(event, Event::Heal(_)));
+        self.queue.retain(|_, event| !matches!(event, Event::Own(own) if P::is_healing(own)));
         let until = self.now + time_us;
         self.run_until(until)?;
         self.now = until;
@@ -266,9 +240,9 @@ impl<W: Workload> World<W> {
             let event = entry.remove();
             self.now = at;
             self.summary.events += 1;
-            let is_end = matches!(event, Event::Heal(healing::Step::End));
+            let is_end = matches!(&event, Event::Own(own) if P::is_end(own));
             // An assertion of an actor that fails is a failure of the run like any other.
-            panics::caught(|| if is_end { self.check_end() } else { self.take(event) })
+            panics::caught(|| if is_end { P::check_end(self) } else { self.take(event) })
                 .unwrap_or_else(|panic| properties::panicked(&panic))?;
             if is_end {
                 break;
@@ -282,13 +256,12 @@ impl<W: Workload> World<W> {
         self.summary.calls = self.calls.records().len() as u64;
         self.summary.done = self.calls.done_count;
         self.summary.failed = self.calls.failed_count;
-        self.summary.slots = self.ghost.chosen_count() as u64;
-        self.summary.collections = self.ghost.collection_count() as u64;
+        (self.summary.slots, self.summary.collections) = self.own.counts();
         let summary = self.summary.clone();
         Report { summary, digest: self.digest.value(), failure }
     }
 
-    fn take(&mut self, event: Event) -> Verdict {
+    fn take(&mut self, event: EventOf<W, P>) -> Verdict {
         match event {
             Event::Deliver(envelope, number) => self.deliver(envelope, number),
             Event::Turn { process, life } => self.turn(process, life),
@@ -297,20 +270,17 @@ impl<W: Workload> World<W> {
                 self.crash(process, true, down_us)
             }
             Event::Kill { .. } => Ok(()),
-            Event::Restore(earlier) => self.begin_with_backup(earlier),
             Event::Start(process) => self.start(process),
             Event::Strike(index) => self.strike(self.plan.faults[index].what.clone()),
             Event::Wish(index) => {
-                self.wish(self.plan.wishes[index].what.clone());
+                P::wish(self, self.plan.wishes[index].what.clone());
                 Ok(())
             }
-            Event::Look(exchange) => self.look(exchange),
-            Event::Return(process) => self.return_as_stranger(process),
             Event::Call(client) => {
                 self.call(client);
                 Ok(())
             }
-            Event::Heal(step) => self.heal(step),
+            Event::Own(event) => P::take(self, event),
         }
     }
 
@@ -343,7 +313,7 @@ impl<W: Workload> World<W> {
             return Ok(());
         }
         process.next_turn = None;
-        let mut out = Outbox::default();
+        let mut out = OutboxOf::<W, P>::default();
         process.turn(self.now, &mut out);
         self.check_limits(index)?;
         self.settle(index, &mut out)?;
@@ -372,14 +342,14 @@ impl<W: Workload> World<W> {
         let synced = self.processes[index].disk.finish_sync();
         // Before anyone judges them: that may end the run.
         let taken = self.processes[index].release_steps();
-        self.tell_steps(taken);
+        P::tell_steps(self, taken);
         self.judge_records(index, synced.records)?;
         if synced.has_forgotten {
             self.processes[index].on_forgotten();
             self.summary.coverage.meet(Situation::LogCompacted);
             self.check_left(index)?;
         }
-        let mut out = Outbox::default();
+        let mut out = OutboxOf::<W, P>::default();
         self.processes[index].release(&mut out);
         self.settle(index, &mut out)?;
         self.schedule(index);
@@ -387,20 +357,21 @@ impl<W: Workload> World<W> {
     }
 
     /// Carries out what a process wants done, and judges it.
-    fn settle(&mut self, index: usize, out: &mut Outbox) -> Verdict {
+    fn settle(&mut self, index: usize, out: &mut OutboxOf<W, P>) -> Verdict {
         self.summary.events += out.steps;
-        self.tell_steps(std::mem::take(&mut out.taken));
+        P::tell_steps(self, std::mem::take(&mut out.taken));
         if let Some((node, violation)) = out.violations.first() {
             let name = self.places.name(*node);
             let detail = format!("{name}: {}: {}", violation.invariant, violation.detail);
             self.unless_watched(properties::violated(violation.invariant, detail))?;
         }
-        self.judge_execution(index)?;
+        P::judge_execution(self, index)?;
         self.observe_actors(index);
-        self.watch_leader(index)?;
+        P::on_step(self, index)?;
         for envelope in out.left.drain(..) {
             self.depart(index, envelope)?;
         }
+        P::on_settled(self, index)?;
         self.start_sync(index);
         Ok(())
     }
@@ -438,10 +409,7 @@ impl<W: Workload> World<W> {
 
     /// The round in which the proposer of a process leads, if it does.
     pub fn leads_in(&self, process: usize) -> Option<Round> {
-        self.processes[process].actors.iter().find_map(|actor| match actor {
-            Node::Proposer(proposer) => proposer.leader().leads_in(),
-            _ => None,
-        })
+        self.processes[process].actors.iter().find_map(P::Actor::leads_in)
     }
 
     /// The process that leads in the highest round.
@@ -463,7 +431,7 @@ impl<W: Workload> World<W> {
     /// The machine of the replica of a process, if it has one, is up, and is a member.
     pub fn machine(&self, process: usize) -> Option<&W::Machine> {
         let observed = self.processes[process].observed();
-        observed.filter(|_| self.exchanges.is_serving(process)).map(Observed::machine)
+        observed.filter(|_| self.own.is_serving(process)).map(Observed::machine)
     }
 
     /// Loses what one process sends to another until the time `until`, in microseconds.
@@ -489,6 +457,11 @@ impl<W: Workload> World<W> {
             self.places.roles(*process).contains(&role)
                 && !matches!(self.processes[*process].status, Status::Lost(_) | Status::Gone)
         })
+    }
+
+    /// The verdict, unless somebody else judges.
+    fn unless_watched(&self, verdict: Verdict) -> Verdict {
+        if self.own.is_watched() { Ok(()) } else { verdict }
     }
 
     fn node_of(&self, process: usize, role: Role) -> Option<NodeId> {

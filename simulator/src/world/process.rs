@@ -6,45 +6,45 @@
 //! messages to actors of the same process.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fmt::Debug;
-use std::hash::Hash;
 
-use matchmaker::message::Message;
-use matchmaker::node::{Node, NodeRecord, NodeTimer};
-use paxos::actor::{Actor, Effects, NodeId, TimerChange, Violation};
-use paxos::state_machine::StateMachine;
+use paxos::actor::{Actor, Effects, EffectsOf, NodeId, TimerChange, Violation};
 
 use super::disk::{Disk, Loaded, Placed};
+use crate::hosted::Hosted;
 use crate::panics;
 use crate::plan::{Place, Places};
 use crate::random::Random;
 use crate::steps::Taken;
 use crate::workload::Observed;
 
-/// The actors of a process run this.
-pub type Seated<S> = Node<Observed<S>>;
-
-type Fx = Effects<Message, NodeTimer, NodeRecord>;
-
 /// A message on its way.
 #[derive(Clone, Debug)]
-pub struct Envelope {
+pub struct Envelope<M> {
     /// Vouched for by the network.
     pub from: NodeId,
     /// For whom.
     pub to: NodeId,
     /// What.
-    pub message: Message,
+    pub message: M,
 }
 
 /// What an actor is given.
-enum Input {
+enum Input<M, T> {
     Start,
-    Message(NodeId, Message),
-    Timer(NodeTimer),
+    Message(NodeId, M),
+    Timer(T),
     TurnEnd,
     Compaction,
 }
+
+/// The same for an actor of that kind.
+type InputOf<A> = Input<<A as Actor>::Message, <A as Actor>::Timer>;
+
+/// A step of an actor of that kind.
+type TakenOf<A> = Taken<<A as Actor>::Message, <A as Actor>::Record>;
+
+/// Steps of an actor that wait for a batch.
+type Watched<A> = VecDeque<(u64, TakenOf<A>)>;
 
 /// Where the compaction of the log stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,16 +58,25 @@ enum Compaction {
 }
 
 /// What a step of the process means for the world around it.
-#[derive(Debug, Default)]
-pub(super) struct Outbox {
+#[derive(Debug)]
+pub(super) struct Outbox<M, R> {
     /// Everything that leaves its actor now, to wherever.
-    pub left: Vec<Envelope>,
+    pub left: Vec<Envelope<M>>,
     /// What actors complained about.
     pub violations: Vec<(NodeId, Violation)>,
     /// Steps taken.
     pub steps: u64,
     /// Steps that count from now on, if somebody watches.
-    pub taken: Vec<Taken>,
+    pub taken: Vec<Taken<M, R>>,
+}
+
+/// What a step of a process of such actors means.
+pub(super) type OutboxOf<A> = Outbox<<A as Actor>::Message, <A as Actor>::Record>;
+
+impl<M, R> Default for Outbox<M, R> {
+    fn default() -> Self {
+        Self { left: Vec::new(), violations: Vec::new(), steps: 0, taken: Vec::new() }
+    }
 }
 
 /// Whether a process runs.
@@ -85,29 +94,29 @@ pub(super) enum Status {
 
 /// One process of the cluster.
 #[derive(Debug)]
-pub(super) struct Process<S> {
+pub(super) struct Process<A: Actor> {
     /// Whether it runs.
     pub status: Status,
     /// Its actors by place; none while it is down.
-    pub actors: Vec<Seated<S>>,
+    pub actors: Vec<A>,
     /// Its disk.
-    pub disk: Disk,
+    pub disk: Disk<A::Record>,
     /// The identity of each actor.
     nodes: Vec<NodeId>,
     /// Sends of each actor that wait until a batch is durable.
-    held: Vec<VecDeque<(u64, Envelope)>>,
+    held: Vec<VecDeque<(u64, Envelope<A::Message>)>>,
     /// Steps of each actor that wait likewise, if somebody watches.
-    watched: Option<Vec<VecDeque<(u64, Taken)>>>,
+    watched: Option<Vec<Watched<A>>>,
     /// The batch with the last record of each actor.
     awaited: Vec<u64>,
     has_run: Vec<bool>,
-    timers: Vec<(u64, usize, NodeTimer)>,
+    timers: Vec<(u64, usize, A::Timer)>,
     /// Messages from outside and from the application that wait for the next turn.
-    pub inbox: VecDeque<Envelope>,
+    pub inbox: VecDeque<Envelope<A::Message>>,
     /// Messages between actors of this process.
-    loopback: VecDeque<Envelope>,
+    loopback: VecDeque<Envelope<A::Message>>,
     /// Records of this turn.
-    records: Vec<Placed>,
+    records: Vec<Placed<A::Record>>,
     /// The number of the batch of this turn.
     batch: u64,
     /// A log that has grown by so many bytes is compacted.
@@ -128,10 +137,10 @@ pub(super) struct Process<S> {
     pub is_hasty: bool,
     /// Mutation: what is before a checkpoint goes at once.
     pub is_forgetful: bool,
-    fx: Fx,
+    fx: EffectsOf<A>,
 }
 
-impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
+impl<A: Hosted> Process<A> {
     /// A process that is down and has an empty disk.
     pub(super) fn new(
         places: &Places,
@@ -175,19 +184,13 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
     }
 
     /// The machine of its replica, if it has one and is up.
-    pub(super) fn observed(&self) -> Option<&Observed<S>> {
-        self.actors.iter().find_map(|actor| match actor {
-            Node::Replica(replica) => Some(replica.machine()),
-            _ => None,
-        })
+    pub(super) fn observed(&self) -> Option<&Observed<A::Machine>> {
+        self.actors.iter().find_map(A::observed)
     }
 
     /// Whether its archive has begun to write a snapshot down.
     pub(super) fn is_within_snapshot(&self) -> bool {
-        self.actors.iter().any(|actor| match actor {
-            Node::Archive(archive) => archive.chunk_count() > 0,
-            _ => false,
-        })
+        self.actors.iter().any(A::is_within_snapshot)
     }
 
     /// Loses everything but the disk.
@@ -209,7 +212,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
     }
 
     /// Comes back as `actors`, with what the disk kept.
-    pub(super) fn restore(&mut self, actors: Vec<Seated<S>>, loaded: Loaded) {
+    pub(super) fn restore(&mut self, actors: Vec<A>, loaded: Loaded<A::Record>) {
         self.status = Status::Up;
         self.actors = actors;
         self.batch = self.disk.durable_batch() + 1;
@@ -219,7 +222,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
     }
 
     /// Begins to take part, after that.
-    pub(super) fn begin(&mut self, now: u64, out: &mut Outbox) {
+    pub(super) fn begin(&mut self, now: u64, out: &mut OutboxOf<A>) {
         for place in 0..self.actors.len() {
             self.step(place, Input::Start, now, out);
         }
@@ -227,7 +230,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
     }
 
     /// Takes a turn: all that is ready, and what follows from it here.
-    pub(super) fn turn(&mut self, now: u64, out: &mut Outbox) {
+    pub(super) fn turn(&mut self, now: u64, out: &mut OutboxOf<A>) {
         self.loopback.append(&mut self.inbox);
         self.run_loopback(now, out);
         while let Some((place, timer)) = self.pop_due(now) {
@@ -246,7 +249,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
         }
     }
 
-    fn run_loopback(&mut self, now: u64, out: &mut Outbox) {
+    fn run_loopback(&mut self, now: u64, out: &mut OutboxOf<A>) {
         while let Some(Envelope { from, to, message }) = self.loopback.pop_front() {
             let Some(place) = self.nodes.iter().position(|node| *node == to) else { continue };
             if !self.off.contains(&place) {
@@ -255,14 +258,14 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
         }
     }
 
-    fn pop_due(&mut self, now: u64) -> Option<(usize, NodeTimer)> {
+    fn pop_due(&mut self, now: u64) -> Option<(usize, A::Timer)> {
         let due = self.timers.iter().enumerate().filter(|(_, (at, ..))| *at <= now);
         let (index, _) = due.min_by_key(|(_, (at, ..))| *at)?;
         let (_, place, timer) = self.timers.swap_remove(index);
         Some((place, timer))
     }
 
-    fn step(&mut self, place: usize, input: Input, now: u64, out: &mut Outbox) {
+    fn step(&mut self, place: usize, input: InputOf<A>, now: u64, out: &mut OutboxOf<A>) {
         let mut fx = std::mem::take(&mut self.fx);
         let is_start = matches!(input, Input::Start);
         let got = match &input {
@@ -296,15 +299,13 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
     fn watch_step(
         &mut self,
         place: usize,
-        (is_start, got): (bool, Option<(NodeId, Message)>),
-        fx: &Fx,
-        out: &mut Outbox,
+        (is_start, got): (bool, Option<(NodeId, A::Message)>),
+        fx: &EffectsOf<A>,
+        out: &mut OutboxOf<A>,
     ) {
         let Some(watched) = &mut self.watched else { return };
-        let (starts, leads) = match &self.actors[place] {
-            Node::Proposer(proposer) => (is_start, proposer.leader().leads_in()),
-            _ => (false, None),
-        };
+        let actor = &self.actors[place];
+        let (starts, leads) = (is_start && actor.is_proposer(), actor.leads_in());
         let (wrote, sent) = (fx.records.clone(), fx.sends.clone());
         let taken = Taken { node: self.nodes[place], starts, got, wrote, sent, leads };
         let awaited = if taken.wrote.is_empty() { self.awaited[place] } else { self.batch };
@@ -316,7 +317,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
     }
 
     /// Steps that waited for the batches that are durable now.
-    pub(super) fn release_steps(&mut self) -> Vec<Taken> {
+    pub(super) fn release_steps(&mut self) -> Vec<TakenOf<A>> {
         let (durable, mut released) = (self.disk.durable_batch(), Vec::new());
         for watched in self.watched.iter_mut().flatten() {
             while let Some((_, taken)) = watched.pop_front_if(|(batch, _)| *batch <= durable) {
@@ -326,7 +327,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
         released
     }
 
-    fn settle(&mut self, place: usize, fx: &mut Fx, now: u64, out: &mut Outbox) {
+    fn settle(&mut self, place: usize, fx: &mut EffectsOf<A>, now: u64, out: &mut OutboxOf<A>) {
         let from = self.nodes[place];
         out.violations.extend(fx.violations.drain(..).map(|violation| (from, violation)));
         if !fx.records.is_empty() {
@@ -355,7 +356,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
     }
 
     /// Hands the records of the turn to the disk, and does what compaction needs next.
-    fn hand_over(&mut self, now: u64, out: &mut Outbox) {
+    fn hand_over(&mut self, now: u64, out: &mut OutboxOf<A>) {
         self.hand_over_records();
         match self.compaction {
             Compaction::Above(limit) if self.disk.size_bytes() > limit => {
@@ -381,7 +382,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
         }
     }
 
-    fn begin_compaction(&mut self, now: u64, out: &mut Outbox) {
+    fn begin_compaction(&mut self, now: u64, out: &mut OutboxOf<A>) {
         let mut records = Vec::new();
         for place in 0..self.actors.len() {
             self.step(place, Input::Compaction, now, out);
@@ -410,7 +411,7 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
     }
 
     /// What waited for the batches that are durable now leaves.
-    pub(super) fn release(&mut self, out: &mut Outbox) {
+    pub(super) fn release(&mut self, out: &mut OutboxOf<A>) {
         let durable = self.disk.durable_batch();
         for held in &mut self.held {
             while let Some((_, envelope)) = held.pop_front_if(|(batch, _)| *batch <= durable) {
@@ -439,11 +440,11 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Process<S> {
 }
 
 /// To an actor of the same process, or out.
-fn leave(
+fn leave<M: Clone, R>(
     nodes: &[NodeId],
-    loopback: &mut VecDeque<Envelope>,
-    envelope: Envelope,
-    out: &mut Outbox,
+    loopback: &mut VecDeque<Envelope<M>>,
+    envelope: Envelope<M>,
+    out: &mut Outbox<M, R>,
 ) {
     if nodes.contains(&envelope.to) {
         loopback.push_back(envelope.clone());

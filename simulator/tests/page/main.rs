@@ -7,7 +7,7 @@ mod run;
 use browser::Browser;
 use run::{COMMANDS, HOSTILE_AS_HTML, eventful};
 use simulator::mutation::Mutation;
-use simulator::plan::Reduction;
+use simulator::plan::{ProtocolName, Reduction};
 use simulator::show::{Story, page};
 use simulator::swarm::trace_seed;
 
@@ -147,7 +147,7 @@ fn mouse_and_keys_move_select_hide_and_find() {
 fn a_real_run_that_fails_is_told_from_its_trace() {
     let bug = Mutation::find("R18");
     let reduction = Reduction { calls: Some(30), ..Reduction::default() };
-    let (report, trace) = trace_seed(0, &reduction, bug, true);
+    let (report, trace) = trace_seed(ProtocolName::Matchmaker, 0, &reduction, bug, true);
     let trace = trace.expect("it was asked for");
     assert!(report.failure.is_some());
     let story = Story::of(&trace, 0, "a bug", &(0..u64::MAX));

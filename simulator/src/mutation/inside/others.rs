@@ -6,7 +6,7 @@ use super::inside;
 use crate::mutation::Description;
 
 /// All of them.
-pub(super) const ALL: [Description; 54] = [
+pub(in crate::mutation) const ALL: [Description; 54] = [
     inside(
         Mutant::StoppedStillAnswers,
         "R33",

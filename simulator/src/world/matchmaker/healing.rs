@@ -21,17 +21,17 @@ use std::collections::BTreeSet;
 
 use paxos::actor::NodeId;
 
-use super::faults::SlowDisk;
-use super::process::Status;
-use super::{Event, Role, Verdict, Workload, World};
+use super::Happening;
 use crate::MS;
 use crate::plan::Wish;
 use crate::properties::late;
 use crate::trace::Kind;
+use crate::world::process::Status;
+use crate::world::{Event, Role, Verdict, Workload, World};
 
 /// A step of the healing.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
+pub enum Step {
     Heal,
     Reconfigure,
     Repeat(u64),
@@ -79,11 +79,17 @@ impl<W: Workload> World<W> {
     pub(super) fn heal(&mut self, step: Step) -> Verdict {
         self.note(None, Kind::Heal, format!("healing: {step:?}"));
         match step {
-            Step::Heal => self.stop_faults(),
+            Step::Heal => {
+                self.stop_faults();
+                let extra_us = if self.places.has_spares() { EXCHANGES_US } else { 0 };
+                for (at_ms, step) in TIMETABLE {
+                    self.push(at_ms * MS + extra_us, Event::Own(Happening::Heal(step)));
+                }
+            }
             Step::Reconfigure => {
                 let (lost, is_healing) = (self.lost(), self.is_healing());
                 let is_spread = self.must_spread();
-                let random = &mut self.operator.random;
+                let random = &mut self.operator_random;
                 let from = (&self.places, Role::Acceptor);
                 let pool = Wish::pool(random, from, is_spread, lost);
                 let wish = match is_healing {
@@ -91,38 +97,44 @@ impl<W: Workload> World<W> {
                     false => Wish::draw(random, pool),
                 };
                 let token = self.wish(wish);
-                self.push(REPEAT_US, Event::Heal(Step::Repeat(token)));
+                self.push(REPEAT_US, Event::Own(Happening::Heal(Step::Repeat(token))));
             }
             Step::Repeat(token) => {
-                if !self.operator.collected.contains(&token) {
+                if !self.own.operator.collected.contains(&token) {
                     self.send_request(token);
-                    self.push(REPEAT_US, Event::Heal(Step::Repeat(token)));
+                    self.push(REPEAT_US, Event::Own(Happening::Heal(Step::Repeat(token))));
                 }
             }
             Step::HandOver => {
                 let is_spread = self.must_spread();
                 // To hand over to one that is lost would be to undo what the leader does.
                 let lost = self.lost().filter(|_| self.is_healing());
-                let random = &mut self.operator.random;
+                let random = &mut self.operator_random;
                 let wish = Wish::handover(random, &self.places, is_spread, lost);
                 let token = self.wish(wish);
-                self.push(REPEAT_HANDOVER_US, Event::Heal(Step::RepeatHandover(token)));
+                self.push(
+                    REPEAT_HANDOVER_US,
+                    Event::Own(Happening::Heal(Step::RepeatHandover(token))),
+                );
             }
             Step::RepeatHandover(token) => {
                 if !self.is_handed_over(token) {
                     self.change_driver(token);
                     self.send_handover(token);
-                    self.push(REPEAT_HANDOVER_US, Event::Heal(Step::RepeatHandover(token)));
+                    self.push(
+                        REPEAT_HANDOVER_US,
+                        Event::Own(Happening::Heal(Step::RepeatHandover(token))),
+                    );
                 }
             }
-            Step::Strict if !self.exchanges.are_done() => {
+            Step::Strict if !self.own.exchanges.are_done() => {
                 return late(
                     "exchange",
                     format!("exchanges do not end: {}", self.open_exchanges()),
                 );
             }
             Step::Strict => {
-                self.settled_number = self.ghost.highest_number();
+                self.own.settled_number = self.own.ghost.highest_number();
                 self.calls.expect_success(self.now);
             }
             Step::StrictAgain => self.calls.expect_success(self.now),
@@ -138,28 +150,6 @@ impl<W: Workload> World<W> {
         Ok(())
     }
 
-    fn stop_faults(&mut self) {
-        self.queue.retain(|_, event| {
-            !matches!(event, Event::Strike(_) | Event::Wish(_) | Event::Kill { .. })
-        });
-        let extra_us = if self.places.has_spares() { EXCHANGES_US } else { 0 };
-        self.ambushes.clear();
-        self.network.heal();
-        self.slow_disks.fill(SlowDisk::default());
-        self.failing_disks.fill(None);
-        self.end_pauses();
-        self.end_stalls();
-        for index in 0..self.processes.len() {
-            self.push(0, Event::Start(index));
-            // A turn that was put off until the end of a pause comes now.
-            self.processes[index].next_turn = None;
-            self.schedule(index);
-        }
-        for (at_ms, step) in TIMETABLE {
-            self.push(at_ms * MS + extra_us, Event::Heal(step));
-        }
-    }
-
     /// Whether no process may have two of the last acceptors or matchmakers.
     fn must_spread(&self) -> bool {
         self.lost().is_some() || self.is_healing()
@@ -170,17 +160,19 @@ impl<W: Workload> World<W> {
     }
 
     fn lose_leader(&mut self) -> Verdict {
-        let token = self.operator.last_wish;
-        if !self.operator.active.contains(&token) || !self.operator.collected.contains(&token) {
+        let token = self.own.operator.last_wish;
+        if !self.own.operator.active.contains(&token)
+            || !self.own.operator.collected.contains(&token)
+        {
             let detail = format!("request {token} is not active and collected in time");
             return late("reconfiguration", detail);
         }
-        if !self.is_handed_over(self.handovers.last_wish) {
+        if !self.is_handed_over(self.own.handovers.last_wish) {
             return late("handover", "the handover is not finished in time".into());
         }
-        let number = self.ghost.highest_number();
-        if number > self.settled_number {
-            let settled = self.settled_number;
+        let number = self.own.ghost.highest_number();
+        if number > self.own.settled_number {
+            let settled = self.own.settled_number;
             let detail = format!("the leader of round {settled} was overtaken by round {number}");
             return late("overtaken leader", detail);
         }
@@ -189,9 +181,9 @@ impl<W: Workload> World<W> {
         let Some(leader) = self.leading_process() else {
             return late("no leader", "nobody leads".into());
         };
-        let down_us = self.operator.random.within(MS..LEADER_DOWN_US);
+        let down_us = self.operator_random.within(MS..LEADER_DOWN_US);
         if self.is_healing() && self.survives(leader) {
-            self.push(HEALED_US, Event::Heal(Step::CheckHealed(leader)));
+            self.push(HEALED_US, Event::Own(Happening::Heal(Step::CheckHealed(leader))));
             return self.crash(leader, true, HEALED_US + MS);
         }
         self.crash(leader, true, down_us)
@@ -207,11 +199,11 @@ impl<W: Workload> World<W> {
             return late("lost call", detail);
         }
         let replicas: Vec<usize> = self.living(Role::Replica).collect();
-        let replicas = replicas.into_iter().filter(|p| self.exchanges.is_serving(*p));
+        let replicas = replicas.into_iter().filter(|p| self.own.exchanges.is_serving(*p));
         for index in replicas {
             let executed = self.processes[index].observed().map(|one| one.count() as usize);
-            if executed != Some(self.ledger.len()) {
-                let all = self.ledger.len();
+            if executed != Some(self.own.ledger.len()) {
+                let all = self.own.ledger.len();
                 let detail = format!("the replica of p{index} executed {executed:?} of {all}");
                 return late("replica", detail);
             }
@@ -225,8 +217,8 @@ impl<W: Workload> World<W> {
 
     /// The last matchmakers that were asked for serve, and the leader knows.
     fn check_matchmakers_in_place(&self) -> Verdict {
-        let (epoch, members) = (self.ghost.newest_epoch(), self.ghost.newest_members());
-        let Some(status) = &self.operator.status else {
+        let (epoch, members) = (self.own.ghost.newest_epoch(), self.own.ghost.newest_members());
+        let Some(status) = &self.own.operator.status else {
             return late("status", "nobody answers for the status".into());
         };
         let is_known = (status.epoch, &status.matchmakers) == (epoch, members);
@@ -243,13 +235,13 @@ impl<W: Workload> World<W> {
 
     /// Those are members that the exchanges were for.
     fn check_members_in_place(&self) -> Verdict {
-        let Some(status) = &self.operator.status else {
+        let Some(status) = &self.own.operator.status else {
             return late("status", "nobody answers for the status".into());
         };
         let archives = self.places.every(Role::Archive).into_iter();
         let is_serving = |node: &NodeId| {
             let at = self.places.find(*node);
-            at.is_some_and(|at| self.exchanges.is_serving(at.process))
+            at.is_some_and(|at| self.own.exchanges.is_serving(at.process))
         };
         let wanted: BTreeSet<NodeId> = archives.filter(is_serving).collect();
         let membership = status.configuration.membership();
@@ -260,10 +252,10 @@ impl<W: Workload> World<W> {
     }
 
     fn check_acceptors_in_place(&self) -> Verdict {
-        let Some(status) = &self.operator.status else {
+        let Some(status) = &self.own.operator.status else {
             return late("status", "nobody answers for the status".into());
         };
-        let wanted = self.operator.requests.last();
+        let wanted = self.own.operator.requests.last();
         let is_in_place = wanted.is_some_and(|wanted| {
             wanted.system == status.configuration.system()
                 && wanted.members.iter().eq(status.configuration.members())

@@ -4,9 +4,9 @@ use matchmaker::message::Message;
 use matchmaker::node::Node;
 use paxos::actor::NodeId;
 
-use super::{Place, Role, Verdict, Workload, World};
 use crate::coverage::Situation;
 use crate::properties::late;
+use crate::world::{Place, Role, Verdict, Workload, World};
 
 impl<W: Workload> World<W> {
     /// The proposer of a process has taken a turn.
@@ -14,7 +14,7 @@ impl<W: Workload> World<W> {
         for (place, actor) in self.processes[index].actors.iter().enumerate() {
             let Node::Proposer(proposer) = actor else { continue };
             let node = self.places.node(Place { process: index, place });
-            if let Some(situation) = self.ghost.watch(node, proposer)? {
+            if let Some(situation) = self.own.ghost.watch(node, proposer)? {
                 self.summary.coverage.meet(situation);
             }
         }
@@ -23,7 +23,7 @@ impl<W: Workload> World<W> {
 
     /// A message arrives at a process that runs.
     pub(super) fn hear_sign(&mut self, from: NodeId, to: NodeId, message: &Message) {
-        if let Some(situation) = self.ghost.on_deliver(from, to, message) {
+        if let Some(situation) = self.own.ghost.on_deliver(from, to, message) {
             self.summary.coverage.meet(situation);
         }
     }
@@ -37,10 +37,10 @@ impl<W: Workload> World<W> {
     pub(super) fn survives(&self, dead: usize) -> bool {
         let is_alive =
             |node: &&NodeId| self.places.find(**node).is_some_and(|at| at.process != dead);
-        let configuration = self.ghost.newest_configuration();
+        let configuration = self.own.ghost.newest_configuration();
         let living = configuration.members().iter().filter(is_alive);
         let living = configuration.members_among(living);
-        let matchmakers = self.ghost.newest_members();
+        let matchmakers = self.own.ghost.newest_members();
         let archives = &configuration.membership().archives;
         self.living(Role::Proposer).any(|process| process != dead)
             && configuration.is_phase1(living)
@@ -57,9 +57,9 @@ impl<W: Workload> World<W> {
 
     /// A process was down for long enough: nothing that a spare can do is left to it.
     pub(super) fn check_healed(&self, dead: usize) -> Verdict {
-        let configuration = self.ghost.newest_configuration();
+        let configuration = self.own.ghost.newest_configuration();
         let acceptors = configuration.members().to_vec();
-        let matchmakers = self.ghost.newest_members().iter().copied().collect();
+        let matchmakers = self.own.ghost.newest_members().iter().copied().collect();
         let membership = configuration.membership();
         for (used, pool, role) in [
             (acceptors, &membership.acceptors, Role::Acceptor),

@@ -15,15 +15,13 @@ use paxos::snapshot::FirstSnapshot;
 use paxos::state_machine::StateMachine;
 use paxos::wire::{self, Payload};
 
-use super::{Role, Verdict, Workload, World};
 use crate::MS;
 use crate::coverage::Situation;
 use crate::mutation::Mutation;
-use crate::plan::Earlier;
+use crate::plan::{Earlier, Role};
+use crate::properties::Verdict;
 use crate::trace::Kind;
-
-/// For so long a replica may be occupied, or have executed nothing.
-pub(super) const OCCUPIED_MAX_US: u64 = 2000 * MS;
+use crate::world::{Workload, World};
 
 /// How often one is asked meanwhile.
 const ASK_US: u64 = 20 * MS;
@@ -40,7 +38,7 @@ impl<W: Workload> World<W> {
         let mut before = World::new(self.plan.before(earlier), self.workload.clone(), None);
         before.advance(earlier.for_us)?;
         let mut backup = before.back_up();
-        while backup.is_none() && before.now < earlier.for_us + OCCUPIED_MAX_US {
+        while backup.is_none() && before.now < earlier.for_us + Earlier::OCCUPIED_MAX_US {
             before.advance(ASK_US)?;
             backup = before.back_up();
         }
@@ -48,7 +46,7 @@ impl<W: Workload> World<W> {
         self.note(None, Kind::Start, format!("the cluster begins with a backup, at slot {slot}"));
         self.summary.coverage.meet(Situation::ClusterFromBackup);
         (self.workload, self.next_token) = (before.workload, before.next_token);
-        (self.ledger, self.calls) = (before.ledger, before.calls);
+        (self.own.ledger, self.calls) = (before.own.ledger, before.calls);
         self.calls.forget_open();
         self.found_at(slot);
         self.prepare(slot, parts)
@@ -56,13 +54,13 @@ impl<W: Workload> World<W> {
 
     /// The log of the cluster goes on at `slot`.
     fn found_at(&mut self, slot: Slot) {
-        self.ghost.found_at(slot);
-        self.first = match self.mutation {
+        self.own.ghost.found_at(slot);
+        self.own.first = match self.mutation {
             Some(Mutation::RestoreAtZero) => Slot::ZERO,
             _ => slot,
         };
-        self.charters.iter_mut().for_each(|charter| charter.first = self.first);
-        self.folds = (0..self.processes.len()).map(|index| self.actors(index)).collect();
+        self.own.charters.iter_mut().for_each(|charter| charter.first = self.own.first);
+        self.folds = (0..self.processes.len()).map(|index| self.cast(index)).collect();
     }
 
     /// The archives of all founders have the state durably.
@@ -71,7 +69,7 @@ impl<W: Workload> World<W> {
         for index in founders.collect::<Vec<_>>() {
             let mut roles = self.places.roles(index).iter();
             let Some(place) = roles.position(|role| *role == Role::Archive) else { continue };
-            let is_first = self.ghost.snapshot_count() == 0;
+            let is_first = self.own.ghost.snapshot_count() == 0;
             let lost = usize::from(is_first && self.mutation == Some(Mutation::RestoreInPart));
             let kept = parts.len().saturating_sub(lost);
             let (mut snapshot, begin) = FirstSnapshot::begin(slot);
@@ -96,7 +94,7 @@ impl<W: Workload> World<W> {
             let Some(Node::Replica(replica)) = process.actors.iter().find(is_replica) else {
                 return None;
             };
-            let is_last = replica.machine().count() as usize == self.ledger.len();
+            let is_last = replica.machine().count() as usize == self.own.ledger.len();
             is_last.then_some((self.places.application(index), replica))
         });
         replicas.find_map(|(reader, replica)| read(reader, (**replica).clone()))

@@ -9,18 +9,17 @@ use paxos::actor::NodeId;
 use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
 
+use super::Seated;
 use super::exchanges::IN_FLIGHT_US;
-use super::process::Envelope;
-use super::{Event, Plan, Role, Workload, World};
 use crate::coverage::Situation;
 use crate::plan::{OPERATOR, Wish};
-use crate::random::{Purpose, Random};
 use crate::trace::Kind;
+use crate::world::process::Envelope;
+use crate::world::{Event, Role, Workload, World};
 
 /// What the operator remembers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Operator {
-    pub(super) random: Random,
     /// Every request, by its token less one.
     pub(super) requests: Vec<ReconfigureA>,
     /// When the last one was made for each token.
@@ -36,18 +35,6 @@ pub(super) struct Operator {
 }
 
 impl Operator {
-    pub(super) fn new(plan: &Plan) -> Self {
-        Self {
-            random: Random::stream(plan.seed, (Purpose::Operator, 0)),
-            requests: Vec::new(),
-            sent_at: Vec::new(),
-            last_wish: 0,
-            active: BTreeSet::new(),
-            collected: BTreeSet::new(),
-            status: None,
-        }
-    }
-
     /// Gives a request a token of its own, at a time.
     pub(super) fn add_request(&mut self, make: impl FnOnce(u64) -> ReconfigureA, now: u64) -> u64 {
         let token = self.requests.len() as u64 + 1;
@@ -77,8 +64,8 @@ impl<W: Workload> World<W> {
         match wish {
             Wish::Acceptors { system, acceptors } => self.wish_acceptors(system, &acceptors),
             Wish::Matchmakers { matchmakers, drivers } => {
-                self.handovers.last_wish = self.hand_over(&matchmakers, drivers);
-                self.handovers.last_wish
+                self.own.handovers.last_wish = self.hand_over(&matchmakers, drivers);
+                self.own.handovers.last_wish
             }
             Wish::Exchange(intent) => {
                 self.exchange(intent);
@@ -88,19 +75,21 @@ impl<W: Workload> World<W> {
                 self.transfer(process);
                 0
             }
+            // There are no dependency nodes.
+            Wish::Service { .. } => 0,
         }
     }
 
     fn wish_acceptors(&mut self, system: QuorumSystem, acceptors: &[usize]) -> u64 {
         let members = self.pick_available(Role::Acceptor, acceptors);
         let make = |token| ReconfigureA { token, system, members: members.clone(), change: None };
-        let token = self.operator.add_request(make, self.now);
+        let token = self.own.operator.add_request(make, self.now);
         if self.recorder.is_some() {
             let names: Vec<String> = members.iter().map(|node| self.places.name(*node)).collect();
             let text = format!("request {token}: {system:?} of {}", names.join(" "));
             self.note(None, Kind::Wish, text);
         }
-        self.operator.last_wish = token;
+        self.own.operator.last_wish = token;
         self.send_request(token);
         token
     }
@@ -108,8 +97,8 @@ impl<W: Workload> World<W> {
     /// Sends the request of `token`, for the first time or again.
     pub fn send_request(&mut self, token: u64) {
         let index = token as usize - 1;
-        self.operator.sent_at[index] = self.now;
-        let m = self.operator.requests[index].clone();
+        self.own.operator.sent_at[index] = self.now;
+        let m = self.own.operator.requests[index].clone();
         for node in &m.members {
             self.switch(*node, None);
         }
@@ -118,7 +107,7 @@ impl<W: Workload> World<W> {
 
     /// Whether the request of `token` became active.
     pub fn is_active(&self, token: u64) -> bool {
-        self.operator.active.contains(&token)
+        self.own.operator.active.contains(&token)
     }
 
     /// Switches the machine of an acceptor off for ever, whatever the cluster says.
@@ -133,11 +122,11 @@ impl<W: Workload> World<W> {
         let process = &mut self.processes[at.process];
         match off {
             Some(watermark) => {
-                self.ghost.retired.insert(node, watermark);
+                self.own.ghost.retired.insert(node, watermark);
                 process.off.insert(at.place);
             }
             None => {
-                if self.ghost.retired.remove(&node).is_some() {
+                if self.own.ghost.retired.remove(&node).is_some() {
                     self.summary.coverage.meet(Situation::RetiredAcceptorReturned);
                 }
                 process.off.remove(&at.place);
@@ -147,7 +136,7 @@ impl<W: Workload> World<W> {
 
     /// Asks for the status.
     pub(super) fn ask_status(&mut self) {
-        self.operator.status = None;
+        self.own.operator.status = None;
         self.tell_proposers(&ToProposer::StatusA(StatusA { token: 0 }));
     }
 
@@ -159,9 +148,11 @@ impl<W: Workload> World<W> {
 
     pub(super) fn tell_proposer(&mut self, to: NodeId, m: &ToProposer) {
         let envelope = Envelope { from: OPERATOR, to, message: Message::Proposer(m.clone()) };
-        if let Some(delay) = self.network.operator_delay(&mut self.operator.random) {
+        if let Some(delay) = self.network.operator_delay(&mut self.operator_random) {
             let number = match &mut self.recorder {
-                Some(recorder) => recorder.message(self.now, &envelope, [Some(delay), None]),
+                Some(recorder) => {
+                    recorder.message::<Seated<W::Machine>>(self.now, &envelope, [Some(delay), None])
+                }
                 None => 0,
             };
             self.push(delay, Event::Deliver(envelope, number));
@@ -175,9 +166,9 @@ impl<W: Workload> World<W> {
             Message::Application(ToApplication::HandoverB(m)) => self.hear_handover(*m),
             Message::Application(ToApplication::StatusB(m)) if m.token > 0 => self.hear_look(*m),
             Message::Application(ToApplication::StatusB(m)) => {
-                let known = self.operator.status.as_ref().map(|status| status.round);
+                let known = self.own.operator.status.as_ref().map(|status| status.round);
                 if known < Some(m.round) {
-                    self.operator.status = Some(*m);
+                    self.own.operator.status = Some(*m);
                 }
             }
             Message::Application(
@@ -200,13 +191,13 @@ impl<W: Workload> World<W> {
                 let shown = self.places.show(&configuration);
                 let text = format!("request {token} is active: {round} {shown}");
                 self.note(None, Kind::Activation, text);
-                self.operator.active.insert(token);
+                self.own.operator.active.insert(token);
                 self.summary.activations += 1;
             }
             Progress::Collected { watermark, retirable } => {
                 let text = format!("request {token} is collected: below {watermark}");
                 self.note(None, Kind::Collection, text);
-                self.operator.collected.insert(token);
+                self.own.operator.collected.insert(token);
                 let is_acceptor = |node: &NodeId| {
                     self.places.role(*node) == Some(Role::Acceptor) && self.places.is_present(*node)
                 };
@@ -231,12 +222,13 @@ impl<W: Workload> World<W> {
     /// Switches the machine of an acceptor off, unless a later request wants it, or one that may be
     /// on its way.
     fn retire(&mut self, node: NodeId, token: u64, watermark: Round) {
-        let is_wanted =
-            self.operator.requests.iter().zip(&self.operator.sent_at).any(|(request, sent_at)| {
+        let is_wanted = self.own.operator.requests.iter().zip(&self.own.operator.sent_at).any(
+            |(request, sent_at)| {
                 request.members.contains(&node)
                     && (request.token >= token || sent_at + IN_FLIGHT_US > self.now)
-            });
-        if !is_wanted && !self.ghost.retired.contains_key(&node) {
+            },
+        );
+        if !is_wanted && !self.own.ghost.retired.contains_key(&node) {
             let text = format!("{} is switched off below {watermark}", self.places.name(node));
             self.note(None, Kind::Collection, text);
             self.switch(node, Some(watermark));

@@ -9,9 +9,9 @@ use matchmaker::message::{
 use paxos::actor::NodeId;
 
 use super::exchanges::IN_FLIGHT_US;
-use super::{Role, Workload, World};
 use crate::coverage::Situation;
 use crate::trace::Kind;
+use crate::world::{Role, Workload, World};
 
 /// What the operator remembers of them.
 #[derive(Debug, Default)]
@@ -34,23 +34,23 @@ impl<W: Workload> World<W> {
     /// Asks some proposers for other matchmakers. Returns the token of the request.
     pub(super) fn hand_over(&mut self, matchmakers: &[usize], drivers: Vec<usize>) -> u64 {
         let members = self.pick_available(Role::Matchmaker, matchmakers);
-        let token = self.handovers.requests.len() as u64 + 1;
+        let token = self.own.handovers.requests.len() as u64 + 1;
         if self.recorder.is_some() {
             let text = format!("handover {token}: to {}", self.names(&members));
             self.note(None, Kind::Wish, text);
         }
-        self.handovers.requests.push((HandoverA { token, members }, drivers));
-        self.handovers.all_sent_at.push(self.now);
-        self.handovers.earlier_sent_at = self.handovers.sent_at;
+        self.own.handovers.requests.push((HandoverA { token, members }, drivers));
+        self.own.handovers.all_sent_at.push(self.now);
+        self.own.handovers.earlier_sent_at = self.own.handovers.sent_at;
         self.send_handover(token);
         token
     }
 
     /// Sends the request of `token`, for the first time or again.
     pub fn send_handover(&mut self, token: u64) {
-        let (m, drivers) = self.handovers.requests[token as usize - 1].clone();
-        self.handovers.sent_at = self.now;
-        self.handovers.all_sent_at[token as usize - 1] = self.now;
+        let (m, drivers) = self.own.handovers.requests[token as usize - 1].clone();
+        self.own.handovers.sent_at = self.now;
+        self.own.handovers.all_sent_at[token as usize - 1] = self.now;
         for node in &m.members {
             self.set_off(*node, false);
         }
@@ -64,42 +64,42 @@ impl<W: Workload> World<W> {
     /// Has other proposers drive the handover from the next repeat on.
     pub(super) fn change_driver(&mut self, token: u64) {
         let count = self.places.every(Role::Proposer).len();
-        for driver in &mut self.handovers.requests[token as usize - 1].1 {
+        for driver in &mut self.own.handovers.requests[token as usize - 1].1 {
             *driver = (*driver + 1) % count;
         }
     }
 
     /// Whether the end of the handover of `token` was reported.
     pub fn is_handed_over(&self, token: u64) -> bool {
-        self.handovers.finished.contains(&token)
+        self.own.handovers.finished.contains(&token)
     }
 
     /// The same for the last request.
     pub(super) fn is_last_handed_over(&self) -> bool {
-        self.is_handed_over(self.handovers.requests.len() as u64)
+        self.is_handed_over(self.own.handovers.requests.len() as u64)
     }
 
     /// Whether the request of `token` is for these.
     pub(super) fn is_handover_to(&self, token: u64, members: &BTreeSet<NodeId>) -> bool {
-        self.handovers.requests[token as usize - 1].0.members == *members
+        self.own.handovers.requests[token as usize - 1].0.members == *members
     }
 
     /// Whether each request for one of `nodes` was outdone by a later one that is finished. None if only
     /// time can tell.
     pub(super) fn are_matchmakers_out_of_limbo(&self, nodes: &BTreeSet<NodeId>) -> Option<bool> {
-        let times = || self.handovers.requests.iter().zip(&self.handovers.all_sent_at);
+        let times = || self.own.handovers.requests.iter().zip(&self.own.handovers.all_sent_at);
         let wanting = times().filter(|((m, _), _)| !m.members.is_disjoint(nodes));
         let Some(last) = wanting.map(|(_, at)| at + IN_FLIGHT_US).max() else { return Some(true) };
         if last > self.now {
             return None;
         }
         let mut later = times().filter(|(_, at)| **at > last);
-        Some(later.any(|((m, _), _)| self.handovers.finished.contains(&m.token)))
+        Some(later.any(|((m, _), _)| self.own.handovers.finished.contains(&m.token)))
     }
 
     /// Whom the last request was for.
     pub(super) fn wanted_matchmakers(&self) -> Option<&BTreeSet<NodeId>> {
-        self.handovers.requests.last().map(|(m, _)| &m.members)
+        self.own.handovers.requests.last().map(|(m, _)| &m.members)
     }
 
     /// Switches the machines of old matchmakers off, unless a request may be on its way that wants some
@@ -110,10 +110,10 @@ impl<W: Workload> World<W> {
         generation: &Generation,
         retirable: &BTreeSet<NodeId>,
     ) {
-        let is_last = token == self.handovers.requests.len() as u64;
-        let others_sent_at = self.handovers.earlier_sent_at;
+        let is_last = token == self.own.handovers.requests.len() as u64;
+        let others_sent_at = self.own.handovers.earlier_sent_at;
         let is_quiet = others_sent_at + IN_FLIGHT_US < self.now;
-        if !is_last || !is_quiet || generation.epoch != self.ghost.newest_epoch() {
+        if !is_last || !is_quiet || generation.epoch != self.own.ghost.newest_epoch() {
             return;
         }
         for node in retirable {
@@ -154,7 +154,7 @@ impl<W: Workload> World<W> {
                 (Situation::HandoverActive, format!("is active: {shown}"))
             }
             HandoverProgress::Finished { generation, unaware, retirable } => {
-                self.handovers.finished.insert(token);
+                self.own.handovers.finished.insert(token);
                 self.retire_matchmakers(token, &generation, &retirable);
                 let shown = self.show_generation(&generation);
                 let text = match unaware.is_empty() {

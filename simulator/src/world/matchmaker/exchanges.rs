@@ -22,12 +22,13 @@ use paxos::actor::NodeId;
 use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
 
-use super::process::Status;
-use super::{Event, Places, Role, Verdict, Workload, World};
+use super::Happening;
 use crate::MS;
 use crate::coverage::Situation;
 use crate::plan::Intent;
 use crate::trace::Kind;
+use crate::world::process::Status;
+use crate::world::{Event, Places, Role, Verdict, Workload, World};
 
 /// The least number of members.
 const MEMBERS_MIN: usize = 3;
@@ -111,15 +112,15 @@ impl<W: Workload> World<W> {
         let Some((add, remove)) = self.pair(intent) else { return };
         let removed = remove.map(|process| self.actors_of(process)).unwrap_or_default();
         if let Some(process) = remove {
-            self.exchanges.serving.remove(&process);
+            self.own.exchanges.serving.remove(&process);
         }
-        let index = self.exchanges.all.len();
+        let index = self.own.exchanges.all.len();
         let (comes, goes) = (shown(add), shown(remove));
         self.note(None, Kind::Wish, format!("exchange {index}: {comes} comes, {goes} goes"));
-        if !self.exchanges.are_done() {
+        if !self.own.exchanges.are_done() {
             self.summary.coverage.meet(Situation::TwoExchanges);
         }
-        self.exchanges.all.push(Running {
+        self.own.exchanges.all.push(Running {
             intent,
             add,
             remove,
@@ -132,7 +133,7 @@ impl<W: Workload> World<W> {
             is_caught_up: false,
         });
         for driver in 0..intent.drivers {
-            self.push(driver * 7 * MS, Event::Look(index));
+            self.push(driver * 7 * MS, Event::Own(Happening::Look(index)));
         }
     }
 
@@ -143,13 +144,13 @@ impl<W: Workload> World<W> {
         };
         let all: Vec<usize> = (0..self.processes.len()).filter(is_well).collect();
         let is_coming =
-            |process: usize| self.exchanges.open().any(|other| other.add == Some(process));
+            |process: usize| self.own.exchanges.open().any(|other| other.add == Some(process));
         let members: Vec<usize> =
-            all.iter().copied().filter(|process| self.exchanges.is_serving(*process)).collect();
+            all.iter().copied().filter(|process| self.own.exchanges.is_serving(*process)).collect();
         let is_spare = |process: &usize| {
             !members.contains(process)
                 && !is_coming(*process)
-                && !self.exchanges.is_leaving(*process)
+                && !self.own.exchanges.is_leaving(*process)
         };
         let spares: Vec<usize> = all.iter().copied().filter(is_spare).collect();
         let add = choose(&spares, intent.choice).filter(|_| intent.adds);
@@ -179,27 +180,27 @@ impl<W: Workload> World<W> {
 
     /// A driver looks how things are.
     pub(super) fn look(&mut self, index: usize) -> Verdict {
-        if self.exchanges.all[index].is_done {
+        if self.own.exchanges.all[index].is_done {
             return Ok(());
         }
-        let token = self.exchanges.next_token;
-        self.exchanges.next_token += 1;
-        self.exchanges.asked.insert(token, index);
+        let token = self.own.exchanges.next_token;
+        self.own.exchanges.next_token += 1;
+        self.own.exchanges.asked.insert(token, index);
         self.tell_proposers(&ToProposer::StatusA(StatusA { token }));
-        let random = &mut self.operator.random;
+        let random = &mut self.operator_random;
         // Now and then a driver stops, and some time later another one goes on.
         let has_stopped = random.permille(60);
         let pause =
             random.within(if has_stopped { 500 * MS..1500 * MS } else { 15 * MS..120 * MS });
-        self.push(pause, Event::Look(index));
+        self.push(pause, Event::Own(Happening::Look(index)));
         Ok(())
     }
 
     /// The status that a driver has asked for.
     pub(super) fn hear_look(&mut self, status: StatusB) {
-        let Some(index) = self.exchanges.asked.get(&status.token).copied() else { return };
-        let is_late = self.operator.random.permille(100 + self.network.weather.late);
-        let running = &mut self.exchanges.all[index];
+        let Some(index) = self.own.exchanges.asked.get(&status.token).copied() else { return };
+        let is_late = self.operator_random.permille(100 + self.network.weather.late);
+        let running = &mut self.own.exchanges.all[index];
         if running.is_done {
             return;
         }
@@ -212,7 +213,7 @@ impl<W: Workload> World<W> {
 
     /// What is wished for, by those who are there.
     fn exchange_from(&self, index: usize, status: &StatusB) -> Exchange {
-        let running = &self.exchanges.all[index];
+        let running = &self.own.exchanges.all[index];
         let remove = running.removed.clone();
         let add = match running.add {
             Some(process) => self.actors_of(process),
@@ -230,7 +231,7 @@ impl<W: Workload> World<W> {
     /// Acceptors and a matchmaker of those who stay, for a process that goes alone.
     fn stand_ins(&self, removed: &Actors, status: &StatusB) -> Actors {
         let is_serving = |node: &NodeId| {
-            self.places.find(*node).is_some_and(|at| self.exchanges.is_serving(at.process))
+            self.places.find(*node).is_some_and(|at| self.own.exchanges.is_serving(at.process))
         };
         let serving = |role| self.places.every(role).into_iter().filter(is_serving);
         let is_needed = removed.matchmaker.is_some_and(|node| status.matchmakers.contains(&node));
@@ -267,18 +268,19 @@ impl<W: Workload> World<W> {
         (system, members): (QuorumSystem, BTreeSet<NodeId>),
         change: Option<matchmaker::message::Change>,
     ) {
-        let last = self.exchanges.all[index].requested;
+        let last = self.own.exchanges.all[index].requested;
         let last = last.filter(|token| {
-            let m = &self.operator.requests[*token as usize - 1];
+            let m = &self.own.operator.requests[*token as usize - 1];
             (&m.system, &m.members, &m.change) == (&system, &members, &change)
         });
         let token = match last {
             Some(token) => token,
             None => self
+                .own
                 .operator
                 .add_request(|token| ReconfigureA { token, system, members, change }, self.now),
         };
-        self.exchanges.all[index].requested = Some(token);
+        self.own.exchanges.all[index].requested = Some(token);
         self.send_request(token);
     }
 
@@ -290,17 +292,17 @@ impl<W: Workload> World<W> {
             return;
         }
         let now = self.now;
-        match self.exchanges.all[index].handed_over {
+        match self.own.exchanges.all[index].handed_over {
             Some((_, at)) if at + REPEAT_HANDOVER_US > now => {}
             Some((token, _)) if self.is_handover_to(token, members) => {
                 self.change_driver(token);
                 self.send_handover(token);
-                self.exchanges.all[index].handed_over = Some((token, now));
+                self.own.exchanges.all[index].handed_over = Some((token, now));
             }
             Some(_) | None => {
-                let driver = self.operator.random.index(self.processes.len());
+                let driver = self.operator_random.index(self.processes.len());
                 let token = self.hand_over(&numbers, vec![driver]);
-                self.exchanges.all[index].handed_over = Some((token, now));
+                self.own.exchanges.all[index].handed_over = Some((token, now));
             }
         }
     }
@@ -308,7 +310,7 @@ impl<W: Workload> World<W> {
     /// Which situations a step shows.
     fn observe_step(&mut self, index: usize, step: &Step, status: &StatusB) {
         let is_replacing_matchmakers = !self.is_last_handed_over();
-        let running = &mut self.exchanges.all[index];
+        let running = &mut self.own.exchanges.all[index];
         let mut met = Vec::new();
         let is_admitted =
             running.add.is_some() && !matches!(step, Step::Reconfigure { stage: Stage::Admit, .. });
@@ -332,19 +334,19 @@ impl<W: Workload> World<W> {
 
     /// All is as wished; but see to it that nothing in limbo brings the one that went back.
     fn finish(&mut self, index: usize, status: &StatusB) {
-        let running = &self.exchanges.all[index];
+        let running = &self.own.exchanges.all[index];
         let (add, remove, returns_us) = (running.add, running.remove, running.intent.returns_us);
         if let Some(process) = remove {
             if !self.is_out_of_limbo(index, process, status) {
                 return;
             }
-            self.exchanges.all[index].is_done = true;
+            self.own.exchanges.all[index].is_done = true;
             self.switch_off_process(process, status.round, returns_us);
         }
-        self.exchanges.all[index].is_done = true;
+        self.own.exchanges.all[index].is_done = true;
         if let Some(process) = add {
-            self.exchanges.serving.insert(process);
-            if self.exchanges.strangers.remove(&process) {
+            self.own.exchanges.serving.insert(process);
+            if self.own.exchanges.strangers.remove(&process) {
                 self.summary.coverage.meet(Situation::StrangerAdded);
             }
             if remove.is_some() {
@@ -358,7 +360,7 @@ impl<W: Workload> World<W> {
     /// outdone.
     fn is_out_of_limbo(&mut self, index: usize, process: usize, status: &StatusB) -> bool {
         let nodes: BTreeSet<NodeId> = self.places.in_one(process).collect();
-        let is_acceptor_free = self.operator.is_out_of_limbo(&nodes, self.now);
+        let is_acceptor_free = self.own.operator.is_out_of_limbo(&nodes, self.now);
         if is_acceptor_free == Some(false) {
             let members = status.configuration.members().iter().copied().collect();
             self.request(index, (status.configuration.system(), members), None);
@@ -376,7 +378,7 @@ impl<W: Workload> World<W> {
     fn stand_in_generation(&self, status: &StatusB) -> Option<BTreeSet<NodeId>> {
         let is_good = |node: &NodeId| {
             let at = self.places.find(*node).filter(|_| self.places.is_present(*node));
-            at.is_some_and(|at| self.exchanges.is_serving(at.process))
+            at.is_some_and(|at| self.own.exchanges.is_serving(at.process))
         };
         let mut others = self.places.every(Role::Matchmaker).into_iter().filter(is_good);
         let other = others.find(|node| !status.matchmakers.contains(node));
@@ -400,23 +402,23 @@ impl<W: Workload> World<W> {
         self.processes[process].status = Status::Gone;
         self.summary.coverage.meet(Situation::ProcessSwitchedOff);
         let nodes: Vec<NodeId> = self.places.in_one(process).collect();
-        self.ghost.retire_process(&nodes, round);
+        self.own.ghost.retire_process(&nodes, round);
         if let Some(returns_us) = returns_us {
-            self.push(returns_us, Event::Return(process));
+            self.push(returns_us, Event::Own(Happening::Return(process)));
         }
     }
 
     /// A process that went comes back with an empty disk: its actors are others, and know of the cluster
     /// what the operator last heard.
     pub(super) fn return_as_stranger(&mut self, process: usize) -> Verdict {
-        let known = self.exchanges.all.iter().filter_map(|running| running.known.as_ref());
+        let known = self.own.exchanges.all.iter().filter_map(|running| running.known.as_ref());
         let Some(newest) = known.max_by_key(|status| (status.epoch, status.round)).cloned() else {
             return Ok(());
         };
         self.places.renew(process);
-        self.ghost.follow_places(&self.places, process, newest.epoch);
+        self.own.ghost.follow_places(&self.places, process, newest.epoch);
         self.renew_process(process, newest);
-        self.exchanges.strangers.insert(process);
+        self.own.exchanges.strangers.insert(process);
         self.summary.coverage.meet(Situation::StrangerReturned);
         self.push(0, Event::Start(process));
         Ok(())
@@ -433,7 +435,9 @@ impl<W: Workload> World<W> {
     pub(super) fn proposers_in_service(&self) -> Vec<NodeId> {
         let is_in_service = |node: &NodeId| {
             let at = self.places.find(*node);
-            at.is_some_and(|at| !self.places.has_spares() || self.exchanges.is_serving(at.process))
+            at.is_some_and(|at| {
+                !self.places.has_spares() || self.own.exchanges.is_serving(at.process)
+            })
         };
         self.places.every(Role::Proposer).into_iter().filter(is_in_service).collect()
     }
@@ -443,7 +447,7 @@ impl<W: Workload> World<W> {
         let is_there = |node: &NodeId| {
             self.places.find(*node).is_some_and(|at| {
                 self.processes[at.process].status != Status::Gone
-                    && !self.exchanges.is_leaving(at.process)
+                    && !self.own.exchanges.is_leaving(at.process)
             })
         };
         self.places.every(role).into_iter().filter(is_there).collect()
@@ -462,7 +466,7 @@ impl<W: Workload> World<W> {
 
     /// Exchanges that have not ended, for a reader.
     pub(super) fn open_exchanges(&self) -> String {
-        let open = self.exchanges.open();
+        let open = self.own.exchanges.open();
         let texts: Vec<String> =
             open.map(|one| format!("{} for {}", shown(one.add), shown(one.remove))).collect();
         texts.join(", ")
