@@ -66,6 +66,19 @@ pub enum Hides {
     Rest,
 }
 
+/// What follows from a round that only one matchmaker has heard of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hiding {
+    /// Nobody else hears that matchmaker about rounds. The candidate hears only matchmakers, and an operator has a
+    /// wish as soon as another one asks for a higher round.
+    Outdone(Wish),
+    /// Nobody else hears that matchmaker about rounds. The candidate dies, and is down for so long.
+    Barred(u64),
+    /// The candidate hears only matchmakers, and asks all of them at last. One of these has not heard of the
+    /// rounds of others meanwhile.
+    Late,
+}
+
 /// One fault. Times are in microseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -111,10 +124,8 @@ pub enum Fault {
     Straggler { is_answer: bool, for_us: u64, down_us: u64 },
     /// An operator has a wish in the very moment in which a process does something.
     Meddling { moment: Moment, wish: Wish },
-    /// The next candidate that asks for a round is heard by one matchmaker only, and nobody else hears that one
-    /// about rounds. The candidate dies; or it hears only matchmakers, and an operator has a wish as soon as
-    /// another one has registered its own.
-    HiddenRound { for_us: u64, down_us: Option<u64>, wish: Option<Wish> },
+    /// The next candidate that asks for a round is heard by one matchmaker only.
+    HiddenRound { hiding: Hiding, for_us: u64 },
     /// A request of a session reaches its leader when that one leads again. In the meantime the process of the
     /// session dies and is back, and others lead.
     FormerLife { down_us: u64 },

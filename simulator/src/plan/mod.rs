@@ -26,7 +26,7 @@ use paxos::snapshot::SnapshotOptions;
 use crate::MS;
 
 pub use columns::ColumnOptions;
-pub use fault::{Fault, Hides, Moment, Target};
+pub use fault::{Fault, Hides, Hiding, Moment, Target};
 pub use reduction::Reduction;
 pub use shape::{OPERATOR, Place, Places, ProtocolName, Role, Shape};
 

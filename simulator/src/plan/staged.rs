@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::draw::CALM_US;
-use super::{Fault, Hides, Moment, Places, Planned, Role, Shape, Target, Wish};
+use super::{Fault, Hides, Hiding, Moment, Places, Planned, Role, Shape, Target, Wish};
 use crate::MS;
 use crate::random::{Purpose, Random};
 
@@ -29,8 +29,15 @@ enum Play {
     Outdone,
     /// The same, but the candidate dies, the others go on to other acceptors, and then lose their leader.
     Barred,
+    /// The same, but all matchmakers hear of the round when it is below what was collected.
+    Late,
     /// A leader leads for the second time, and hears of a life of a session that has ended.
     FormerLife,
+}
+
+impl Play {
+    const ALL: [Self; 5] =
+        [Self::Rivals, Self::Outdone, Self::Barred, Self::Late, Self::FormerLife];
 }
 
 struct Stage<'a> {
@@ -44,7 +51,7 @@ struct Stage<'a> {
 fn draw(seed: u64) -> Option<(Random, Play)> {
     let mut random = Random::stream(seed, (Purpose::Plan, 10));
     let is_staged = random.permille(STAGED_PERMILLE);
-    let play = random.pick([Play::Rivals, Play::Outdone, Play::Barred, Play::FormerLife]);
+    let play = random.pick(Play::ALL);
     is_staged.then_some((random, play))
 }
 
@@ -76,14 +83,14 @@ impl Stage<'_> {
             Play::Outdone => {
                 let wish = Wish::handover(&mut self.random, self.places, false, None);
                 let for_us = self.random.within(400 * MS..700 * MS);
-                self.fault(0, Fault::HiddenRound { for_us, down_us: None, wish: Some(wish) });
+                self.fault(0, Fault::HiddenRound { hiding: Hiding::Outdone(wish), for_us });
                 self.crash_leader(MS, 50 * MS..250 * MS);
                 self.pass(900 * MS..1500 * MS);
             }
             Play::Barred => {
                 let for_us = 1600 * MS;
-                let down_us = Some(self.random.within(MS..300 * MS));
-                self.fault(0, Fault::HiddenRound { for_us, down_us, wish: None });
+                let hiding = Hiding::Barred(self.random.within(MS..300 * MS));
+                self.fault(0, Fault::HiddenRound { hiding, for_us });
                 let target = self.leader();
                 let for_us = self.random.within(300 * MS..600 * MS);
                 self.fault(MS, Fault::Pause { target, for_us });
@@ -94,6 +101,12 @@ impl Stage<'_> {
                 self.staged.wishes.push(Planned { at_us, what });
                 self.crash_leader(1600 * MS, 300 * MS..600 * MS);
                 self.pass(2000 * MS..2500 * MS);
+            }
+            Play::Late => {
+                let for_us = self.random.within(100 * MS..400 * MS);
+                self.fault(0, Fault::HiddenRound { hiding: Hiding::Late, for_us });
+                self.crash_leader(MS, 50 * MS..250 * MS);
+                self.pass(900 * MS..1500 * MS);
             }
             Play::FormerLife => {
                 let down_us = self.random.within(300 * MS..600 * MS);

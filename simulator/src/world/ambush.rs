@@ -93,9 +93,7 @@ impl<M> Ambushes<M> {
                 self.stragglers.push(Straggler { is_answer, for_us, down_us, process: None });
             }
             Fault::Meddling { moment, wish } => self.meddlers.push((moment, wish)),
-            Fault::HiddenRound { for_us, down_us, wish } => {
-                self.hidden_rounds.wait(for_us, down_us, wish);
-            }
+            Fault::HiddenRound { hiding, for_us } => self.hidden_rounds.wait(hiding, for_us),
             Fault::FormerLife { down_us } => self.former_lives.wait(down_us),
             _ => {}
         }
