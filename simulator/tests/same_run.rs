@@ -15,10 +15,12 @@ const GOLDEN: &str = include_str!("fingerprints.golden");
 #[test]
 fn a_run_is_the_same_every_time_and_in_every_build() {
     let mut seen = String::new();
-    for seed in 0..12 {
-        let report = run_seed(ProtocolName::Matchmaker, seed, &Reduction::default(), None);
+    let matchmaker = (0..12).map(|seed| (ProtocolName::Matchmaker, seed));
+    let bpaxos = (0..4).map(|seed| (ProtocolName::Bpaxos, seed));
+    for (protocol, seed) in matchmaker.chain(bpaxos) {
+        let report = run_seed(protocol, seed, &Reduction::default(), None);
         let (digest, events) = (report.digest, report.summary.events);
-        writeln!(seen, "{seed} {digest:016x} {events}").expect("a string takes it");
+        writeln!(seen, "{protocol} {seed} {digest:016x} {events}").expect("a string takes it");
     }
     assert_eq!(seen, GOLDEN, "if the actors were meant to change, put this into the file:\n{seen}");
 }
