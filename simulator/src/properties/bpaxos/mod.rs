@@ -238,7 +238,7 @@ impl Judge {
         self.forget_executed(replica);
     }
 
-    /// A leader tells an acceptor what is persisted; see [`check_persisted`](Self::check_persisted).
+    /// A leader tells an acceptor what is persisted: B8.
     pub fn on_persisted(
         &self,
         (from, column): (NodeId, Column),
