@@ -173,8 +173,9 @@ impl Recovery {
         let limits =
             StoreLimits { value_bytes_max: self.value_bytes_max, ..StoreLimits::default() };
         let surroundings = Surroundings { archive: ARCHIVE, session: SESSION, peers: Vec::new() };
-        let mut replica =
-            Replica::new(surroundings, Store::new(limits), SnapshotOptions::default());
+        // There are no clients to spare, and no timers.
+        let options = SnapshotOptions { bytes_per_second: 0, ..SnapshotOptions::default() };
+        let mut replica = Replica::new(surroundings, Store::new(limits), options);
         let mut take = |message: ToReplica| {
             // What it says is for actors that are not there; what it would refuse, all replicas did.
             replica.on_message(ARCHIVE, message, &mut Fx::new());
