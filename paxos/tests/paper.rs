@@ -383,7 +383,11 @@ type ReplicaFx = Effects<FromReplica, ReplicaTimer, Infallible>;
 
 fn replica() -> Replica<Log> {
     let surroundings = Surroundings { archive: ARCHIVE, session: SESSION, peers: Vec::new() };
-    let mut replica = Replica::new(surroundings, Log::default(), SnapshotOptions::default());
+    let mut replica = Replica::new(
+        surroundings,
+        Log::default(),
+        SnapshotOptions { bytes_per_second: 0, ..SnapshotOptions::default() },
+    );
     replica.on_start(&mut ReplicaFx::new());
     replica_step(&mut replica, FetchB { first: Slot(0), values: Vec::new() });
     replica
