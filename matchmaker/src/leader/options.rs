@@ -89,8 +89,11 @@ impl Default for LeaderOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeaderLoad {
     /// Size of the values that are not durable on f + 1 archives, in bytes. At most
-    /// [`LeaderOptions::tail_bytes_max`] and one batch more; a new leader inherits as much.
+    /// [`LeaderOptions::tail_bytes_max`] and one batch more, or `inherited_bytes` if that is more.
     pub tail_bytes: usize,
+    /// How much of that earlier leaders have proposed. Each of them may have left a tail of its own,
+    /// where leaders follow each other while archives lag: as many times the limit at most.
+    pub inherited_bytes: usize,
     /// Size of the requests that wait for a slot, in bytes. At most
     /// [`LeaderOptions::requests_bytes_max`].
     pub requests_bytes: usize,

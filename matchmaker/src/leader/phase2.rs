@@ -113,8 +113,15 @@ pub(super) struct Phase2 {
 }
 
 impl Phase2 {
+    /// Takes time in proportion to the slots that are inherited.
     pub(super) fn load(&self) -> LeaderLoad {
-        LeaderLoad { tail_bytes: self.tail_bytes, requests_bytes: self.requests_bytes }
+        let inherited_count = self.inherited_end.0.saturating_sub(self.base.0) as usize;
+        let inherited = self.entries.iter().take(inherited_count);
+        LeaderLoad {
+            tail_bytes: self.tail_bytes,
+            inherited_bytes: inherited.map(|entry| entry.value.size_bytes()).sum(),
+            requests_bytes: self.requests_bytes,
+        }
     }
 
     /// The slot after the last one proposed.

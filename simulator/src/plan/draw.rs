@@ -143,6 +143,9 @@ fn weather(random: &mut Random) -> Weather {
     }
 }
 
+/// How long the tail of a log gets where its votes are read in the smallest pages.
+const TAIL_IN_PAGES_BYTES: usize = 30_000;
+
 /// Longer or shorter by the same factor, in hundredths.
 fn scaled(range: &Range<Duration>, percent: u32) -> Range<Duration> {
     range.start * percent / 100..range.end * percent / 100
@@ -161,7 +164,7 @@ fn options(random: &mut Random, small: &mut Random) -> Options {
     // Requests keep their usual size: a leader takes those of a session in their order only, and on
     // links that reorder as many as these do, small ones wait for one retry after the other.
     let acceptor = AcceptorOptions::default();
-    Options {
+    let mut options = Options {
         election: ElectionOptions {
             silence: scaled(&election.silence, percent),
             probe: scaled(&election.probe, percent),
@@ -199,7 +202,12 @@ fn options(random: &mut Random, small: &mut Random) -> Options {
             bytes_per_second: 0,
         },
         columns: ColumnOptions::default(),
+    };
+    // A candidate asks for one page after the other: of such small ones it must not need too many.
+    if options.acceptor.page_votes_max <= 2 || options.acceptor.page_bytes_max <= 100 {
+        options.leader.tail_bytes_max = options.leader.tail_bytes_max.min(TAIL_IN_PAGES_BYTES);
     }
+    options
 }
 
 /// The kinds of faults of this run, its pauses between two of them, and where they may strike.

@@ -56,8 +56,9 @@ pub fn check_session(process: usize, load: SessionLoad, options: &SessionOptions
 
 /// A leader holds this much.
 pub fn check_leader(process: usize, load: LeaderLoad, options: &LeaderOptions) -> Verdict {
+    let tail_bytes_max = options.tail_bytes_max + options.batch_bytes_max + SLACK_BYTES;
     let is_within = load.requests_bytes <= options.requests_bytes_max
-        && load.tail_bytes <= options.tail_bytes_max + options.batch_bytes_max + SLACK_BYTES;
+        && load.tail_bytes <= tail_bytes_max.max(load.inherited_bytes);
     if is_within {
         return Ok(());
     }

@@ -36,9 +36,6 @@ const MEMBERS_MIN: usize = 3;
 /// For so long after a request for a machine that is not switched off: it may be on its way.
 pub(super) const IN_FLIGHT_US: u64 = 1500 * MS;
 
-/// How often a handover is asked for again.
-const REPEAT_HANDOVER_US: u64 = 900 * MS;
-
 /// One exchange.
 #[derive(Debug)]
 struct Running {
@@ -293,7 +290,7 @@ impl<W: Workload> World<W> {
         }
         let now = self.now;
         match self.own.exchanges.all[index].handed_over {
-            Some((_, at)) if at + REPEAT_HANDOVER_US > now => {}
+            Some((_, at)) if at + self.repeat_handover_us() > now => {}
             Some((token, _)) if self.is_handover_to(token, members) => {
                 self.change_driver(token);
                 self.send_handover(token);

@@ -9,9 +9,14 @@ use matchmaker::message::{
 use paxos::actor::NodeId;
 
 use super::exchanges::IN_FLIGHT_US;
+use crate::MS;
 use crate::coverage::Situation;
 use crate::trace::Kind;
 use crate::world::{Role, Workload, World};
+
+/// How much longer than a driver waits for others a request for a handover waits for its end, before
+/// the next driver is asked as well: two drivers at once only supersede each other.
+const BEYOND_PATIENCE_US: u64 = 300 * MS;
 
 /// What the operator remembers of them.
 #[derive(Debug, Default)]
@@ -59,6 +64,12 @@ impl<W: Workload> World<W> {
             let m = ToProposer::Reconfigurer(ToReconfigurer::HandoverA(m.clone()));
             self.tell_proposer(all[driver % all.len()], &m);
         }
+    }
+
+    /// How often a request for a handover is repeated.
+    pub(super) fn repeat_handover_us(&self) -> u64 {
+        let patience = &self.plan.options.leader.campaign;
+        patience.end.as_micros() as u64 + BEYOND_PATIENCE_US
     }
 
     /// Has other proposers drive the handover from the next repeat on.

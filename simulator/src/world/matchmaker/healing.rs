@@ -63,9 +63,6 @@ const TIMETABLE: [(u64, Step); 10] = [
 /// How often the last request is repeated.
 const REPEAT_US: u64 = 400 * MS;
 
-/// The same for handovers: longer than a driver waits before it helps another.
-const REPEAT_HANDOVER_US: u64 = 900 * MS;
-
 /// How much later everything is where processes come and go.
 const EXCHANGES_US: u64 = 3000 * MS;
 
@@ -113,7 +110,7 @@ impl<W: Workload> World<W> {
                 let wish = Wish::handover(random, &self.places, is_spread, lost);
                 let token = self.wish(wish);
                 self.push(
-                    REPEAT_HANDOVER_US,
+                    self.repeat_handover_us(),
                     Event::Own(Happening::Heal(Step::RepeatHandover(token))),
                 );
             }
@@ -122,7 +119,7 @@ impl<W: Workload> World<W> {
                     self.change_driver(token);
                     self.send_handover(token);
                     self.push(
-                        REPEAT_HANDOVER_US,
+                        self.repeat_handover_us(),
                         Event::Own(Happening::Heal(Step::RepeatHandover(token))),
                     );
                 }
