@@ -8,6 +8,7 @@
 //!
 //! *Paper*: Matchmaker Paxos, section 4.2. Snapshots are not in it.
 
+mod catch_up;
 mod quarantine;
 mod scan;
 mod transfer;
@@ -30,6 +31,7 @@ use crate::snapshot::SnapshotOptions;
 use crate::state_machine::{Position, StateMachine};
 use crate::wire::Payload;
 
+use catch_up::CatchUp;
 use quarantine::Quarantine;
 use scan::Scan;
 use transfer::Incoming;
@@ -123,6 +125,8 @@ pub struct Replica<S> {
     is_fetching: bool,
     /// Counts fetches, to ask one after the other.
     fetch_count: usize,
+    /// How fast missing values are fetched.
+    catch_up: CatchUp,
     /// Reads that wait for the watermark to reach the key.
     queries: BTreeMap<Slot, Vec<(u64, Payload)>>,
     /// The snapshot that is being read from the machine.
@@ -159,6 +163,7 @@ impl<S: StateMachine> Replica<S> {
             leader: None,
             is_fetching: false,
             fetch_count: 0,
+            catch_up: CatchUp::default(),
             queries: BTreeMap::new(),
             scan: None,
             wanted: None,
@@ -248,6 +253,7 @@ impl<S: StateMachine> Replica<S> {
     fn on_chosen_watermark(&mut self, from: NodeId, m: ChosenWatermark, fx: &mut Fx) {
         self.leader = Some(from);
         let own = self.surroundings.archive;
+        self.catch_up.is_joining = !m.archives.contains(&own);
         self.surroundings.peers = m.archives.into_iter().filter(|peer| *peer != own).collect();
         self.chosen_watermark = self.chosen_watermark.max(m.watermark);
         if self.executed_watermark < self.chosen_watermark {
@@ -258,6 +264,8 @@ impl<S: StateMachine> Replica<S> {
     /// Executes what was missing, and asks on for as long as there is more.
     fn on_fetch_b(&mut self, from: NodeId, m: FetchB, fx: &mut Fx) {
         let is_new = m.first.plus(m.values.len() as u64) > self.executed_watermark;
+        let (chosen_watermark, rate) = (self.chosen_watermark, self.options.bytes_per_second);
+        let pause = self.catch_up.pause(&m.values, chosen_watermark, rate);
         for (slot, value) in (m.first.0..).map(Slot).zip(m.values) {
             if slot == self.executed_watermark {
                 self.execute(value, fx);
@@ -268,7 +276,10 @@ impl<S: StateMachine> Replica<S> {
             return;
         }
         if is_new {
-            return self.fetch_from(from, fx);
+            return match pause.filter(|_| from != self.surroundings.archive) {
+                Some(pause) => fx.set_timer(ReplicaTimer::Fetch, pause),
+                None => self.fetch_from(from, fx),
+            };
         }
         self.is_fetching = false;
         if self.executed_watermark < self.chosen_watermark {

@@ -17,6 +17,7 @@ mod under_way;
 
 pub use first::FirstSnapshot;
 pub use pace::Pace;
+pub(crate) use pace::pause;
 pub use under_way::{Inbound, Outbound};
 
 use crate::digest::digest;
@@ -36,8 +37,9 @@ pub struct SnapshotOptions {
     pub tail_bytes: usize,
     /// Replicas compare their [`History`] after every so many slots; zero: never.
     pub compare_slots: u64,
-    /// Bytes of snapshots that a replica cuts in a second, unless commands come faster ([`Pace`]); zero: as
-    /// many as are taken.
+    /// Bytes of snapshots that a replica cuts in a second, unless commands come faster ([`Pace`]); and of
+    /// values that one that joins takes in a second, each counted with 512 bytes of work, unless the log grows
+    /// by half as fast. Zero: as many as are taken.
     pub bytes_per_second: u64,
 }
 

@@ -35,10 +35,9 @@ impl Pace {
     /// A chunk was cut. Returns how long the pause after it is; none if `bytes_per_second` is zero.
     pub fn cut(&mut self, chunk_bytes: usize, bytes_per_second: u64) -> Option<Range<Duration>> {
         let chunk_bytes = chunk_bytes as u64;
-        let micros = chunk_bytes.saturating_mul(1_000_000).checked_div(bytes_per_second)?;
+        let pause = pause(chunk_bytes, bytes_per_second)?;
         self.owed_bytes = chunk_bytes;
-        let pause = Duration::from_micros(micros).min(PAUSE_MAX);
-        Some(pause..pause + SLACK)
+        Some(pause)
     }
 
     /// So many bytes of commands were executed.
@@ -50,6 +49,13 @@ impl Pace {
     pub fn end_pause(&mut self) {
         self.owed_bytes = 0;
     }
+}
+
+/// How long so many bytes take, at most a second; none if `bytes_per_second` is zero.
+pub(crate) fn pause(bytes: u64, bytes_per_second: u64) -> Option<Range<Duration>> {
+    let micros = bytes.saturating_mul(1_000_000).checked_div(bytes_per_second)?;
+    let pause = Duration::from_micros(micros).min(PAUSE_MAX);
+    Some(pause..pause + SLACK)
 }
 
 #[cfg(test)]

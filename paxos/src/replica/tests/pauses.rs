@@ -75,3 +75,54 @@ fn a_pause_that_outlives_its_view_does_nothing() {
     replica.on_timer(ReplicaTimer::Lease, &mut Fx::new());
     assert!(pass(&mut replica).is_empty());
 }
+
+/// A page of two values for a replica that lacks all below `chosen`, when so many more were chosen meanwhile.
+fn page(replica: &mut Replica<Journal>, first: u64, chosen: u64) -> Fx {
+    step(replica, chosen_watermark(chosen));
+    let values = vec![value(7, first, "a"), value(7, first + 1, "b")];
+    step_from(node(3), replica, FetchB { first: Slot(first), values })
+}
+
+fn fetch_pauses(fx: &Fx) -> Vec<u64> {
+    let pauses = fx.timers.iter().filter_map(|change| match change {
+        TimerChange::Set(ReplicaTimer::Fetch, pause) => Some(pause.start.as_micros() as u64),
+        _ => None,
+    });
+    pauses.collect()
+}
+
+fn is_asking(fx: &Fx) -> bool {
+    fx.sends.iter().any(|(_, message)| matches!(message, FromReplica::FetchA(_)))
+}
+
+#[test]
+fn one_that_joins_makes_a_pause_after_each_page() {
+    let mut replica = replica();
+    replica.options.bytes_per_second = RATE;
+    page(&mut replica, 0, 100);
+    let fx = page(&mut replica, 2, 101);
+    let size_bytes = value(7, 2, "a").size_bytes() as u64;
+    assert_eq!((is_asking(&fx), fetch_pauses(&fx)), (false, vec![2 * (512 + size_bytes)]));
+    let mut fx = Fx::new();
+    replica.on_timer(ReplicaTimer::Fetch, &mut fx);
+    assert!(is_asking(&fx), "after the pause it goes on");
+}
+
+#[test]
+fn one_that_joins_makes_no_pause_while_the_log_grows_by_half_of_what_it_takes() {
+    let mut replica = replica();
+    replica.options.bytes_per_second = RATE;
+    page(&mut replica, 0, 100);
+    assert!(is_asking(&page(&mut replica, 2, 102)));
+}
+
+#[test]
+fn a_member_makes_no_pause() {
+    let mut replica = replica();
+    replica.options.bytes_per_second = RATE;
+    replica.surroundings.archive = node(3);
+    page(&mut replica, 0, 100);
+    let values = vec![value(7, 2, "a"), value(7, 3, "b")];
+    let fx = step_from(node(4), &mut replica, FetchB { first: Slot(2), values });
+    assert!(is_asking(&fx));
+}
