@@ -32,10 +32,10 @@ use std::marker::PhantomData;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use self::deletion::Deletion;
-use self::prepared::Prepared;
+use self::prepared::{Demand, Prepared};
 use self::recovery::Recovered;
 use self::segment::{Access, Owner, Place, SEGMENT_HEADER_BYTES, Segment};
 use super::data_dir::DataDir;
@@ -245,6 +245,7 @@ impl<R: Encode + Decode<Frame>> FileLog<R> {
         writer.offset += self.buffer.len() as u64;
         writer.used_bytes += self.buffer.len() as u64;
         active.capacity = active.capacity.max(writer.offset);
+        writer.prepared.hasten(writer.offset, active.capacity);
         seal(active, writer.offset, writer.next_sequence)?;
         self.stats.appends.fetch_add(1, Ordering::Relaxed);
         self.stats.records.fetch_add(records.len() as u64, Ordering::Relaxed);
@@ -330,6 +331,7 @@ impl<R: Encode + Decode<Frame>> Storage<R> for FileLog<R> {
             Some(segment) => Prepared::Ready(segment),
             None => Prepared::start(&self.directory, self.owner, next, self.segment_bytes)?,
         };
+        prepared.hasten(offset, active.capacity);
         self.phase = Phase::Ready(Box::new(Writer {
             next_sequence,
             active,
@@ -380,8 +382,7 @@ fn create(directory: &Path, owner: Owner, segment_bytes: u64) -> io::Result<()> 
     }
     let place = Place(1);
     let room = segment_bytes.min(FIRST_ROOM_BYTES);
-    let never = AtomicBool::new(false);
-    Segment::create(directory, owner, place, room, &never)?;
+    Segment::create(directory, owner, place, room, &Demand::urgent())?;
     let manifest = Manifest { first_segment: place.0, first_sequence: 0, synced_below: 0 };
     durable_file::replace(&directory.join("manifest"), MANIFEST_MAGIC, &manifest)
 }

@@ -11,8 +11,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::prepared::Demand;
 use crate::actor::Incarnation;
 use crate::runtime::data_dir::{Identity, random_u64};
 use crate::runtime::durable_file::{
@@ -86,14 +86,14 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Creates an empty segment of `capacity` bytes. Durable on return, with its name. Gives up early
-    /// once `cancel` is set.
+    /// Creates an empty segment of `capacity` bytes, as fast as it is needed. Durable on return, with its
+    /// name. Gives up early when nobody wants it any more.
     pub(super) fn create(
         directory: &Path,
         owner: Owner,
         place: Place,
         capacity: u64,
-        cancel: &AtomicBool,
+        demand: &Demand,
     ) -> io::Result<Self> {
         let path = place.path(directory);
         let draft = path.with_extension("new");
@@ -108,7 +108,7 @@ impl Segment {
             .open(&draft)
             .map_err(|error| file_error("creating", &draft, &error))?;
         let capacity = capacity.max(bytes.len() as u64);
-        if let Err(error) = fill(&file, &bytes, capacity, cancel) {
+        if let Err(error) = fill(&file, &bytes, capacity, demand) {
             // Best effort: a draft is also deleted when the log is opened.
             let _ = fs::remove_file(&draft);
             return Err(file_error("preparing", &draft, &error));
@@ -195,20 +195,18 @@ pub(super) fn list(directory: &Path, access: Access) -> io::Result<Vec<Place>> {
     Ok(places)
 }
 
-fn fill(file: &File, bytes: &[u8], capacity: u64, cancel: &AtomicBool) -> io::Result<()> {
+fn fill(file: &File, bytes: &[u8], capacity: u64, demand: &Demand) -> io::Result<()> {
     for (index, slice) in bytes.chunks(SLICE_BYTES).enumerate() {
         file.write_all_at(slice, (index * SLICE_BYTES) as u64)?;
     }
     let zeros = vec![0; SLICE_BYTES.min((capacity - bytes.len() as u64) as usize)];
     let mut at = bytes.len() as u64;
     while at < capacity {
-        if cancel.load(Ordering::Relaxed) {
-            return Err(io::Error::from(io::ErrorKind::Interrupted));
-        }
         let count = zeros.len().min((capacity - at) as usize);
         file.write_all_at(&zeros[..count], at)?;
         file.sync_data()?;
         at += count as u64;
+        demand.wait(at, count as u64)?;
     }
     file.sync_all()
 }
