@@ -95,6 +95,8 @@ pub enum Step {
         persisted_watermark: Slot,
         /// How far a majority of the others is; exclusive.
         required_watermark: Slot,
+        /// Parts of a snapshot that it has written down meanwhile.
+        chunk_count: u64,
     },
     /// Have the leader hand on to this proposer.
     Transfer(NodeId),
@@ -247,7 +249,9 @@ impl Exchange {
         let persisted_watermark = known.map_or(Slot::ZERO, |known| known.persisted_watermark);
         let is_near = persisted_watermark.0.saturating_add(LAG_MAX) >= required_watermark.0;
         let has_caught_up = known.is_some() && is_near;
-        (!has_caught_up).then_some(Step::CatchUp { persisted_watermark, required_watermark })
+        let chunk_count = known.map_or(0, |known| known.chunk_count);
+        let step = Step::CatchUp { persisted_watermark, required_watermark, chunk_count };
+        (!has_caught_up).then_some(step)
     }
 
     /// The matchmakers in the end.

@@ -70,10 +70,14 @@ impl Inner {
                     Err(error) => return Err(error),
                 }
             }
-            Step::CatchUp { persisted_watermark, required_watermark } => {
+            Step::CatchUp { persisted_watermark, required_watermark, chunk_count } => {
                 tokio::time::sleep(PAUSE).await;
                 let (at, of) = (persisted_watermark, required_watermark);
-                ("catch up", format!("the new replica holds {at} of {of} slots"), present)
+                let chunks = match chunk_count {
+                    0 => String::new(),
+                    count => format!(", and {count} chunks of a snapshot"),
+                };
+                ("catch up", format!("the new replica holds {at} of {of} slots{chunks}"), present)
             }
             Step::Transfer(to) => {
                 self.transfer_to(to, status).await?;
