@@ -214,6 +214,8 @@ pub enum Mutant {
     StalledLeaderStays,
     /// R103: A leader suspects a member after one question without an answer.
     SuspectAtOnce,
+    /// R103b: A leader counts the time for which a member was silent as a spare.
+    SpareSuspected,
     /// R104: A leader moves to acceptors of which too few answer.
     HealsWithoutQuorum,
     /// R105: A leader prefers spares of processes that have a member already.
@@ -373,6 +375,7 @@ impl Mutant {
         (Self::HealsTwoAtOnce, "R101"),
         (Self::StalledLeaderStays, "R102"),
         (Self::SuspectAtOnce, "R103"),
+        (Self::SpareSuspected, "R103b"),
         (Self::HealsWithoutQuorum, "R104"),
         (Self::HealsOnOneProcess, "R105"),
         (Self::OneDependencyReply, "R44"),

@@ -8,13 +8,15 @@ use simulator::plan::{ProtocolName, Reduction};
 use simulator::swarm::run_seed;
 
 /// A bug that is put back in, a seed that shows it, and the property that it breaks.
-const FOUND: [(&str, u64, &str); 3] = [
+const FOUND: [(&str, u64, &str); 4] = [
     // The finished collection of the round before was reported at a switch.
     ("R43b", 0, "A11"),
     // What was read back from the page cache was taken for durable.
     ("R69", 93, "D2"),
     // Candidates outdid each other while they read the votes of a long log.
     ("R78d", 145, "L1"),
+    // A matchmaker that was off as a spare was replaced as soon as it was put in place.
+    ("R103b", 1425, "A26"),
 ];
 
 const DOCUMENT: &str = include_str!("../../docs/invariants.md");

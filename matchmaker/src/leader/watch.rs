@@ -4,6 +4,9 @@
 //! process that is dead or cut off, or a disk that has stalled under what the actor has to write; the
 //! leader need not know which. A disk that stalls while nobody writes is found when somebody does.
 //!
+//! A spare may be off, and is asked all the same. So what comes into use was silent from then on at most:
+//! an operator may have started it just now.
+//!
 //! Time is counted in questions: there is one every quarter of the time after which a member is
 //! suspected. Actors of one process share its disk and its fate, and its incarnation tells that they do.
 //!
@@ -48,6 +51,8 @@ pub(super) struct Watch {
     /// The number of the last question.
     question: u64,
     signs: BTreeMap<NodeId, Sign>,
+    /// Those that were in use at the last question.
+    in_use: BTreeSet<NodeId>,
     /// What was done about it.
     pub(super) course: Course,
 }
@@ -92,6 +97,18 @@ impl Watch {
         sign.is_some_and(|sign| sign.has_answered && self.question <= sign.since + 1)
     }
 
+    /// These are in use. One that was not, and did not answer, is given its time.
+    fn admit(&mut self, in_use: BTreeSet<NodeId>) {
+        let sign = Sign { since: self.question, has_answered: false };
+        for node in in_use.difference(&self.in_use) {
+            let is_spare = self.signs.contains_key(node) && !self.is_answering(*node);
+            if is_spare && !mutant::is_on(Mutant::SpareSuspected) {
+                self.signs.insert(*node, sign);
+            }
+        }
+        self.in_use = in_use;
+    }
+
     /// Watches these from now on, and no others.
     fn follow(&mut self, nodes: &BTreeSet<NodeId>) {
         self.signs.retain(|node, _| nodes.contains(node));
@@ -119,8 +136,10 @@ impl Leader {
 
     /// Sees who is silent, does what there is to do about it, and asks again.
     pub(super) fn on_watch_timer(&mut self, fx: &mut Fx) {
+        let in_use = self.in_use().copied().collect();
         let Phase::Phase2(phase2) = &mut self.phase else { return };
         phase2.watch.question += 1;
+        phase2.watch.admit(in_use);
         if self.is_stalled() && !mutant::is_on(Mutant::StalledLeaderStays) {
             self.give_up(fx);
         } else {

@@ -50,6 +50,8 @@ pub(super) struct Hearing {
     heard: BTreeMap<NodeId, u64>,
     /// Nodes that were silent at the last question.
     silent: BTreeSet<NodeId>,
+    /// Nodes that were in use then.
+    in_use: BTreeSet<NodeId>,
     /// The replacement under way, and the question at which the last one began.
     heal: Option<Heal>,
     began: Option<u64>,
@@ -71,6 +73,17 @@ impl Hearing {
             (None, None) => return false,
         };
         self.question >= since + PATIENCE
+    }
+
+    /// These are in use now. One that was not before, and did not answer, is as if it was asked only now.
+    fn admit(&mut self, in_use: BTreeSet<NodeId>) {
+        for node in in_use.difference(&self.in_use) {
+            if self.asked.contains_key(node) && !self.is_answering(node) {
+                self.heard.remove(node);
+                self.asked.insert(*node, self.question);
+            }
+        }
+        self.in_use = in_use;
     }
 
     fn is_answering(&self, node: &NodeId) -> bool {
@@ -202,6 +215,7 @@ impl Ghost {
         }
         let scene = Scene { leader: node, configuration, generation: leader.matchmakers() };
         if is_asking {
+            hearing.admit(scene.in_use().copied().collect());
             self.check_giving_up(&scene, &mut hearing, leader.has_given_up())?;
             let silent = scene.in_use().filter(|node| hearing.is_silent(**node)).copied();
             hearing.silent = silent.collect();

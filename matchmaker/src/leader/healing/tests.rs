@@ -9,7 +9,9 @@ use paxos::slot::Slot;
 
 use super::*;
 use crate::leader::{Deployment, HealingOptions, LeaderOptions, LeaderTimer};
-use crate::message::{Epoch, FromMatchmaker, MatchB, Message, NewestB, ReachB, ToMatchmaker};
+use crate::message::{
+    Epoch, FromMatchmaker, Generation, MatchB, Message, NewestB, ReachB, ToMatchmaker,
+};
 
 /// What sits where in each process.
 const PROPOSER: u32 = 1;
@@ -168,6 +170,19 @@ fn a_silent_acceptor_and_then_its_matchmaker_are_replaced_by_spares() {
     assert_eq!(began(&fx), [(member, spare, HealingProgress::Began)]);
     assert_eq!(leader.take_wanted_matchmakers(), Some(every(&[1, 2, 4], MATCHMAKER)));
     assert_eq!(leader.take_wanted_matchmakers(), None, "it is wanted once");
+}
+
+/// A handover brings the matchmaker of process 4, which was off as a spare.
+#[test]
+fn what_was_silent_as_a_spare_is_given_its_time_when_it_comes_into_use() {
+    let mut leader = leading(QuorumSystem::Majority, pool(), true);
+    ask_often(&mut leader, 9, &[1, 2, 3]);
+    let members = every(&[1, 2, 4], MATCHMAKER);
+    leader.follow_matchmakers(Generation { epoch: Epoch(1), members }, &mut Fx::new());
+    ask_often(&mut leader, 4, &[1, 2, 3]);
+    let (member, spare) = (node(4, MATCHMAKER), node(3, MATCHMAKER));
+    let fx = ask(&mut leader, &[1, 2, 3]);
+    assert_eq!(began(&fx), [(member, spare, HealingProgress::Began)]);
 }
 
 #[test]

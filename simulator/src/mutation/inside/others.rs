@@ -6,7 +6,7 @@ use super::inside;
 use crate::mutation::Description;
 
 /// All of them.
-pub(in crate::mutation) const ALL: [Description; 54] = [
+pub(in crate::mutation) const ALL: [Description; 55] = [
     inside(
         Mutant::StoppedStillAnswers,
         "R33",
@@ -302,6 +302,12 @@ pub(in crate::mutation) const ALL: [Description; 54] = [
         Mutant::SuspectAtOnce,
         "R103",
         "a leader suspects a member after one question without an answer",
+        &["A26"],
+    ),
+    inside(
+        Mutant::SpareSuspected,
+        "R103b",
+        "a leader counts the time for which a member was silent as a spare",
         &["A26"],
     ),
     inside(
