@@ -148,6 +148,14 @@ pub fn value(text: &'static str) -> Value {
 }
 
 impl Proposing {
+    /// Whether it asks to lead, or will.
+    pub fn may_campaign(&self) -> bool {
+        let scripts = self.scripts.iter().zip(&self.uttered);
+        let mut ahead = scripts.flat_map(|(script, uttered)| &script[*uttered..]);
+        let is_ahead = ahead.any(|wish| *wish == Wish::Campaign);
+        self.lead != Lead::Lost && (is_ahead || self.lead == Lead::Coming)
+    }
+
     /// Utters the next wish of a script, if its time has come; else it is kept.
     fn utter(&mut self, script: usize, fx: &mut Fx) {
         let wish = self.scripts[script].get(self.uttered[script]);

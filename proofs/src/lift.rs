@@ -14,12 +14,15 @@
 //! Loss needs no step of its own, as no message must ever arrive; nor does a message that arrives twice
 //! or late, as none ever goes. Time does not exist: an armed timer may fire at any moment.
 //!
-//! Four things keep the number of states small. None leaves out a behaviour that a property can see.
+//! Five things keep the number of states small. None leaves out a behaviour that a property can see.
 //!
 //! - *Silent inputs wait* (`turns.rs`). An input of which nothing comes but that its actor remembers it
 //!   (one vote of a quorum) can as well be taken right before the next input of that actor of which
 //!   something does come: nobody else can tell, and the message is there still. So a step is any number
 //!   of silent inputs and one that is not.
+//! - *Answers leave at once* (`answers.rs`). An input of which messages come, and nothing else, is taken as
+//!   soon as it can be: neither its actor nor what is true is another afterwards, no message must ever arrive,
+//!   and so whatever could happen without those messages can happen with them.
 //! - *Dead messages go* (`forget.rs`). A message that changes nothing when it arrives is dropped. That
 //!   it would have changed nothing later either is not assumed: it is checked at the end, for each
 //!   state that its receiver can get into ([`Lift::check_forgetting`]).
@@ -31,12 +34,14 @@
 //! which only put commands together. What is written but not yet durable is left to the simulator's
 //! disk and to the tests of the host, which hold back what was sent until then.
 
+mod answers;
 mod forget;
 mod memo;
+mod shown;
 mod turns;
 
 use std::collections::BTreeSet;
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -45,6 +50,7 @@ use paxos::mutant::Mutant;
 use stateright::{Model, Property};
 
 use crate::hashed::Hashed;
+use answers::Answers;
 use forget::Forgotten;
 use memo::Memo;
 
@@ -102,6 +108,23 @@ pub struct State<A: Actor, G> {
     pub complaint: Option<Hashed<String>>,
 }
 
+impl<A: Actor, G> State<A, G> {
+    /// What was answered at once when `step` led here from `before`.
+    pub fn answers<F>(
+        &self,
+        before: &Self,
+        step: &Step<A, F>,
+    ) -> impl Iterator<Item = &Envelope<A::Message>> {
+        let pairs = self.inboxes.iter().zip(&before.inboxes);
+        let is_new = |old: &Hashed<Inbox<A>>, message: &Hashed<Envelope<A::Message>>| {
+            old.binary_search(message).is_err() && !step.outcome.sent.contains(message)
+        };
+        let new = pairs
+            .flat_map(move |(now, old)| now.iter().filter(move |message| is_new(old, message)));
+        new.map(|message| &**message)
+    }
+}
+
 impl<A: Actor, G> Clone for State<A, G> {
     fn clone(&self) -> Self {
         Self {
@@ -151,6 +174,10 @@ pub struct Outcome<A: Actor, F> {
     seat: Hashed<Seat<A>>,
     sent: Vec<Hashed<Envelope<A::Message>>>,
     facts: Vec<F>,
+    /// What stands for what was sent and what follows.
+    said: u64,
+    /// Whether nobody but the actor itself can tell that something happened, now or after a crash.
+    is_silent: bool,
     complaint: Option<Hashed<String>>,
 }
 
@@ -201,7 +228,9 @@ where
     /// Messages that never arrive.
     is_lost: fn(&A::Message) -> bool,
     /// Messages that are kept whatever they change.
-    is_kept: fn(&A::Message) -> bool,
+    is_kept: fn(&A, &A::Message) -> bool,
+    /// Messages that go when something comes of them.
+    is_single: fn(&A::Message) -> bool,
     /// Timers that never fire.
     is_idle: fn(&A::Timer) -> bool,
     /// Which steps are taken before the instance begins.
@@ -212,6 +241,8 @@ where
     outcomes: Memo<Outcome<A, G::Fact>>,
     steps: Memo<Vec<Step<A, G::Fact>>>,
     kept: Memo<Hashed<Inbox<A>>>,
+    answers: Memo<Answers<A, G>>,
+    deliveries: Memo<Hashed<Inbox<A>>>,
     forgotten: Forgotten<A>,
 }
 
@@ -228,7 +259,8 @@ where
             mutant: None,
             crashes: (0, |_| false),
             is_lost: |_| false,
-            is_kept: |_| false,
+            is_kept: |_, _| false,
+            is_single: |_| false,
             is_idle: |_| false,
             prologue: |_, _| false,
             bound: |_| true,
@@ -236,6 +268,8 @@ where
             outcomes: Memo::default(),
             steps: Memo::default(),
             kept: Memo::default(),
+            answers: Memo::default(),
+            deliveries: Memo::default(),
             forgotten: Forgotten::default(),
         }
     }
@@ -263,8 +297,15 @@ where
 
     /// Keeps all messages that `is_kept`: they may change something later though they do not now.
     #[must_use]
-    pub fn keeping(mut self, is_kept: fn(&A::Message) -> bool) -> Self {
+    pub fn keeping(mut self, is_kept: fn(&A, &A::Message) -> bool) -> Self {
         self.is_kept = is_kept;
+        self
+    }
+
+    /// Lets no message that `is_single` do something twice.
+    #[must_use]
+    pub fn without_repeats(mut self, is_single: fn(&A::Message) -> bool) -> Self {
+        self.is_single = is_single;
         self
     }
 
@@ -339,28 +380,32 @@ where
         is_old || (news.all(is_dead) && after(&state.ghost, facts) == state.ghost)
     }
 
+    /// Removes what does nothing twice.
+    fn consume(&self, state: &mut State<A, G>, step: &Step<A, G::Fact>) {
+        let is_single = |message: &Hashed<Envelope<A::Message>>| (self.is_single)(&message.message);
+        let is_gone = |message: &Hashed<Envelope<A::Message>>| {
+            is_single(message) && step.inputs.contains(&Input::Message(message.clone()))
+        };
+        let inbox = &state.inboxes[step.seat];
+        if inbox.iter().any(is_gone) {
+            let left = inbox.iter().filter(|message| !is_gone(message)).cloned().collect();
+            state.inboxes[step.seat] = Hashed::new(left);
+        }
+    }
+
     fn after(&self, state: &State<A, G>, step: &Step<A, G::Fact>) -> State<A, G> {
         let Outcome { seat, sent, facts, complaint, .. } = &*step.outcome;
         let mut next = state.clone();
         next.seats[step.seat] = seat.clone();
+        self.consume(&mut next, step);
         self.keep(&mut next, step.seat);
-        let mut receivers = BTreeSet::new();
-        for message in sent {
-            // Whoever is not in the cast receives nothing.
-            let Some(index) = self.seat_of(message.to) else { continue };
-            if let Err(place) = next.inboxes[index].binary_search(message) {
-                let mut inbox = (*next.inboxes[index]).clone();
-                inbox.insert(place, message.clone());
-                next.inboxes[index] = Hashed::new(inbox);
-                receivers.insert(index);
-            }
-        }
-        receivers.into_iter().for_each(|index| self.keep(&mut next, index));
+        self.deliver(&mut next, sent);
         if !facts.is_empty() {
             next.ghost = after(&state.ghost, facts);
         }
         next.crash_count += usize::from(step.inputs.last() == Some(&Input::Restart));
         next.complaint = complaint.clone();
+        self.answer(state, &mut next);
         next
     }
 }
@@ -426,39 +471,5 @@ where
 
     fn within_boundary(&self, state: &Self::State) -> bool {
         (self.bound)(state)
-    }
-}
-
-impl<A: Actor, G: Debug> Debug for State<A, G>
-where
-    A: Debug,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for seat in &self.seats {
-            writeln!(f, "{:?}", seat.actor)?;
-        }
-        for message in self.inboxes.iter().flat_map(|inbox| inbox.iter()) {
-            writeln!(f, "{} -> {}: {:?}", message.from, message.to, message.message)?;
-        }
-        match &self.complaint {
-            Some(complaint) => write!(f, "{:?}\n{complaint:?}", self.ghost),
-            None => write!(f, "{:?}", self.ghost),
-        }
-    }
-}
-
-impl<A: Actor, F> Debug for Step<A, F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, input) in self.inputs.iter().enumerate() {
-            let separator = if number > 0 { "; " } else { "" };
-            match input {
-                Input::Message(m) => {
-                    write!(f, "{separator}{} -> {}: {:?}", m.from, m.to, m.message)?;
-                }
-                Input::Timer(timer) => write!(f, "{separator}seat {}: {timer:?}", self.seat)?,
-                Input::Restart => write!(f, "{separator}seat {}: crash, restart", self.seat)?,
-            }
-        }
-        Ok(())
     }
 }

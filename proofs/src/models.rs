@@ -131,16 +131,16 @@ fn is_for_show(message: &Message) -> bool {
     )
 }
 
-/// An answer of a matchmaker that may differ when it is told again.
-fn is_changing(message: &Message) -> bool {
+/// What a later campaign may count.
+fn is_newest(role: &Role, message: &Message) -> bool {
+    let Role::Proposing(proposing) = role else { return false };
     let Message::Proposer(ToProposer::Matchmaker(m)) = message else { return false };
-    matches!(m, FromMatchmaker::MatchB(_))
+    matches!(m, FromMatchmaker::NewestB(_)) && proposing.may_campaign()
 }
 
-/// The same, and what a later campaign may count.
-fn is_changing_or_newest(message: &Message) -> bool {
-    let Message::Proposer(ToProposer::Matchmaker(m)) = message else { return false };
-    matches!(m, FromMatchmaker::NewestB(_)) || is_changing(message)
+/// A registration. One that is repeated is answered from what is registered.
+fn is_registration(message: &Message) -> bool {
+    matches!(message, Message::Matchmaker(ToMatchmaker::MatchA(_)))
 }
 
 /// The same, and all of collection.
@@ -190,10 +190,15 @@ fn is_first_campaign(state: &WorldState, step: &Step<Role, Fact>) -> bool {
         && step.inputs.iter().all(is_campaign)
 }
 
-/// The same, and all that it is asked for is under way.
+/// The same, and all that it is asked for is under way. The other one has asked which configuration is the
+/// newest: what it is told, and when, is open.
 fn is_first_campaign_or_wish(state: &WorldState, step: &Step<Role, Fact>) -> bool {
-    let is_wish = |input: &InputOf<Role>| matches!(input, Input::Timer(CastTimer::Wish(_)));
-    is_first_campaign(state, step) || (step.seat == 0 && step.inputs.iter().all(is_wish))
+    let is_any_wish = |input: &InputOf<Role>| matches!(input, Input::Timer(CastTimer::Wish(_)));
+    let Role::Proposing(second) = &state.seats[1].actor else { return false };
+    let is_asking = step.seat == 1 && second.uttered[0] == 0 && is_wish(&step.inputs[0], 0);
+    is_first_campaign(state, step)
+        || (step.seat == 0 && step.inputs.iter().all(is_any_wish))
+        || is_asking
 }
 
 fn is_wish(input: &InputOf<Role>, script: usize) -> bool {

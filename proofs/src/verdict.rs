@@ -120,19 +120,20 @@ fn broken(checker: &impl Checker<World>) -> Option<(&'static str, Run)> {
 
 fn told(name: &'static str, run: Run) -> (&'static str, usize, String) {
     let complaint = run.last_state().complaint.as_ref().map(|complaint| (**complaint).clone());
-    let steps = run.into_actions();
-    let mut text = trace(&steps);
+    let run = run.into_vec();
+    let mut text = trace(&run);
     if let Some(complaint) = complaint {
         text.push_str(&complaint);
     }
-    (name, steps.len(), text)
+    (name, run.len() - 1, text)
 }
 
 /// A run for a reader: one line for each message that arrives or timer that fires, and below it what
-/// leaves.
-pub fn trace(steps: &[Step<Role, Fact>]) -> String {
+/// leaves, and what others answer at once.
+fn trace(run: &[(WorldState, Option<Step<Role, Fact>>)]) -> String {
     let mut text = String::new();
-    for (number, step) in steps.iter().enumerate() {
+    for (number, pair) in run.windows(2).enumerate() {
+        let [(before, Some(step)), (after, _)] = pair else { continue };
         for input in &step.inputs {
             let line = match input {
                 Input::Message(m) => format!("{} <- {}  {:?}", m.to, m.from, m.message),
@@ -141,9 +142,12 @@ pub fn trace(steps: &[Step<Role, Fact>]) -> String {
             };
             text.push_str(&format!("{number:>4}  {line}\n"));
         }
+        // Writing to a string does not fail.
         for sent in step.sent() {
-            // Writing to a string does not fail.
             let _ = writeln!(text, "        -> {}  {:?}", sent.to, sent.message);
+        }
+        for m in after.answers(before, step) {
+            let _ = writeln!(text, "        {} -> {}  {:?}", m.from, m.to, m.message);
         }
     }
     text

@@ -35,7 +35,12 @@ where
         state.inboxes[index] = (*kept).clone();
     }
 
-    fn filter(&self, index: usize, seat: &Hashed<Seat<A>>, inbox: &Inbox<A>) -> Inbox<A> {
+    pub(super) fn filter(
+        &self,
+        index: usize,
+        seat: &Hashed<Seat<A>>,
+        inbox: &Inbox<A>,
+    ) -> Inbox<A> {
         let is_dead = |message: &Hashed<Envelope<A::Message>>| self.is_dead(index, seat, message);
         let (dead, kept): (Inbox<A>, Inbox<A>) = inbox.iter().cloned().partition(is_dead);
         if !dead.is_empty() {

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::hashed::BuildFolding;
+
 /// Tables that share the load of the checker's threads.
 const SHARDS: usize = 64;
 
 /// What belongs to a part of a seat, by the hashes of both.
 pub(super) type Key = (usize, u64, u64);
 
-type Shard<V> = RwLock<HashMap<Key, Arc<V>>>;
+type Shard<V> = RwLock<HashMap<Key, Arc<V>, BuildFolding>>;
 
 /// Values by key. There are far fewer than states of the whole.
 pub(super) struct Memo<V> {

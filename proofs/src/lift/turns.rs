@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use paxos::actor::{Actor, EffectsOf, NodeId, TimerChange, Violation};
 use paxos::mutant;
 
 use super::{Envelope, Ghost, Inbox, Input, InputOf, Lift, Outcome, Seat, Step};
-use crate::hashed::Hashed;
+use crate::hashed::{Hashed, id_of};
 
 impl<M, T: Hash> Input<M, T> {
     /// What stands for it.
@@ -23,22 +23,13 @@ impl<M, T: Hash> Input<M, T> {
     }
 }
 
-fn id_of(value: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
-}
-
 impl<A: Actor, F: Hash> Outcome<A, F>
 where
     A: Eq + Hash,
 {
     /// Whether nobody but the actor itself can tell that something happened, now or after a crash.
     fn is_silent(&self) -> bool {
-        self.sent.is_empty()
-            && self.facts.is_empty()
-            && self.complaint.is_none()
-            && self.before.durable == self.seat.durable
+        self.is_silent
     }
 
     /// Whether nothing happened.
@@ -48,14 +39,39 @@ where
 
     /// Whether the same comes of it, but for what the actor itself has become.
     fn says_the_same_as(&self, other: &Self) -> bool {
-        (id_of((&self.sent, &self.facts)), &self.complaint)
-            == (id_of((&other.sent, &other.facts)), &other.complaint)
+        (self.said, &self.complaint) == (other.said, &other.complaint)
             && self.seat.durable == other.seat.durable
     }
 
     /// What stands for what comes of it.
     fn id(&self) -> u64 {
-        id_of((&self.seat, &self.sent, &self.facts, &self.complaint))
+        id_of((&self.seat, self.said, &self.complaint))
+    }
+}
+
+/// Silent inputs one after the other, each with the place of the one before.
+struct Ways<A: Actor>(Vec<(Option<usize>, InputOf<A>)>);
+
+impl<A: Actor> Default for Ways<A> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<A: Actor> Ways<A> {
+    fn go_on(&mut self, way: Option<usize>, input: InputOf<A>) -> usize {
+        self.0.push((way, input));
+        self.0.len() - 1
+    }
+
+    fn inputs(&self, mut way: Option<usize>) -> Vec<InputOf<A>> {
+        let mut inputs = Vec::new();
+        while let Some((before, input)) = way.map(|place| &self.0[place]) {
+            inputs.push(input.clone());
+            way = *before;
+        }
+        inputs.reverse();
+        inputs
     }
 }
 
@@ -81,22 +97,23 @@ where
         start: &Hashed<Seat<A>>,
         inbox: &Inbox<A>,
     ) -> Vec<Step<A, G::Fact>> {
-        let mut steps = Vec::new();
+        let (mut steps, mut ways) = (Vec::new(), Ways::<A>::default());
         let (mut seats, mut ends) = (BTreeSet::from([start.id()]), BTreeSet::new());
-        let mut open = vec![(start.clone(), Vec::new())];
-        while let Some((seat, path)) = open.pop() {
+        let mut open = vec![(start.clone(), None)];
+        while let Some((seat, way)) = open.pop() {
             let timers = seat.timers.iter().cloned().map(Input::Timer);
             for input in inbox.iter().cloned().map(Input::Message).chain(timers) {
                 let outcome = self.outcome(index, &seat, &input);
-                let inputs: Vec<InputOf<A>> = path.iter().cloned().chain([input.clone()]).collect();
                 if outcome.is_silent() {
                     if seats.insert(outcome.seat.id()) {
-                        open.push((outcome.seat.clone(), inputs));
+                        open.push((outcome.seat.clone(), Some(ways.go_on(way, input))));
                     }
-                } else if ends.insert(outcome.id())
-                    && self.is_minimal(index, start, &path, &input, &outcome)
-                {
-                    steps.push(Step { seat: index, inputs, outcome });
+                } else if ends.insert(outcome.id()) {
+                    let mut inputs = ways.inputs(way);
+                    if self.is_minimal(index, start, &inputs, &input, &outcome) {
+                        inputs.push(input);
+                        steps.push(Step { seat: index, inputs, outcome });
+                    }
                 }
             }
         }
@@ -141,12 +158,12 @@ where
         seat: &Hashed<Seat<A>>,
         message: &Hashed<Envelope<A::Message>>,
     ) -> bool {
-        !(self.is_kept)(&message.message)
-            && self.outcome(index, seat, &Input::Message(message.clone())).is_nothing()
+        self.outcome(index, seat, &Input::Message(message.clone())).is_nothing()
+            && !(self.is_kept)(&seat.actor, &message.message)
     }
 
     /// What the actor of a seat does, computed or looked up.
-    fn outcome(
+    pub(super) fn outcome(
         &self,
         index: usize,
         seat: &Hashed<Seat<A>>,
@@ -173,6 +190,8 @@ where
                 seat: seat.clone(),
                 sent: Vec::new(),
                 facts: Vec::new(),
+                said: 0,
+                is_silent: false,
                 complaint: Some(Hashed::new(text)),
             }
         })
@@ -225,19 +244,20 @@ where
         }
         let recorded = fx.records.iter().filter_map(|record| G::recorded(node, record));
         let sent = fx.sends.iter().filter_map(|(to, message)| G::sent(node, *to, message));
-        let facts = recorded.chain(sent).collect();
+        let facts: Vec<G::Fact> = recorded.chain(sent).collect();
         let envelopes = fx.sends.into_iter().filter(|(_, message)| !(self.is_lost)(message));
         let envelopes = envelopes.map(|(to, message)| Envelope { from: node, to, message });
         let envelopes = envelopes.filter(|envelope| self.seat_of(envelope.to).is_some());
         let complaint = fx.violations.first();
         let complaint = complaint
             .map(|Violation { invariant, detail }| Hashed::new(format!("{invariant}: {detail}")));
-        Outcome {
-            before: before.clone(),
-            seat: Hashed::new(next),
-            sent: envelopes.map(Hashed::new).collect(),
-            facts,
-            complaint,
-        }
+        let sent: Vec<_> = envelopes.map(Hashed::new).collect();
+        let is_silent = sent.is_empty()
+            && facts.is_empty()
+            && complaint.is_none()
+            && before.durable == next.durable;
+        let said = id_of((&sent, &facts));
+        let (before, seat) = (before.clone(), Hashed::new(next));
+        Outcome { before, seat, sent, facts, said, is_silent, complaint }
     }
 }

@@ -5,8 +5,8 @@ use paxos::mutant::Mutant;
 
 use super::{ACCEPTORS, Instance, PROPOSERS, World, WorldState};
 use super::{
-    acceptors, founding, is_changing_or_newest, is_first_campaign_or_wish, is_for_show_or_garbage,
-    is_idle, judged, majority, matchmakers, proposer, set,
+    acceptors, founding, is_first_campaign_or_wish, is_for_show_or_garbage, is_idle, is_newest,
+    is_registration, judged, majority, matchmakers, proposer, set,
 };
 use crate::cast::{Role, Wish};
 use crate::ghost::Truth;
@@ -17,24 +17,24 @@ pub(super) const ALL: &[Instance] = &[
         name: "log",
         text: "a reconfiguration with a pending command; another leader takes over with one of its own",
         bound: "1 acceptor, then another one; 2 slots, 3 rounds",
-        states: 0,
-        is_fixed: false,
+        states: 13918,
+        is_fixed: true,
         build: |mutant| small(mutant, 1).with_bound(rounds_3),
     },
     Instance {
         name: "log-chain",
         text: "two reconfigurations with a pending command; another leader takes over with one of its own",
         bound: "1 acceptor, another one, the first again; 2 slots, 4 rounds",
-        states: 0,
-        is_fixed: false,
+        states: 289782,
+        is_fixed: true,
         build: |mutant| small(mutant, 2).with_bound(rounds_4),
     },
     Instance {
         name: "log-overlapping",
         text: "a reconfiguration to overlapping acceptors with a pending command; another leader takes over",
         bound: "4 acceptors, 3 in each configuration; 1 slot, 3 rounds",
-        states: 0,
-        is_fixed: false,
+        states: 49074,
+        is_fixed: true,
         build: |mutant| overlapping(mutant).with_bound(rounds_3),
     },
 ];
@@ -73,15 +73,20 @@ fn world(mutant: Option<Mutant>, mut cast: Vec<(NodeId, Role)>, acceptor_count: 
     cast.extend(matchmakers().chain(acceptors(acceptor_count)));
     let world = Lift::new(cast, Truth::new(founding())).with_mutant(mutant);
     let world = world.without_timers(is_idle).without_messages(is_for_show_or_garbage);
-    judged(world.keeping(is_changing_or_newest).with_prologue(is_first_campaign_or_wish))
-        .always("A13 chosen truth", |_, state| state.ghost.holds("A13"))
-        .always("A17 slot discipline", |_, state| state.ghost.holds("A17"))
-        .sometimes("a value is chosen", |_, state| state.ghost.votes.chosen().next().is_some())
-        .sometimes("a value is chosen in an adjacent round", |_, state| {
-            state.ghost.votes.chosen().any(|(_, round, _)| round.step > 0)
-        })
-        .sometimes("another leader proposes", |_, state| {
-            let mut rounds = state.ghost.votes.proposals.keys().map(|(_, round)| round);
-            rounds.any(|round| round.owner == PROPOSERS[1])
-        })
+    judged(
+        world
+            .keeping(is_newest)
+            .without_repeats(is_registration)
+            .with_prologue(is_first_campaign_or_wish),
+    )
+    .always("A13 chosen truth", |_, state| state.ghost.holds("A13"))
+    .always("A17 slot discipline", |_, state| state.ghost.holds("A17"))
+    .sometimes("a value is chosen", |_, state| state.ghost.votes.chosen().next().is_some())
+    .sometimes("a value is chosen in an adjacent round", |_, state| {
+        state.ghost.votes.chosen().any(|(_, round, _)| round.step > 0)
+    })
+    .sometimes("another leader proposes", |_, state| {
+        let mut rounds = state.ghost.votes.proposals.keys().map(|(_, round)| round);
+        rounds.any(|round| round.owner == PROPOSERS[1])
+    })
 }

@@ -18,7 +18,7 @@ pub(super) const ALL: &[Instance] = &[
         name: "single",
         text: "two proposers with overlapping acceptors",
         bound: "2 rounds",
-        states: 13793,
+        states: 6785,
         is_fixed: true,
         build: |mutant| world(mutant).without_messages(is_for_show_or_garbage).with_bound(rounds_2),
     },
@@ -26,7 +26,7 @@ pub(super) const ALL: &[Instance] = &[
         name: "single-crash",
         text: "the same, and any one actor crashes and recovers",
         bound: "2 rounds",
-        states: 62383,
+        states: 37642,
         is_fixed: true,
         build: |mutant| {
             world(mutant)
@@ -39,7 +39,7 @@ pub(super) const ALL: &[Instance] = &[
         name: "single-3",
         text: "the same with three rounds",
         bound: "3 rounds",
-        states: 1114137,
+        states: 664659,
         is_fixed: true,
         build: |mutant| world(mutant).without_messages(is_for_show_or_garbage).with_bound(rounds_3),
     },
