@@ -145,3 +145,15 @@ fn a_server_is_loaded_in_an_open_loop() {
     assert_eq!(run["failures"]["errors"], serde_json::json!({}), "{run}");
     assert!(run["resources"]["client_bytes_per_command"][1].as_f64() > Some(4.0), "{run}");
 }
+
+#[test]
+fn libraries_are_left_out_with_a_note_where_their_program_is_not_built() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = bench(&["peers", "--libraries"], directory.path());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    assert!(shown.contains("left out") && shown.contains("cargo build"), "{shown}");
+    let output = bench(&["peers", "--libraries", "."], directory.path());
+    assert!(!output.status.success(), "a directory is no program");
+    assert!(text(&output.stderr).contains("cannot run"), "{}", text(&output.stderr));
+}

@@ -10,9 +10,11 @@
 //! replicas. The rounds alternate, and medians are shown: a machine is not equally fast at all
 //! times. Ours does more for each command than the others, which leave sessions to their users: it
 //! executes a command once, however often it is sent, and answers the caller. What is not measured
-//! here is what a driver adds.
+//! here is what a driver adds; but openraft is tasks, and cannot be had without its driver: it runs on
+//! a runtime of one thread.
 
 mod omni;
+mod open;
 mod raft;
 #[path = "../../benches/steps/world.rs"]
 mod world;
@@ -32,9 +34,10 @@ enum System {
     Ours,
     OmniPaxos,
     Raft,
+    OpenRaft,
 }
 
-const SYSTEMS: [System; 3] = [System::Ours, System::OmniPaxos, System::Raft];
+const SYSTEMS: [System; 4] = [System::Ours, System::OmniPaxos, System::Raft, System::OpenRaft];
 
 impl System {
     fn name(self) -> &'static str {
@@ -42,6 +45,7 @@ impl System {
             Self::Ours => "matchmaker (this project)",
             Self::OmniPaxos => "omnipaxos 0.2.4",
             Self::Raft => "raft 0.7.0",
+            Self::OpenRaft => "openraft 0.9.25",
         }
     }
 
@@ -60,6 +64,10 @@ impl System {
             }
             Self::Raft => {
                 let mut cluster = raft::Cluster::with_leader();
+                time(window, |count| cluster.execute(count, window))
+            }
+            Self::OpenRaft => {
+                let mut cluster = open::Cluster::with_leader();
                 time(window, |count| cluster.execute(count, window))
             }
         }
@@ -109,6 +117,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    println!("durability: none, for any of them; all is in memory");
     println!("ns per command; median of {ROUNDS} rounds, and the fastest; ratio to the first");
     println!("{:<28}{:>10}{:>10}{:>10}{:>8}", "", "in flight", "median", "fastest", "ratio");
     for window in windows {

@@ -1,5 +1,8 @@
 //! `bench peers`.
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
 use clap::Args;
 
 use super::load::measure;
@@ -11,6 +14,9 @@ use crate::machine::Machine;
 use crate::report::{FORMAT, Report, RunReport, machine_lines, rounds};
 use crate::system::{System, Target, Workshop};
 
+/// Where cargo puts the program that compares libraries, from the root of the project.
+const LIBRARIES: &str = "benches/peers/target/release/peers";
+
 /// Put the same loads on several systems in alternation, and compare the medians of all rounds.
 ///
 /// A machine is not equally fast at all times, so each round measures every system once, each
@@ -20,6 +26,7 @@ use crate::system::{System, Target, Workshop};
 ///   bench peers --clients 50 --pipeline 16 --target own --target redis-server --html peers.html
 ///   bench peers --read-share 100 --target own --target etcd
 ///   bench peers --target own --target redis://10.0.0.1:6379
+///   bench peers --libraries
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(super) struct PeersCommand {
@@ -31,6 +38,11 @@ pub(super) struct PeersCommand {
     #[arg(long, value_name = "COUNT", default_value_t = 3,
           value_parser = clap::value_parser!(u8).range(1..=100))]
     rounds: u8,
+    /// Compare libraries instead, in one thread, in memory: ours, omnipaxos, raft and openraft. They
+    /// are in a program of their own, which `cargo build --release --manifest-path
+    /// benches/peers/Cargo.toml` builds; PROGRAM says where it is.
+    #[arg(long, value_name = "PROGRAM", num_args = 0..=1, default_missing_value = LIBRARIES)]
+    libraries: Option<PathBuf>,
     #[command(flatten)]
     load: LoadOptions,
     #[command(flatten)]
@@ -41,6 +53,9 @@ pub(super) struct PeersCommand {
 
 impl PeersCommand {
     pub(super) fn run(self) -> Outcome<()> {
+        if let Some(program) = &self.libraries {
+            return compare_libraries(program);
+        }
         let plans = self.load.plans()?;
         self.output.check()?;
         let workshop = self.system.workshop()?;
@@ -97,5 +112,25 @@ impl PeersCommand {
             Ok(measured.report(&system, plan, self.load.window))
         };
         plans.iter().map(run).collect()
+    }
+}
+
+/// Has the program of `benches/peers` print its table. It is left out, with a note, if it is not built.
+///
+/// *Errors*: it does not run, or fails.
+fn compare_libraries(program: &Path) -> Outcome<()> {
+    if !program.exists() {
+        return print(format_args!(
+            "left out      libraries: there is no {}; build it with `cargo build --release \
+             --manifest-path benches/peers/Cargo.toml`, or say where it is",
+            program.display()
+        ));
+    }
+    let status = Command::new(program).status().map_err(|error| {
+        BenchError::new(format!("cannot run {}: {error}; build it anew", program.display()))
+    })?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(BenchError::new(format!("{} failed: {status}", program.display()))),
     }
 }
