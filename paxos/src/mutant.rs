@@ -272,6 +272,10 @@ pub enum Mutant {
     SmallSnapshotCompacts,
     /// R98b: Ranks begin anew behind a vertex for snapshots.
     RanksBeginAnew,
+    /// R45: A proposer takes what all replies have in common, not their union.
+    IntersectionDepended,
+    /// R57: A leader tells acceptors that slots are persisted when they are chosen.
+    TellWhenChosen,
 }
 
 impl Mutant {
@@ -404,6 +408,8 @@ impl Mutant {
         (Self::CoveredCountsAsExecuted, "R58c"),
         (Self::SmallSnapshotCompacts, "R65e"),
         (Self::RanksBeginAnew, "R98b"),
+        (Self::IntersectionDepended, "R45"),
+        (Self::TellWhenChosen, "R57"),
     ];
 
     /// Every fault.

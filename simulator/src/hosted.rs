@@ -58,6 +58,9 @@ pub trait Hosted:
     /// What a message says about the choice of values for a log, if it is about that.
     fn consensus(message: &Self::Message) -> Option<&ConsensusMessage>;
 
+    /// Whether a message says that the log of the process is being compacted.
+    fn tells_of_compaction(message: &Self::Message) -> bool;
+
     /// What a message is between a session and a proposer.
     fn talk(message: &Self::Message) -> Option<Talk>;
 

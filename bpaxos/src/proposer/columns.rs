@@ -103,6 +103,7 @@ impl<S: Conflicts> Proposer<S> {
             }
             if *column == own {
                 self.collection.skip_below(wanted);
+                self.collection.need_below(wanted);
             } else {
                 held.wanted = wanted;
                 due.push((*column, wanted));
@@ -111,7 +112,7 @@ impl<S: Conflicts> Proposer<S> {
         for (column, wanted) in due {
             self.lead(column, fx, |leader, fx| {
                 while leader.next_slot().is_some_and(|next| next < wanted) {
-                    if leader.propose(Value::Noop, fx).is_none() {
+                    if leader.propose_needed(Value::Noop, fx).is_none() {
                         return;
                     }
                 }

@@ -14,6 +14,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use matchmaker::leader::Leader;
 use paxos::actor::NodeId;
 use paxos::command::Value;
 use paxos::mutant::{self, Mutant};
@@ -75,6 +76,8 @@ pub(super) struct Collection {
     used: Slot,
     /// Exclusive; the last block of slots ends here. Durable.
     reserved: Slot,
+    /// Exclusive; somebody waits for slots below.
+    needed: Slot,
 }
 
 impl Collection {
@@ -150,6 +153,16 @@ impl Collection {
         }
     }
 
+    /// Notes that somebody waits for all slots below `end`.
+    pub(super) fn need_below(&mut self, end: Slot) {
+        self.needed = self.needed.max(end);
+    }
+
+    /// Whether the first allocation is waited for.
+    fn is_front_needed(&self) -> bool {
+        self.front.is_some_and(|front| front < self.needed)
+    }
+
     pub(super) fn check_invariants(&self) {
         assert!(self.used <= self.reserved, "{} is used, {} reserved", self.used, self.reserved);
         assert!(self.front.is_some() || self.allocations.is_empty(), "a vertex without a column");
@@ -176,11 +189,14 @@ impl<S: Conflicts> Proposer<S> {
         }
     }
 
-    /// Gives what waits a vertex, and asks what it depends on.
+    /// Gives what waits a vertex, and asks what it depends on. While no more can be proposed until an archive
+    /// has caught up, that is only what it may need for that: a place for a snapshot.
     pub(super) fn allocate(&mut self, fx: &mut Fx) {
         self.follow_leadership();
+        let is_full = self.leader(self.column()).is_some_and(Leader::is_full);
         while self.collection.has_requests()
             && self.collection.allocations.len() < self.options.window_max
+            && (!is_full || self.collection.is_snapshot_wanted)
         {
             let Some(slot) = self.collection.next() else { return };
             let content = self.collection.next_content(&self.options);
@@ -248,8 +264,15 @@ impl<S: Conflicts> Proposer<S> {
         let Some(allocation) = self.collection.allocations.get_mut(index) else { return };
         // What comes after enough replies would do no harm, and make execution wait for more.
         let Allocation::Collecting { replied, dependencies, .. } = allocation else { return };
-        let is_left_out = mutant::is_on(Mutant::FirstReplyDepended) && !replied.is_empty();
-        if replied.insert(from) && !is_left_out {
+        let is_first = replied.is_empty();
+        if !replied.insert(from) {
+            return;
+        }
+        if !is_first && mutant::is_on(Mutant::IntersectionDepended) {
+            while let Some(other) = dependencies.first_missing(None, &m.dependencies) {
+                dependencies.remove(other);
+            }
+        } else if is_first || !mutant::is_on(Mutant::FirstReplyDepended) {
             dependencies.union(&m.dependencies);
         }
         allocation.complete(quorum);
@@ -261,7 +284,9 @@ impl<S: Conflicts> Proposer<S> {
         self.service.majority() - missing
     }
 
-    /// Proposes what is complete, in the order of the column.
+    /// Proposes what is complete, in the order of the column: as far as somebody waits for it, also if what is
+    /// not durable on f + 1 archives takes all the room. One of these archives may be the one that waits: for
+    /// a snapshot, whose vertex depends on all that has one.
     pub(super) fn propose_collected(&mut self, fx: &mut Fx) {
         let column = self.column();
         while let (Some(front), Some(first)) =
@@ -272,7 +297,12 @@ impl<S: Conflicts> Proposer<S> {
                 Allocation::Collecting { .. } => return,
                 Allocation::Collected(proposal) => proposal.to_value(),
             };
-            let proposed = self.lead(column, fx, |leader, fx| leader.propose(value, fx)).flatten();
+            let is_needed = self.collection.is_front_needed();
+            let proposed = self.lead(column, fx, |leader, fx| match is_needed {
+                true => leader.propose_needed(value, fx),
+                false => leader.propose(value, fx),
+            });
+            let proposed = proposed.flatten();
             let Some(slot) = proposed else { return };
             assert_eq!(slot, front, "the log of a column is filled in the order of its slots");
             self.collection.allocations.pop_front();

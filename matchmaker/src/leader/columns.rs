@@ -8,7 +8,8 @@
 use paxos::command::Value;
 use paxos::slot::Slot;
 
-use super::{Fx, Leader, Phase};
+use super::phase2::Phase2;
+use super::{Fx, Leader, LeaderOptions, Phase};
 
 impl Leader {
     /// The slot of the next value, if it leads. Nothing was ever proposed there or above in this round,
@@ -34,11 +35,37 @@ impl Leader {
     /// limits allow no further slot at present.
     pub fn propose(&mut self, value: Value, fx: &mut Fx) -> Option<Slot> {
         let Phase::Phase2(phase2) = &mut self.phase else { return None };
-        if !phase2.has_room(&self.options) {
-            return None;
+        phase2.has_room(&self.options).then(|| phase2.propose_next(value, fx))
+    }
+
+    /// The same for a value that an archive may be waiting for, as it must before more becomes durable: of
+    /// such values twice [`LeaderOptions::tail_bytes_max`] may be under
+    /// way.
+    pub fn propose_needed(&mut self, value: Value, fx: &mut Fx) -> Option<Slot> {
+        let Phase::Phase2(phase2) = &mut self.phase else { return None };
+        phase2.has_reserve(&self.options).then(|| phase2.propose_next(value, fx))
+    }
+
+    /// Whether it leads, and values that are not durable on f + 1 archives take all the room there is.
+    pub fn is_full(&self) -> bool {
+        match &self.phase {
+            Phase::Phase2(phase2) => phase2.tail_bytes >= self.options.tail_bytes_max,
+            Phase::Idle | Phase::Asking { .. } | Phase::Matching(_) | Phase::Phase1(_) => false,
         }
-        let slot = phase2.push(value);
-        phase2.propose(slot, fx);
-        Some(slot)
+    }
+}
+
+impl Phase2 {
+    /// Whether the limits allow another slot for what an archive may be waiting for.
+    fn has_reserve(&self, options: &LeaderOptions) -> bool {
+        let is_short = self.chosen_watermark.until(self.next_slot()) < options.pipeline_max;
+        is_short && self.tail_bytes < options.tail_bytes_max.saturating_mul(2)
+    }
+
+    /// Proposes `value` in the next slot.
+    fn propose_next(&mut self, value: Value, fx: &mut Fx) -> Slot {
+        let slot = self.push(value);
+        self.propose(slot, fx);
+        slot
     }
 }

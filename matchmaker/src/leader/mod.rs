@@ -331,6 +331,9 @@ impl Leader {
             Phase::Phase2(phase2) if mutant::is_on(Mutant::PersistedSurvivesSwitch) => {
                 watermark.max(phase2.base)
             }
+            Phase::Phase2(phase2) if mutant::is_on(Mutant::TellWhenChosen) => {
+                phase2.chosen_watermark
+            }
             _ => watermark,
         }
     }

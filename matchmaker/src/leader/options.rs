@@ -42,7 +42,8 @@ pub struct LeaderOptions {
     pub batch_bytes_max: usize,
     /// Slots that are proposed and not chosen, at most.
     pub pipeline_max: u64,
-    /// Size of all values that are not durable on f + 1 archives, in bytes. Further requests wait.
+    /// Size of all values that are not durable on f + 1 archives, in bytes. Further requests wait. Twice as much
+    /// for [`Leader::propose_needed`](super::Leader::propose_needed).
     pub tail_bytes_max: usize,
     /// Size of the requests that wait for a slot, in bytes. Further requests are dropped, and their
     /// sessions send them again.
@@ -89,7 +90,8 @@ impl Default for LeaderOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeaderLoad {
     /// Size of the values that are not durable on f + 1 archives, in bytes. At most
-    /// [`LeaderOptions::tail_bytes_max`] and one batch more, or `inherited_bytes` if that is more.
+    /// [`LeaderOptions::tail_bytes_max`], or what an archive may need beyond, and one batch more; or
+    /// `inherited_bytes` if that is more.
     pub tail_bytes: usize,
     /// How much of that earlier leaders have proposed. Each of them may have left a tail of its own,
     /// where leaders follow each other while archives lag: as many times the limit at most.

@@ -88,7 +88,7 @@ pub(super) struct Phase2 {
     /// All slots below are chosen. At least `base`.
     pub(super) chosen_watermark: Slot,
     /// Size of the values of all entries, in bytes.
-    tail_bytes: usize,
+    pub(super) tail_bytes: usize,
     /// What waits for a slot.
     requests: VecDeque<Submission>,
     /// Size of `requests` in bytes.

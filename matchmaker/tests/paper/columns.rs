@@ -1,6 +1,9 @@
 //! A leader takes values from beside it, in the order of the slots.
 
+use matchmaker::leader::LeaderOptions;
+use paxos::command::Value;
 use paxos::slot::Slot;
+use paxos::wire::Payload;
 
 use crate::cluster::*;
 use crate::steps::*;
@@ -24,4 +27,16 @@ fn who_does_not_lead_takes_nothing() {
     let mut fx = Fx::new();
     assert_eq!((follower.next_slot(), follower.propose(batch(0, "a"), &mut fx)), (None, None));
     assert_eq!(fx, Fx::new());
+}
+
+/// As much again as the tail may have, and no more.
+#[test]
+fn what_an_archive_may_wait_for_has_room_beyond_the_tail() {
+    let mut leader = World::led().leader(ONE).clone();
+    let large = || Value::Batch(Payload::new(vec![0; LeaderOptions::default().tail_bytes_max]));
+    let mut fx = Fx::new();
+    assert_eq!((leader.is_full(), leader.propose(large(), &mut fx)), (false, Some(Slot(0))));
+    assert_eq!((leader.is_full(), leader.propose(batch(0, "a"), &mut fx)), (true, None));
+    assert_eq!(leader.propose_needed(large(), &mut fx), Some(Slot(1)));
+    assert_eq!(leader.propose_needed(batch(0, "a"), &mut fx), None);
 }

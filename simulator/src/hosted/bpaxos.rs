@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use bpaxos::message::{Message, ToProposer};
+use bpaxos::message::{Message, ToProposer, ToReplica};
 use bpaxos::node::Node;
 use matchmaker::message::Message as ConsensusMessage;
 use paxos::round::Round;
@@ -64,6 +64,10 @@ impl<S: StateMachine + Conflicts + Clone + Debug + Eq + Hash> Hosted for Node<Ob
             Message::Column(m) => Some(&m.inner),
             _ => None,
         }
+    }
+
+    fn tells_of_compaction(message: &Message) -> bool {
+        matches!(message, Message::Replica(ToReplica::SnapshotWanted(_)))
     }
 
     fn talk(message: &Message) -> Option<Talk> {

@@ -58,6 +58,10 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Hosted for Node<Observed<S>> {
         Some(message)
     }
 
+    fn tells_of_compaction(message: &Message) -> bool {
+        matches!(message, Message::Replica(ToReplica::SnapshotWanted(_)))
+    }
+
     fn talk(message: &Message) -> Option<Talk> {
         match message {
             Message::Proposer(ToProposer::Session(FromSession::Request(_))) => Some(Talk::Request),

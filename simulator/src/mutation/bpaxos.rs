@@ -32,11 +32,17 @@ pub(super) const OUTSIDE: [Description; 5] = [
 ];
 
 /// Bugs inside the roles.
-pub(super) const INSIDE: [Description; 33] = [
+pub(super) const INSIDE: [Description; 35] = [
     inside(
         Mutant::OneDependencyReply,
         "R44",
         "one dependency node is a quorum",
+        &["B4", "B3", "B2"],
+    ),
+    inside(
+        Mutant::IntersectionDepended,
+        "R45",
+        "a proposer takes what all replies have in common, not their union",
         &["B4", "B3", "B2"],
     ),
     inside(
@@ -151,6 +157,12 @@ pub(super) const INSIDE: [Description; 33] = [
         Mutant::TellBeforeArchived,
         "R25",
         "acceptors are told that slots are persisted when one archive has them",
+        &["B8", "A12"],
+    ),
+    inside(
+        Mutant::TellWhenChosen,
+        "R57",
+        "acceptors are told that slots are persisted when they are chosen",
         &["B8", "A12"],
     ),
     inside(

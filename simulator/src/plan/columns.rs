@@ -9,6 +9,7 @@ use bpaxos::session::SessionOptions;
 use paxos::actor::NodeId;
 
 use super::draw::{CALM_US, faults, stall_and_kill};
+use super::hunt::hunt_columns;
 use super::{Place, Places, Plan, Planned, ProtocolName, Role, Shape, Wish};
 use crate::MS;
 use crate::random::{Purpose, Random};
@@ -59,6 +60,7 @@ impl Plan {
         let mortal = random.permille(250).then(|| random.index(count));
         self.faults = faults(&mut random, count, mortal, self.faulty_us);
         stall_and_kill(self.seed, count, &mut self.faults);
+        self.faults.extend(hunt_columns(self.seed, count, self.faulty_us));
         self.faults.sort_by_key(|fault| fault.at_us);
         self.wishes = wishes(&mut random, &places, mortal, self.faulty_us);
         self

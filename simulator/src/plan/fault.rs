@@ -38,10 +38,13 @@ pub enum Moment {
     Activating,
     /// It has changed over to other members.
     Switching,
+    /// Its log is being compacted.
+    Compacting,
 }
 
 impl Moment {
-    /// All that every cluster knows; only one with spare processes changes over to other members.
+    /// All that every cluster knows; only one with spare processes changes over to other members, and logs that
+    /// are being compacted are hunted for apart.
     pub const ALL: [Self; 9] = [
         Self::Matching,
         Self::Phase1,

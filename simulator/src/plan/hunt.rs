@@ -66,6 +66,33 @@ pub(super) fn hunt(seed: u64, processes: usize, until: u64) -> Vec<Planned<Fault
     faults
 }
 
+/// What BPaxos is hunted with: processes lose power while their logs are compacted, or requests of sessions
+/// outlive them.
+pub(super) fn hunt_columns(seed: u64, processes: usize, until: u64) -> Vec<Planned<Fault>> {
+    let mut random = Random::stream(seed, (Purpose::Plan, 11));
+    let mut faults = Vec::new();
+    let is_for_logs = random.permille(500);
+    if !random.permille(HUNT_PERMILLE) {
+        return faults;
+    }
+    let mut at_us = CALM_US;
+    while at_us < until {
+        let what = match is_for_logs {
+            true => Fault::Ambush {
+                moment: Moment::Compacting,
+                reaches: random.index(processes),
+                after_us: random.pick([20, 200, 2 * MS]),
+                down_us: random.within(MS..300 * MS),
+                hides: Hides::Nobody,
+            },
+            false => outliving(&mut random, false),
+        };
+        faults.push(Planned { at_us, what });
+        at_us += random.within(50 * MS..600 * MS);
+    }
+    faults
+}
+
 fn ambush(random: &mut Random, moment: Moment, processes: usize) -> Fault {
     // What was lost must stay unknown until others have gone on.
     let is_overtaking = moment == Moment::Overtaking;
@@ -80,8 +107,13 @@ fn ambush(random: &mut Random, moment: Moment, processes: usize) -> Fault {
 }
 
 fn straggler(random: &mut Random) -> Fault {
+    let is_answer = random.permille(500);
+    outliving(random, is_answer)
+}
+
+fn outliving(random: &mut Random, is_answer: bool) -> Fault {
     Fault::Straggler {
-        is_answer: random.permille(500),
+        is_answer,
         for_us: random.pick([20 * MS, 100 * MS, 400 * MS, 1500 * MS]) + random.within(0..20 * MS),
         down_us: random.within(MS..10 * MS),
     }

@@ -195,8 +195,12 @@ impl<M> Ambushes<M> {
 impl<W: Workload, P: Protocol<W>> World<W, P> {
     /// A message is about to leave a process: it may spring an ambush.
     pub(super) fn spring(&mut self, process: usize, message: &MessageOf<W, P>) {
-        let Some(message) = P::Actor::consensus(message) else { return };
-        let Some(moment) = self.ambushes.moment(message) else { return };
+        let consensus = P::Actor::consensus(message);
+        let moment = match P::Actor::tells_of_compaction(message) {
+            true => Some(Moment::Compacting),
+            false => consensus.and_then(|message| self.ambushes.moment(message)),
+        };
+        let Some(moment) = moment else { return };
         if let Some(wish) = self.ambushes.meddled(moment) {
             self.summary.coverage.meet(Situation::OperatorMeddles);
             self.feel("meddling");
@@ -207,7 +211,9 @@ impl<W: Workload, P: Protocol<W>> World<W, P> {
         self.summary.coverage.meet(Situation::AmbushSprung);
         self.feel("ambush");
         self.note(Some(process), Kind::Fault, format!("is ambushed in {moment:?}"));
-        if let (Moment::Overtaking, Message::Acceptor(ToAcceptor::Phase2A(m))) = (moment, message) {
+        if let (Moment::Overtaking, Some(Message::Acceptor(ToAcceptor::Phase2A(m)))) =
+            (moment, consensus)
+        {
             self.ambushes.overtaken.insert(process, m.slot);
         }
         let struck = [process, self.meet(process, reaches, hides)];

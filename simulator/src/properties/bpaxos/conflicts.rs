@@ -1,66 +1,120 @@
 //! Vertices whose commands conflict: which they are, and whether each pair of them is ordered.
+//!
+//! A run has tens of thousands of vertices and few keys, so most pairs conflict. Almost all that
+//! conflict with a new vertex are below the watermarks of its dependencies, and few depend on vertices
+//! that are not there yet; so neither are looked at one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use bpaxos::vertex::{Vertex, VertexSet};
+use bpaxos::vertex::{Column, Vertex, VertexSet};
+use paxos::slot::Slot;
 use paxos::state_machine::Footprint;
 use paxos::wire::Payload;
+
+/// Slots of each column.
+type Slots = BTreeMap<Column, BTreeSet<Slot>>;
 
 /// Vertices by what their commands touch.
 #[derive(Debug, Default)]
 pub(super) struct Ordered {
-    dependencies: BTreeMap<Vertex, VertexSet>,
-    readers: BTreeMap<Payload, Vec<Vertex>>,
-    writers: BTreeMap<Payload, Vec<Vertex>>,
+    /// What the command of each touches, and what it depends on.
+    vertices: HashMap<Vertex, (Footprint, VertexSet)>,
+    all: Slots,
+    readers: HashMap<Payload, Slots>,
+    writers: HashMap<Payload, Slots>,
     /// Those that conflict with all.
-    total: Vec<Vertex>,
+    total: Slots,
+    /// Those that depend on something of a column, by the end (exclusive) of that.
+    reaching: BTreeMap<Column, BTreeMap<Slot, Vec<Vertex>>>,
 }
 
 impl Ordered {
     /// Adds a vertex. Returns one that conflicts with it although neither depends on the other, and how many
     /// of those that conflict depend on it as it does on them.
     ///
-    /// *Cost*: O(vertices that conflict).
+    /// *Cost*: O(vertices that conflict and are above the watermarks of `dependencies`, and those that depend
+    /// on later vertices of its column).
     pub(super) fn add(
         &mut self,
         vertex: Vertex,
         footprint: Footprint,
         dependencies: VertexSet,
     ) -> (Option<Vertex>, usize) {
-        let ends = |other: &Vertex| {
-            let known = self.dependencies.get(other);
-            let is_before = known.is_some_and(|known| known.contains(vertex));
-            (dependencies.contains(*other), is_before)
-        };
-        let of = |keys: &BTreeMap<Payload, Vec<Vertex>>, key| {
-            keys.get(key).map(Vec::as_slice).unwrap_or_default().to_vec()
-        };
-        let conflicting: Vec<Vertex> = match &footprint {
-            Footprint::Everything => self.dependencies.keys().copied().collect(),
-            Footprint::Keys { reads, writes } => {
-                let read = reads.iter().flat_map(|key| of(&self.writers, key));
-                let written = writes
-                    .iter()
-                    .flat_map(|key| [of(&self.writers, key), of(&self.readers, key)].concat());
-                read.chain(written).chain(self.total.iter().copied()).collect()
-            }
-        };
-        let unordered = conflicting.iter().find(|other| ends(other) == (false, false)).copied();
-        let cyclic_count = conflicting.iter().filter(|other| ends(other) == (true, true)).count();
-        self.insert(vertex, footprint);
-        self.dependencies.insert(vertex, dependencies);
+        let unordered = self.unordered(vertex, &footprint, &dependencies);
+        let cyclic_count = self.cyclic_count(vertex, &footprint, &dependencies);
+        self.insert(vertex, &footprint);
+        for (column, slots) in dependencies.columns() {
+            let reaching = self.reaching.entry(column).or_default();
+            reaching.entry(slots.end()).or_default().push(vertex);
+        }
+        self.vertices.insert(vertex, (footprint, dependencies));
         (unordered, cyclic_count)
     }
 
-    fn insert(&mut self, vertex: Vertex, footprint: Footprint) {
+    fn depends(&self, one: Vertex, other: Vertex) -> bool {
+        self.vertices.get(&one).is_some_and(|(_, known)| known.contains(other))
+    }
+
+    fn unordered(
+        &self,
+        vertex: Vertex,
+        footprint: &Footprint,
+        dependencies: &VertexSet,
+    ) -> Option<Vertex> {
+        self.conflicting(footprint).into_iter().flatten().find_map(|(column, slots)| {
+            let named = dependencies.column(*column);
+            let above = slots.range(named.map_or(Slot::ZERO, |named| named.watermark())..);
+            let mut others = above
+                .filter(|slot| named.is_none_or(|named| !named.contains(**slot)))
+                .map(|slot| Vertex { column: *column, slot: *slot });
+            others.find(|other| !self.depends(*other, vertex))
+        })
+    }
+
+    /// Vertices that conflict with a command that touches this.
+    fn conflicting(&self, footprint: &Footprint) -> Vec<&Slots> {
         match footprint {
-            Footprint::Everything => self.total.push(vertex),
+            Footprint::Everything => vec![&self.all],
+            Footprint::Keys { reads, writes } => {
+                let written = reads.iter().chain(writes).filter_map(|key| self.writers.get(key));
+                let read = writes.iter().filter_map(|key| self.readers.get(key));
+                written.chain(read).chain([&self.total]).collect()
+            }
+        }
+    }
+
+    fn cyclic_count(
+        &self,
+        vertex: Vertex,
+        footprint: &Footprint,
+        dependencies: &VertexSet,
+    ) -> usize {
+        let reaching = self.reaching.get(&vertex.column).into_iter();
+        let others =
+            reaching.flat_map(|ends| ends.range(vertex.slot.next()..)).flat_map(|end| end.1);
+        let is_cyclic = |other: &&Vertex| {
+            dependencies.contains(**other)
+                && self.vertices.get(*other).is_some_and(|(touched, known)| {
+                    known.contains(vertex) && touched.conflicts_with(footprint)
+                })
+        };
+        others.filter(is_cyclic).count()
+    }
+
+    fn insert(&mut self, vertex: Vertex, footprint: &Footprint) {
+        let Vertex { column, slot } = vertex;
+        let add = |slots: &mut Slots| slots.entry(column).or_default().insert(slot);
+        add(&mut self.all);
+        match footprint {
+            Footprint::Everything => {
+                add(&mut self.total);
+            }
             Footprint::Keys { reads, writes } => {
                 for key in reads {
-                    self.readers.entry(key).or_default().push(vertex);
+                    add(self.readers.entry(key.clone()).or_default());
                 }
                 for key in writes {
-                    self.writers.entry(key).or_default().push(vertex);
+                    add(self.writers.entry(key.clone()).or_default());
                 }
             }
         }
@@ -69,9 +123,7 @@ impl Ordered {
 
 #[cfg(test)]
 mod tests {
-    use bpaxos::vertex::Column;
     use paxos::actor::{Incarnation, NodeId, Seat};
-    use paxos::slot::Slot;
 
     use super::*;
 
