@@ -21,8 +21,10 @@ const BUG_SEEDS: u64 = 40;
 const RARE_SEEDS: u64 = 2000;
 
 /// Bugs that need more seeds than a quick test has.
-const RARE: [&str; 11] =
-    ["R69", "R107", "R07", "R32b", "R32c", "R38", "R60b", "R74e", "R78d", "R95", "R102"];
+const RARE: [&str; 13] = [
+    "R69", "R107", "R07", "R32b", "R32c", "R38", "R60b", "R63c", "R74e", "R78d", "R95", "R102",
+    "R104",
+];
 
 fn jobs() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
