@@ -115,13 +115,11 @@ pub(super) struct Phase2 {
 impl Phase2 {
     /// Takes time in proportion to the slots that are inherited.
     pub(super) fn load(&self) -> LeaderLoad {
-        let inherited_count = self.inherited_end.0.saturating_sub(self.base.0) as usize;
-        let inherited = self.entries.iter().take(inherited_count);
-        LeaderLoad {
-            tail_bytes: self.tail_bytes,
-            inherited_bytes: inherited.map(|entry| entry.value.size_bytes()).sum(),
-            requests_bytes: self.requests_bytes,
-        }
+        let inherited_count = self.base.until(self.inherited_end) as usize;
+        let values = self.entries.iter().take(inherited_count).map(|entry| &entry.value);
+        let inherited_bytes = values.map(Value::size_bytes).sum();
+        let (tail_bytes, requests_bytes) = (self.tail_bytes, self.requests_bytes);
+        LeaderLoad { tail_bytes, inherited_bytes, requests_bytes }
     }
 
     /// The slot after the last one proposed.

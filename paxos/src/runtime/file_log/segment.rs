@@ -201,12 +201,14 @@ fn fill(file: &File, bytes: &[u8], capacity: u64, demand: &Demand) -> io::Result
     }
     let zeros = vec![0; SLICE_BYTES.min((capacity - bytes.len() as u64) as usize)];
     let mut at = bytes.len() as u64;
+    let mut last_bytes = 0;
     while at < capacity {
+        demand.wait(at, last_bytes)?;
         let count = zeros.len().min((capacity - at) as usize);
         file.write_all_at(&zeros[..count], at)?;
         file.sync_data()?;
-        at += count as u64;
-        demand.wait(at, count as u64)?;
+        last_bytes = count as u64;
+        at += last_bytes;
     }
     file.sync_all()
 }

@@ -83,19 +83,7 @@ impl<W: Workload> World<W> {
                     self.push(at_ms * MS + extra_us, Event::Own(Happening::Heal(step)));
                 }
             }
-            Step::Reconfigure => {
-                let (lost, is_healing) = (self.lost(), self.is_healing());
-                let is_spread = self.must_spread();
-                let random = &mut self.operator_random;
-                let from = (&self.places, Role::Acceptor);
-                let pool = Wish::pool(random, from, is_spread, lost);
-                let wish = match is_healing {
-                    true => Wish::majority(random, pool),
-                    false => Wish::draw(random, pool),
-                };
-                let token = self.wish(wish);
-                self.push(REPEAT_US, Event::Own(Happening::Heal(Step::Repeat(token))));
-            }
+            Step::Reconfigure => self.ask_for_acceptors(),
             Step::Repeat(token) => {
                 if !self.own.operator.collected.contains(&token) {
                     self.send_request(token);
@@ -145,6 +133,21 @@ impl<W: Workload> World<W> {
             Step::End => {}
         }
         Ok(())
+    }
+
+    /// Wishes for the last acceptors.
+    fn ask_for_acceptors(&mut self) {
+        let (lost, is_healing) = (self.lost(), self.is_healing());
+        let is_spread = self.must_spread();
+        let random = &mut self.operator_random;
+        let from = (&self.places, Role::Acceptor);
+        let pool = Wish::pool(random, from, is_spread, lost);
+        let wish = match is_healing {
+            true => Wish::majority(random, pool),
+            false => Wish::draw(random, pool),
+        };
+        let token = self.wish(wish);
+        self.push(REPEAT_US, Event::Own(Happening::Heal(Step::Repeat(token))));
     }
 
     /// Whether no process may have two of the last acceptors or matchmakers.
