@@ -77,7 +77,9 @@ impl Inner {
                     0 => String::new(),
                     count => format!(", and {count} chunks of a snapshot"),
                 };
-                ("catch up", format!("the new replica holds {at} of {of} slots{chunks}"), present)
+                let trouble = self.absent(wish.comes());
+                let text = format!("the new replica holds {at} of {of} slots{chunks}{trouble}");
+                ("catch up", text, present)
             }
             Step::Transfer(to) => {
                 self.transfer_to(to, status).await?;
@@ -112,7 +114,22 @@ impl Inner {
                 let text = format!("{silent} do not answer; the matchmakers are as before");
                 Err(OperationError::Refused(text))
             }
+            // Such as another change that hands them over at this moment.
+            Err(OperationError::Refused(reason)) => {
+                tokio::time::sleep(PAUSE).await;
+                Ok(("wait", reason))
+            }
             Err(error) => Err(error),
+        }
+    }
+
+    /// What to say of the node that comes, if it is not there.
+    fn absent(&self, name: Option<&str>) -> String {
+        match name {
+            Some(name) if name != self.node && !self.is_connected_to(Some(name)) => format!(
+                "; {name} is not connected: start it again, or take the change back: kvs remove {name}"
+            ),
+            Some(_) | None => String::new(),
         }
     }
 

@@ -33,6 +33,14 @@ impl<'a> Wish<'a> {
         }
     }
 
+    /// The node that comes, if one does.
+    pub(super) fn comes(self) -> Option<&'a str> {
+        match self {
+            Wish::Add(name) | Wish::Replace(_, name) => Some(name),
+            Wish::Remove(_) | Wish::Move(..) => None,
+        }
+    }
+
     /// How things are when it is fulfilled.
     pub(super) fn outcome(self) -> String {
         match self {

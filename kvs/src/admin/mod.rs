@@ -240,6 +240,8 @@ impl Inner {
     }
 
     fn named(&self, status: &StatusB) -> Status {
+        let known = self.outlook.known();
+        let staying = known.members.all().filter(|member| !member.is_leaving);
         Status {
             asked: self.node.clone(),
             leader: self.name(status.round.owner),
@@ -254,9 +256,10 @@ impl Inner {
             persisted_watermark: status.persisted_watermark.0,
             collected_watermark: status.collected_watermark.to_string(),
             uncollected: status.history_count,
-            replicas: self
-                .outlook
-                .known()
+            clients: staying
+                .filter_map(|member| Some((member.name.clone(), member.client.clone()?)))
+                .collect(),
+            replicas: known
                 .members
                 .replicas()
                 .into_iter()

@@ -37,6 +37,8 @@ pub struct Status {
     pub collected_watermark: String,
     /// Earlier configurations that are still needed.
     pub uncollected: u64,
+    /// Where Redis clients reach the members, by node.
+    pub clients: BTreeMap<String, String>,
     /// What each replica last reported, by node; nothing if the leader has not heard of it yet.
     pub replicas: BTreeMap<String, Option<ReplicaStatus>>,
     /// Nodes whose replica has executed something else than the majority, and takes no part; with the slot

@@ -141,7 +141,7 @@ impl Drain {
 
 impl How {
     /// Takes one step after the other until the change is done, whichever node answers.
-    fn change(&self, command: &[&str]) -> Outcome<()> {
+    fn change(mut self, command: &[&str]) -> Outcome<()> {
         let mut shown = String::new();
         let mut moved = Instant::now();
         loop {
@@ -175,9 +175,13 @@ impl How {
     /// One step, by a node that a leader answers.
     ///
     /// *Errors*: the change is not possible. Inside: nobody could be asked now.
-    fn step(&self, command: &[&str]) -> Outcome<Result<String, String>> {
+    fn step(&mut self, command: &[&str]) -> Outcome<Result<String, String>> {
         let at = match self.target.status()? {
-            Found::Leader { at, .. } | Found::Columns { at, .. } => at,
+            Found::Leader { at, status, .. } => {
+                self.target.learn(&status);
+                at
+            }
+            Found::Columns { at, .. } => at,
             Found::NoLeader { .. } => return Ok(Err("no leader answers".into())),
         };
         match self.target.ask_at(at, command)? {

@@ -13,6 +13,7 @@ mod redis;
 mod restore;
 mod serve;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -40,8 +41,8 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 ///
 /// For a real cluster, write a file with `kvs init` and start each node with `kvs serve`.
 ///
-/// With `--protocol bpaxos`, here or at `kvs init`, there is no leader: every node takes commands at once,
-/// and only those that conflict wait for each other. A data directory keeps its protocol.
+/// With `--protocol bpaxos`, here or at `kvs init`, there is no leader: every node takes commands at
+/// once, and only those that conflict wait for each other. A data directory keeps its protocol.
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
@@ -104,17 +105,32 @@ struct Target {
     /// Password of the cluster, if it has one.
     #[arg(long, env = "KVS_PASSWORD", hide_env_values = true)]
     password: Option<String>,
+    /// Addresses of further members, as one of those asked told them.
+    #[arg(skip)]
+    learned: BTreeSet<SocketAddr>,
 }
 
 impl Target {
     /// The addresses to try, and the password to give.
     fn addresses(&self) -> Outcome<(Vec<SocketAddr>, Option<String>)> {
-        let Some(path) = &self.config else {
-            return Ok((self.at.clone(), self.password.clone()));
+        let (mut addresses, password) = match &self.config {
+            None => (self.at.clone(), self.password.clone()),
+            Some(path) => {
+                let file = ClusterFile::read(path)?;
+                let addresses = file.nodes.iter().filter_map(|node| node.client).collect();
+                (addresses, self.password.clone().or(file.clients.requirepass))
+            }
         };
-        let file = ClusterFile::read(path)?;
-        let addresses = file.nodes.iter().filter_map(|node| node.client).collect();
-        Ok((addresses, self.password.clone().or(file.clients.requirepass)))
+        let named: BTreeSet<SocketAddr> = addresses.iter().copied().collect();
+        addresses.extend(self.learned.difference(&named));
+        Ok((addresses, password))
+    }
+
+    /// Asks the members that `status` names, too, from now on: those named by the operator may go.
+    fn learn(&mut self, status: &Status) {
+        let addresses = status.clients.values().filter_map(|address| address.parse().ok());
+        self.learned =
+            addresses.filter(|address: &SocketAddr| !address.ip().is_unspecified()).collect();
     }
 
     /// How the cluster is, from the first node that a leader answers. All are asked at once.

@@ -184,6 +184,28 @@ fn a_dead_member_cannot_be_made_the_leader_and_can_be_removed() {
 }
 
 #[test]
+fn an_operator_who_names_only_the_node_that_goes_sees_the_change_to_its_end() {
+    let cluster = Cluster::colocated();
+    cluster.launch_joiner("n4", &["n2"]);
+    let command = ["KVS.REPLACE", "n1", "n4"];
+    let first = eventually("it is admitted", || step(&cluster, "n2", &command).ok());
+    assert_eq!(first.step, "admit");
+    cluster.kill("n4");
+    let told = eventually("its absence is noticed", || {
+        let report = step(&cluster, "n2", &command).expect("the change waits");
+        report.text.contains("is not connected").then_some(report.text)
+    });
+    assert!(told.contains("start it again, or take the change back: kvs remove n4"), "{told}");
+    cluster.launch_joiner("n4", &["n2"]);
+    let at = cluster.address("n1").to_string();
+    let output = Cluster::kvs(&["replace", "n1", "n4", "--at", &at], &cluster.data("n2"));
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told.contains("n4 is a member and n1 is not"), "{told}");
+    assert!(cluster.wait_for_end("n1").success());
+}
+
+#[test]
 fn two_changes_at_once_both_happen() {
     let cluster = Cluster::colocated();
     cluster.launch_joiner("n4", &["n1"]);
