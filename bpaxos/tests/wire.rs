@@ -4,7 +4,8 @@
 //! versions talk to each other, and a new version reads the disk of an old one. Variants are added at
 //! the end, together with a line in that file.
 
-use std::fmt::Debug;
+#[path = "../../paxos/tests/golden/mod.rs"]
+mod golden;
 
 use bpaxos::column::InColumn;
 use bpaxos::command::{Command, Content, Proposal};
@@ -14,7 +15,7 @@ use bpaxos::node::NodeRecord;
 use bpaxos::proposer::ProposerRecord;
 use bpaxos::snapshot::{Header, Part, SessionPart};
 use bpaxos::vertex::{Column, SlotSet, Vertex, VertexSet};
-use bytes::Bytes;
+use golden::Golden;
 use matchmaker::leader::LeaderRecord;
 use matchmaker::matchmaker::MatchmakerRecord;
 use matchmaker::message::{Epoch, Generation};
@@ -32,9 +33,7 @@ use paxos::session::SessionRecord;
 use paxos::slot::Slot;
 use paxos::snapshot::Chunk;
 use paxos::state_machine::Footprint;
-use paxos::wire::{self, Decode, Encode, Frame, Payload};
-
-const GOLDEN: &str = include_str!("wire.golden");
+use paxos::wire::{self, Payload};
 
 const EPOCH: Epoch = Epoch(9);
 
@@ -83,55 +82,6 @@ fn successor() -> Successor {
 
 fn in_column<T>(inner: T) -> InColumn<T> {
     InColumn { column: column(), inner }
-}
-
-/// The values of one type whose bytes are golden.
-struct Golden<V> {
-    prefix: &'static str,
-    /// By the name of the variant.
-    values: Vec<(&'static str, V)>,
-}
-
-impl<V: Encode + Decode<Frame> + Debug + PartialEq> Golden<V> {
-    /// Compares all values with their golden bytes, in both directions, and tries bytes that are almost
-    /// theirs: truncated, with more behind, with large numbers, and altered.
-    fn check(&self) {
-        for (name, value) in &self.values {
-            let name = format!("{}::{name}", self.prefix);
-            let bytes = wire::encode(value);
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            let line = format!("{name} {hex}");
-            assert!(GOLDEN.lines().any(|golden| golden == line), "not golden:\n{line}");
-            assert_eq!(wire::decode::<V>(&bytes).as_ref(), Ok(value), "{name}");
-            for len in 0..bytes.len() {
-                assert!(wire::decode::<V>(&bytes.slice(..len)).is_err(), "{name}: {len} bytes");
-            }
-            let longer = Bytes::from([&bytes[..], &[0]].concat());
-            assert!(wire::decode::<V>(&longer).is_err(), "{name} with another byte");
-            for start in 0..bytes.len() {
-                let mut altered = bytes.to_vec();
-                altered[start..].iter_mut().take(8).for_each(|byte| *byte = !*byte);
-                // Whatever comes of it, it is a value or an error, and no panic.
-                let _ = wire::decode::<V>(&altered.into());
-            }
-        }
-        let lines = GOLDEN.lines().filter(|line| line.starts_with(&format!("{}::", self.prefix)));
-        assert_eq!(lines.count(), self.values.len(), "{}", self.prefix);
-    }
-
-    /// The tag of an enum is the position of its variant: values are listed in that order, and all.
-    fn check_tags(&self) {
-        for (position, (name, value)) in (0u32..).zip(&self.values) {
-            let bytes = wire::encode(value);
-            assert_eq!(bytes[..4], position.to_le_bytes(), "{}::{name}", self.prefix);
-        }
-        let beyond = (self.values.len() as u32).to_le_bytes();
-        for len in 4..256 {
-            let bytes: Vec<u8> = beyond.into_iter().chain([0; 252]).take(len).collect();
-            let outcome = wire::decode::<V>(&bytes.into());
-            assert!(outcome.is_err(), "a variant of {} is missing", self.prefix);
-        }
-    }
 }
 
 fn to_dependency_node() -> Golden<ToDependencyNode> {
@@ -387,4 +337,24 @@ fn the_bytes_of_a_command_are_not_copied_out_of_their_frame() {
     let frame = wire::encode(&proposal().values[0].1);
     let proposal = wire::decode::<Proposal>(&frame).expect("just encoded");
     assert!(frame.as_ptr_range().contains(&proposal.commands()[0].payload.0.as_ptr()));
+}
+
+#[test]
+fn random_and_damaged_bytes_never_panic() {
+    to_dependency_node().check_noise(1);
+    to_proposer().check_noise(2);
+    from_dependency_node().check_noise(3);
+    to_session().check_noise(4);
+    to_application().check_noise(5);
+    to_replica().check_noise(6);
+    to_archive().check_noise(7);
+    to_registry().check_noise(8);
+    outcome().check_noise(9);
+    part().check_noise(10);
+    message().check_noise(11);
+    footprint().check_noise(12);
+    proposal().check_noise(13);
+    proposer_record().check_noise(14);
+    dependency_record().check_noise(15);
+    node_record().check_noise(16);
 }

@@ -4,10 +4,12 @@
 //! versions talk to each other, and a new version reads the disk of an old one. Variants are added at
 //! the end, together with a line in that file.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Debug;
+#[path = "../../paxos/tests/golden/mod.rs"]
+mod golden;
 
-use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+
+use golden::Golden;
 use matchmaker::leader::LeaderRecord;
 use matchmaker::matchmaker::MatchmakerRecord;
 use matchmaker::message::*;
@@ -29,9 +31,7 @@ use paxos::quorum::QuorumSystem;
 use paxos::round::Round;
 use paxos::session::SessionRecord;
 use paxos::slot::Slot;
-use paxos::wire::{self, Decode, Encode, Frame, Payload};
-
-const GOLDEN: &str = include_str!("wire.golden");
+use paxos::wire::{self, Payload};
 
 const EPOCH: Epoch = Epoch(9);
 
@@ -87,98 +87,6 @@ fn archived() -> ArchivedB {
         executed_watermark: Slot(6),
         base: Slot(4),
         chunk_count: 8,
-    }
-}
-
-/// The values of one type whose bytes are golden.
-struct Golden<V> {
-    prefix: &'static str,
-    /// By the name of the variant.
-    values: Vec<(&'static str, V)>,
-}
-
-impl<V: Encode + Decode<Frame> + Debug + PartialEq> Golden<V> {
-    /// Compares all values with their golden bytes, in both directions, and tries bytes that are
-    /// almost theirs: truncated, with more behind, and with large numbers for lengths.
-    fn check(&self) {
-        for (name, value) in &self.values {
-            let name = format!("{}::{name}", self.prefix);
-            let bytes = wire::encode(value);
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            let line = format!("{name} {hex}");
-            assert!(GOLDEN.lines().any(|golden| golden == line), "not golden:\n{line}");
-            assert_eq!(wire::decode::<V>(&bytes).as_ref(), Ok(value), "{name}");
-            for len in 0..bytes.len() {
-                let outcome = wire::decode::<V>(&bytes.slice(..len));
-                assert!(outcome.is_err(), "{name} is whole after {len} bytes: {outcome:?}");
-            }
-            let longer = Bytes::from([&bytes[..], &[0]].concat());
-            assert!(wire::decode::<V>(&longer).is_err(), "{name} with another byte");
-            for start in 0..bytes.len().saturating_sub(7) {
-                for length in [u64::MAX, 1 << 46, 1 << 25] {
-                    let mut hostile = bytes.to_vec();
-                    hostile[start..start + 8].copy_from_slice(&length.to_le_bytes());
-                    if let Ok(value) = wire::decode::<V>(&hostile.into()) {
-                        let same = wire::encode(&value).len() == bytes.len();
-                        assert!(same, "a number was taken for a length: {value:?}");
-                    }
-                }
-            }
-        }
-        let lines = GOLDEN.lines().filter(|line| line.starts_with(&format!("{}::", self.prefix)));
-        assert_eq!(lines.count(), self.values.len(), "{}", self.prefix);
-    }
-
-    /// The tag of an enum is the position of its variant: values are listed in that order, and all.
-    fn check_tags(&self) {
-        for (position, (name, value)) in (0u32..).zip(&self.values) {
-            let bytes = wire::encode(value);
-            assert_eq!(bytes[..4], position.to_le_bytes(), "{}::{name}", self.prefix);
-        }
-        let mut beyond = vec![0; 256];
-        beyond[..4].copy_from_slice(&(self.values.len() as u32).to_le_bytes());
-        for len in 4..beyond.len() {
-            let bytes = Bytes::copy_from_slice(&beyond[..len]);
-            assert!(wire::decode::<V>(&bytes).is_err(), "a variant of {} is missing", self.prefix);
-        }
-    }
-
-    /// Decodes random bytes, and golden ones with a byte changed. Nothing may panic, and whatever is
-    /// read is written the same way.
-    fn check_noise(&self, seed: u64) {
-        let mut random = Xorshift(seed);
-        for _ in 0..2_000 {
-            let len = random.next() % 192;
-            let mask = if random.next().is_multiple_of(2) { 0x07 } else { 0xff };
-            let noise = (0..len).map(|_| (random.next() & mask) as u8).collect();
-            Self::check_reading(&noise);
-        }
-        for (_, value) in &self.values {
-            for _ in 0..200 {
-                let mut damaged = wire::encode(value).to_vec();
-                let at = random.next() as usize % damaged.len();
-                damaged[at] ^= (random.next() % 255 + 1) as u8;
-                Self::check_reading(&damaged.into());
-            }
-        }
-    }
-
-    fn check_reading(bytes: &Bytes) {
-        if let Ok(value) = wire::decode::<V>(bytes) {
-            assert_eq!(wire::decode::<V>(&wire::encode(&value)), Ok(value));
-        }
-    }
-}
-
-/// Marsaglia's xorshift: random enough for bytes, and the same in every run.
-struct Xorshift(u64);
-
-impl Xorshift {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
     }
 }
 
