@@ -155,6 +155,11 @@ impl<S: StateMachine + Conflicts + Clone + Debug + Eq + Hash> Actor for Node<S> 
         }
     }
 
+    fn may_wait(record: &NodeRecord) -> bool {
+        let NodeRecord::Archive(record) = record else { return false };
+        matches!(record.inner, ColumnRecord::Value { .. })
+    }
+
     fn on_start(&mut self, fx: &mut EffectsOf<Self>) {
         match self {
             Self::Acceptor(_) | Self::Matchmaker(_) => {}

@@ -98,6 +98,10 @@ impl<S: StateMachine + Clone + Debug + Eq + Hash> Actor for Node<S> {
         }
     }
 
+    fn may_wait(record: &NodeRecord) -> bool {
+        matches!(record, NodeRecord::Archive(ArchiveRecord::Value { .. }))
+    }
+
     fn on_start(&mut self, fx: &mut EffectsOf<Self>) {
         match self {
             Self::Acceptor(_) | Self::Matchmaker(_) => {}

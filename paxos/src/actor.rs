@@ -286,9 +286,12 @@ impl<T> TimerChange<T> {
 /// of each actor that ran, append all records once. Sends of an actor that has records which are
 /// not yet durable wait, in order, until they are; sends of all other actors leave at once.
 /// Recovery: [`restore`](Self::restore) each durable record in order, then
-/// [`check_restored`](Self::check_restored), [`on_start`](Self::on_start), messages and timers. Messages between actors of one process
-/// are delivered in order and without loss for as long as the process lives; all others may be
-/// lost, delayed, duplicated and reordered.
+/// [`check_restored`](Self::check_restored), [`on_start`](Self::on_start), messages and timers. Messages
+/// between actors of one process are delivered in order and without loss for as long as the process
+/// lives; all others may be lost, delayed, duplicated and reordered.
+///
+/// Records that [`may_wait`](Self::may_wait) may be appended a few turns later, with the next ones that
+/// may not: to the actors that is a slower disk.
 ///
 /// *Compaction*, when the log has grown: call [`on_compaction`](Self::on_compaction) of each actor, and
 /// with no other step in between append the [`checkpoint`](Self::checkpoint) of each, as the beginning
@@ -311,6 +314,12 @@ pub trait Actor {
     /// *Errors*: some are missing, and the actor must not take part.
     fn check_restored(&self) -> Result<(), RestoreError> {
         Ok(())
+    }
+
+    /// Whether nobody waits for `record` to be durable, so that it may share a sync with a later one.
+    fn may_wait(record: &Self::Record) -> bool {
+        let _ = record;
+        false
     }
 
     /// Begins to take part, after recovery.

@@ -17,7 +17,8 @@
 //! records that it causes join the same batch. `on_turn_end` runs when no local message is left, and
 //! again if what it sends makes an actor run again: each time that is a turn of its own to the
 //! actor, and several turns share one append, which the contract allows. While a sync runs the loop
-//! goes on; batches that are collected meanwhile become the next append.
+//! goes on; batches that are collected meanwhile become the next append. A batch of records that
+//! [may wait](Actor::may_wait) is kept open for others to join it, for [`HostOptions::patience`] at most.
 //!
 //! *Limits*. A turn takes a bounded number of inputs and steps. Records that are not yet durable are
 //! bounded: above the limit the loop takes no inputs until the disk has caught up.
@@ -66,6 +67,8 @@ pub struct HostOptions {
     pub queue_max: usize,
     /// Records that may wait for the disk; above it the host takes no inputs.
     pub unsynced_records_max: usize,
+    /// How long records that may wait are kept back for others to share their sync.
+    pub patience: Duration,
     /// The log is compacted when it has grown by more than this many bytes since the start or the last
     /// compaction, and by more than half of what that left.
     pub compact_above_bytes: u64,
@@ -77,6 +80,7 @@ impl Default for HostOptions {
             inputs_max: 1024,
             queue_max: 65_536,
             unsynced_records_max: 65_536,
+            patience: Duration::from_millis(1),
             compact_above_bytes: 128 << 20,
         }
     }
@@ -104,8 +108,12 @@ pub struct Host<A: Actor, T> {
     incoming: Vec<Envelope<A::Message>>,
     /// Effects of the step. Reused.
     fx: EffectsOf<A>,
-    /// Records of the turn.
+    /// Records of the turn, and of those before it that may wait.
     records: Vec<Tagged<A::Record>>,
+    /// When `records` are handed over at the latest, if all of them may wait.
+    kept_until: Option<Instant>,
+    /// Whether one of `records` may not wait.
+    is_urgent: bool,
     /// Number of the batch that `records` will be.
     batch: u64,
     /// Inclusive: all batches up to it are durable. Monotone.
@@ -192,6 +200,8 @@ where
             incoming: Vec::new(),
             fx: EffectsOf::<A>::new(),
             records: Vec::new(),
+            kept_until: None,
+            is_urgent: false,
             batch: 1,
             durable_batch: 0,
             unsynced_records: 0,
@@ -243,6 +253,9 @@ where
     /// actors remember may no longer be what is on disk.
     pub async fn run(mut self) -> io::Result<()> {
         let outcome = self.run_until_stopped().await;
+        if outcome.is_ok() {
+            self.hand_over_records();
+        }
         self.disk.close();
         // A failed disk thread ends by itself; its error was returned, so nothing is released.
         while let Some(done) = self.disk.done().await {
@@ -308,7 +321,7 @@ where
         // The host has a handle itself, so the queue of inputs is never closed.
         is_ready |= self.inputs.poll_recv_many(context, &mut self.incoming, limit).is_ready();
         is_ready |= !self.loopback.is_empty();
-        while !is_ready && let Some(deadline) = self.timers.next_deadline() {
+        while !is_ready && let Some(deadline) = self.next_deadline() {
             // An alarm that rings too early is set again; that is rarer than a timer that moves.
             if alarm.deadline() > deadline || alarm.is_elapsed() {
                 alarm.as_mut().reset(deadline);
@@ -319,6 +332,11 @@ where
             is_ready = deadline <= Instant::now();
         }
         if is_ready { Poll::Ready(Ok(Wake::Work)) } else { Poll::Pending }
+    }
+
+    /// When there is something to do though nothing comes.
+    fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next_deadline().into_iter().chain(self.kept_until).min()
     }
 
     /// Releases the sends that waited for `done`, in order.

@@ -63,7 +63,7 @@ where
                 break;
             }
         }
-        self.hand_over();
+        self.hand_over(now);
         self.transport.flush();
         self.counts.turns += 1;
         self.counts.publish(&self.stats);
@@ -130,6 +130,7 @@ where
         if !fx.records.is_empty() {
             seated.batch = self.batch;
             self.counts.records += fx.records.len() as u64;
+            self.is_urgent |= !fx.records.iter().all(A::may_wait);
             let tagged = fx.records.drain(..).map(|record| Tagged { seat: from.seat, record });
             self.records.extend(tagged);
         }
@@ -160,8 +161,10 @@ where
     }
 
     /// Hands the records of the turn to the disk thread, and does what compaction needs next.
-    fn hand_over(&mut self) {
-        self.hand_over_records();
+    fn hand_over(&mut self, now: Instant) {
+        if !self.may_keep_records(now) {
+            self.hand_over_records();
+        }
         match self.compaction {
             Compaction::Wanted => self.begin_compaction(),
             // The disk thread keeps the order: all that makes the actors compact is durable by then.
@@ -174,7 +177,21 @@ where
         }
     }
 
-    fn hand_over_records(&mut self) {
+    /// Whether the records may be kept back until others join them. While compaction goes on they may
+    /// not: it counts on their place in the log.
+    fn may_keep_records(&mut self, now: Instant) -> bool {
+        if self.is_urgent
+            || self.records.is_empty()
+            || self.records.len() > self.options.unsynced_records_max
+            || !matches!(self.compaction, Compaction::Above(_))
+        {
+            return false;
+        }
+        now < *self.kept_until.get_or_insert(now + self.options.patience)
+    }
+
+    pub(super) fn hand_over_records(&mut self) {
+        (self.kept_until, self.is_urgent) = (None, false);
         if !self.records.is_empty() {
             let records = std::mem::take(&mut self.records);
             self.unsynced_records += records.len();
