@@ -20,14 +20,14 @@ struct Counter {
 }
 
 impl StateMachine for Counter {
-    fn apply(&mut self, _: Position, command: &Bytes) -> Bytes {
-        if command == "increment" {
+    fn apply(&mut self, _: Position, command: &[u8]) -> Bytes {
+        if command == b"increment" {
             self.count += 1;
         }
         self.count.to_string().into()
     }
 
-    fn query(&self, _: &Bytes) -> Option<Bytes> {
+    fn query(&self, _: &[u8]) -> Option<Bytes> {
         Some(self.count.to_string().into())
     }
 

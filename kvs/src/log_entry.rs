@@ -121,8 +121,8 @@ pub fn encode_question(query: &[u8]) -> Bytes {
 }
 
 /// What a question asks; `None` if `entry` is none.
-pub fn question(entry: &Bytes) -> Option<Bytes> {
-    (entry.first() == Some(&QUESTION)).then(|| entry.slice(1..))
+pub fn question(entry: &[u8]) -> Option<&[u8]> {
+    entry.split_first().filter(|(kind, _)| **kind == QUESTION).map(|(_, query)| query)
 }
 
 /// Collects the commands of a transaction.

@@ -18,8 +18,6 @@
 //!      │             │        │ executes nothing, answers nobody, gives and takes no snapshot
 //! ```
 
-use bytes::Bytes;
-
 use crate::digest::digest;
 use crate::slot::Slot;
 use crate::state_machine::Position;
@@ -34,7 +32,7 @@ impl History {
     /// Goes on by one command and its reply.
     ///
     /// *Cost*: O(bytes), some 8 bytes in a nanosecond.
-    pub fn add(&mut self, position: Position, command: &Bytes, reply: &Bytes) {
+    pub fn add(&mut self, position: Position, command: &[u8], reply: &[u8]) {
         let mut place = [0; 12];
         place[..8].copy_from_slice(&position.slot.0.to_le_bytes());
         place[8..].copy_from_slice(&position.index.to_le_bytes());
@@ -60,8 +58,7 @@ mod tests {
         let mut history = History::default();
         for (slot, index, command, reply) in commands {
             let position = Position { slot: Slot(*slot), index: *index };
-            let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
-            history.add(position, &bytes(command), &bytes(reply));
+            history.add(position, command.as_bytes(), reply.as_bytes());
         }
         history
     }

@@ -349,11 +349,11 @@ impl<S: StateMachine> Replica<S> {
         let mut index = 0;
         for submission in &submissions {
             let (machine, history) = (&mut self.machine, &mut self.history);
-            let apply = |command: &Payload| {
+            let apply = |command: &[u8]| {
                 let position = Position { slot, index };
                 index += 1;
-                let reply = machine.apply(position, &command.0);
-                history.add(position, &command.0, &reply);
+                let reply = machine.apply(position, command);
+                history.add(position, command, &reply);
                 Payload(reply)
             };
             let session = submission.session;

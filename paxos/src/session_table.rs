@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::actor::NodeId;
-use crate::command::Submission;
+use crate::command::Submitted;
 use crate::mutant::{self, Mutant};
 use crate::round::Round;
 use crate::snapshot::SessionPart;
@@ -43,8 +43,8 @@ impl SessionTable {
     /// A submission of an earlier life of the session is passed over: that life has ended.
     pub fn execute(
         &mut self,
-        submission: &Submission,
-        mut apply: impl FnMut(&Payload) -> Payload,
+        submission: &Submitted<'_>,
+        mut apply: impl FnMut(&[u8]) -> Payload,
         mut answer: impl FnMut(u64, &Payload),
     ) {
         let session = submission.session;
@@ -173,10 +173,10 @@ mod tests {
         first: u64,
         acknowledged: u64,
         commands: &[&'static str],
-    ) -> Submission {
+    ) -> Submitted<'static> {
         let session = SessionId { node: NODE, life };
-        let commands = commands.iter().map(|text| Payload::new(text.as_bytes())).collect();
-        Submission { session, first, acknowledged, commands }
+        let commands = commands.iter().map(|text| text.as_bytes()).collect();
+        Submitted { session, first, acknowledged, commands }
     }
 
     /// The number of the first command that is answered, and the replies from there on.
@@ -186,11 +186,11 @@ mod tests {
         replies: Vec<Payload>,
     }
 
-    fn execute(table: &mut SessionTable, submission: &Submission) -> (Vec<Payload>, Replies) {
+    fn execute(table: &mut SessionTable, submission: &Submitted<'_>) -> (Vec<Payload>, Replies) {
         let (mut applied, mut answered) = (Vec::new(), Vec::new());
-        let apply = |command: &Payload| {
-            applied.push(command.clone());
-            command.clone()
+        let apply = |command: &[u8]| {
+            applied.push(Payload::new(command.to_vec()));
+            Payload::new(command.to_vec())
         };
         table.execute(submission, apply, |number, reply| answered.push((number, reply.clone())));
         let first = answered.first().map_or(submission.first, |(number, _)| *number);

@@ -43,13 +43,13 @@ pub trait StateMachine {
     /// of the log, at each replica.
     ///
     /// A command that makes no sense must be answered as such; it is in the log of every replica.
-    fn apply(&mut self, position: Position, command: &Bytes) -> Bytes;
+    fn apply(&mut self, position: Position, command: &[u8]) -> Bytes;
 
     /// Answers a read from the present state, without the log.
     ///
     /// `None` if the answer cannot be told from the state alone (it depends on the time, say): the
     /// caller then proposes the read as a command.
-    fn query(&self, query: &Bytes) -> Option<Bytes>;
+    fn query(&self, query: &[u8]) -> Option<Bytes>;
 
     /// A machine like this one that has applied nothing.
     fn empty(&self) -> Self

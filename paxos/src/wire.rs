@@ -13,11 +13,11 @@ use bytes::Bytes;
 
 #[doc(hidden)]
 pub use bincode;
-pub use bincode::{Decode, Encode};
+pub use bincode::{BorrowDecode, Decode, Encode};
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
-use bincode::de::Decoder;
 use bincode::de::read::Reader;
+use bincode::de::{BorrowDecoder, Decoder};
 use bincode::enc::Encoder;
 use bincode::enc::write::Writer;
 use bincode::error::{DecodeError, EncodeError};
@@ -141,32 +141,58 @@ pub(crate) fn encode_sized<V: Encode>(value: &V, size_bytes: usize) -> Bytes {
 ///
 /// *Errors*: a truncated, oversized or malformed value, or bytes left over.
 pub fn decode<V: Decode<Frame>>(frame: &Bytes) -> Result<V, WireError> {
-    if frame.len() > ENCODED_BYTES_MAX {
+    decode_within(frame, Frame(frame.clone())).map(|Owned(value)| value)
+}
+
+/// Reads one value that fills `bytes` exactly, and that borrows from them.
+///
+/// *Errors*: as of [`decode`].
+pub fn decode_borrowed<'a, V: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<V, WireError> {
+    decode_within(bytes, ())
+}
+
+/// A value that borrows nothing.
+struct Owned<V>(V);
+
+impl<'a, C, V: Decode<C>> BorrowDecode<'a, C> for Owned<V> {
+    fn borrow_decode<D: BorrowDecoder<'a, Context = C>>(
+        decoder: &mut D,
+    ) -> Result<Self, DecodeError> {
+        V::decode(decoder).map(Self)
+    }
+}
+
+fn decode_within<'a, C, V: BorrowDecode<'a, C>>(
+    bytes: &'a [u8],
+    context: C,
+) -> Result<V, WireError> {
+    if bytes.len() > ENCODED_BYTES_MAX {
         return Err(WireError(format!(
             "a value of {} bytes is larger than the limit of {ENCODED_BYTES_MAX}",
-            frame.len()
+            bytes.len()
         )));
     }
     const KIB_MAX: usize = KIB - 1;
     const MIB_MAX: usize = 1024 * KIB - 1;
-    let (value, read) = match frame.len() {
-        0..=KIB_MAX => decode_within::<V, { CLAIM_FACTOR * KIB }>(frame),
-        KIB..=MIB_MAX => decode_within::<V, { CLAIM_FACTOR * 1024 * KIB }>(frame),
-        _ => decode_within::<V, { CLAIM_FACTOR * ENCODED_BYTES_MAX }>(frame),
+    let (value, read) = match bytes.len() {
+        0..=KIB_MAX => decode_claiming::<C, V, { CLAIM_FACTOR * KIB }>(bytes, context),
+        KIB..=MIB_MAX => decode_claiming::<C, V, { CLAIM_FACTOR * 1024 * KIB }>(bytes, context),
+        _ => decode_claiming::<C, V, { CLAIM_FACTOR * ENCODED_BYTES_MAX }>(bytes, context),
     }
     .map_err(|error| WireError(error.to_string()))?;
-    if read != frame.len() {
+    if read != bytes.len() {
         return Err(WireError(format!(
             "{} bytes are left over after the value",
-            frame.len() - read
+            bytes.len() - read
         )));
     }
     Ok(value)
 }
 
-fn decode_within<V: Decode<Frame>, const CLAIMED_BYTES_MAX: usize>(
-    frame: &Bytes,
+fn decode_claiming<'a, C, V: BorrowDecode<'a, C>, const CLAIMED_BYTES_MAX: usize>(
+    bytes: &'a [u8],
+    context: C,
 ) -> Result<(V, usize), DecodeError> {
-    let context = Frame(frame.clone());
-    bincode::decode_from_slice_with_context(frame, config::<CLAIMED_BYTES_MAX>(), context)
+    let config = config::<CLAIMED_BYTES_MAX>();
+    bincode::borrow_decode_from_slice_with_context(bytes, config, context)
 }

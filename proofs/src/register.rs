@@ -11,11 +11,11 @@ pub struct Register {
 }
 
 impl StateMachine for Register {
-    fn apply(&mut self, _position: Position, command: &Bytes) -> Bytes {
-        std::mem::replace(&mut self.value, command.clone())
+    fn apply(&mut self, _position: Position, command: &[u8]) -> Bytes {
+        std::mem::replace(&mut self.value, Bytes::copy_from_slice(command))
     }
 
-    fn query(&self, _query: &Bytes) -> Option<Bytes> {
+    fn query(&self, _query: &[u8]) -> Option<Bytes> {
         Some(self.value.clone())
     }
 

@@ -7,7 +7,7 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use paxos::acceptor::{Acceptor, AcceptorRecord};
 use paxos::actor::{Effects, Incarnation, NodeId, Seat};
-use paxos::command::{SessionId, Submission, Value};
+use paxos::command::{SessionId, Submission, Submitted, Value};
 use paxos::message::{FromAcceptor, Phase2A, ToAcceptor};
 use paxos::round::Round;
 use paxos::session_table::SessionTable;
@@ -71,7 +71,10 @@ fn decode_proposal(bencher: Bencher<'_, '_>, commands: usize) {
 /// A replica looks up the session of a command, executes it and keeps the reply.
 #[divan::bench]
 fn session_execute(bencher: Bencher<'_, '_>) {
-    let submissions: Vec<Submission> = (0..STEPS).map(|first| submission(first, 1)).collect();
+    let values: Vec<Value> =
+        (0..STEPS).map(|first| Value::batch(&vec![submission(first, 1)])).collect();
+    let submissions: Vec<Submitted<'_>> =
+        values.iter().flat_map(|value| value.submissions().expect("a batch")).collect();
     bencher.counter(ItemsCount::new(STEPS)).with_inputs(SessionTable::default).bench_local_values(
         |mut table| {
             for submission in &submissions {

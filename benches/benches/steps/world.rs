@@ -20,12 +20,12 @@ use paxos::wire::Payload;
 pub(crate) struct Count(u64);
 
 impl StateMachine for Count {
-    fn apply(&mut self, _: Position, command: &Bytes) -> Bytes {
+    fn apply(&mut self, _: Position, command: &[u8]) -> Bytes {
         self.0 += command.len() as u64;
         Bytes::new()
     }
 
-    fn query(&self, _: &Bytes) -> Option<Bytes> {
+    fn query(&self, _: &[u8]) -> Option<Bytes> {
         Some(Bytes::new())
     }
 

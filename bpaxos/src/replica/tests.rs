@@ -31,12 +31,13 @@ struct Words {
 }
 
 impl StateMachine for Words {
-    fn apply(&mut self, _: Position, command: &Bytes) -> Bytes {
+    fn apply(&mut self, _: Position, command: &[u8]) -> Bytes {
+        let command = Bytes::copy_from_slice(command);
         self.words.push(command.clone());
-        command.clone()
+        command
     }
 
-    fn query(&self, _: &Bytes) -> Option<Bytes> {
+    fn query(&self, _: &[u8]) -> Option<Bytes> {
         None
     }
 

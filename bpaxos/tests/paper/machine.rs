@@ -54,7 +54,7 @@ impl Lists {
     }
 }
 
-fn text(command: &Bytes) -> &str {
+fn text(command: &[u8]) -> &str {
     std::str::from_utf8(command).expect("the tests write text")
 }
 
@@ -73,9 +73,9 @@ impl Conflicts for Lists {
 }
 
 impl StateMachine for Lists {
-    fn apply(&mut self, position: Position, command: &Bytes) -> Bytes {
+    fn apply(&mut self, position: Position, command: &[u8]) -> Bytes {
         if !self.is_forgetful {
-            self.applied.push(command.clone());
+            self.applied.push(Bytes::copy_from_slice(command));
         }
         let command = text(command);
         if let Some((key, word)) = command.split_once('+') {
@@ -96,7 +96,7 @@ impl StateMachine for Lists {
         Bytes::from(words.join(" "))
     }
 
-    fn query(&self, _: &Bytes) -> Option<Bytes> {
+    fn query(&self, _: &[u8]) -> Option<Bytes> {
         None
     }
 

@@ -23,7 +23,7 @@ use crate::log_entry::{Entry, Invocation, Request, decode, question};
 impl Conflicts for Store {
     fn footprint(command: &Bytes) -> Footprint {
         match question(command) {
-            Some(query) => footprint_of_question(&query),
+            Some(query) => footprint_of_question(&command.slice_ref(query)),
             None => footprint(command, |touched| Footprint::Keys {
                 reads: BTreeSet::new(),
                 writes: touched,

@@ -290,9 +290,9 @@ impl Store {
 }
 
 impl StateMachine for Store {
-    fn apply(&mut self, position: Position, command: &Bytes) -> Bytes {
+    fn apply(&mut self, position: Position, command: &[u8]) -> Bytes {
         if let Some(query) = question(command) {
-            return self.query(&query).unwrap_or_default();
+            return self.query(query).unwrap_or_default();
         }
         let Some(Entry { stamp_ms, request }) = decode(command) else {
             return resp::error(UNKNOWN_ENTRY);
@@ -311,7 +311,7 @@ impl StateMachine for Store {
         }
     }
 
-    fn query(&self, query: &Bytes) -> Option<Bytes> {
+    fn query(&self, query: &[u8]) -> Option<Bytes> {
         let Some(Entry { stamp_ms, request }) = decode(query) else {
             return Some(resp::error(UNKNOWN_ENTRY));
         };

@@ -109,7 +109,7 @@ mod tests {
 
     fn marked(slot: u64, command: &'static str) -> Marked {
         let mut history = History::default();
-        history.add(Position::default(), &command.into(), &"OK".into());
+        history.add(Position::default(), command.as_bytes(), b"OK");
         Marked { mark: HistoryMark { slot: Slot(slot), history }, quarantined_at: None }
     }
 

@@ -147,12 +147,13 @@ pub(crate) fn reconfigure(token: u64, members: [NodeId; 3]) -> Message {
 pub(crate) struct Log(pub(crate) Vec<Bytes>, Option<VecDeque<Bytes>>, bool);
 
 impl StateMachine for Log {
-    fn apply(&mut self, _position: Position, command: &Bytes) -> Bytes {
+    fn apply(&mut self, _position: Position, command: &[u8]) -> Bytes {
+        let command = Bytes::copy_from_slice(command);
         self.0.push(command.clone());
-        if self.2 { Bytes::from_static(b"a lie") } else { command.clone() }
+        if self.2 { Bytes::from_static(b"a lie") } else { command }
     }
 
-    fn query(&self, _query: &Bytes) -> Option<Bytes> {
+    fn query(&self, _query: &[u8]) -> Option<Bytes> {
         self.0.last().cloned()
     }
 

@@ -15,13 +15,13 @@ use bytes::Bytes;
 struct Journal(Vec<u8>, Option<Bytes>);
 
 impl StateMachine for Journal {
-    fn apply(&mut self, _: Position, command: &Bytes) -> Bytes {
+    fn apply(&mut self, _: Position, command: &[u8]) -> Bytes {
         self.0.extend_from_slice(command);
         Bytes::copy_from_slice(&self.0)
     }
 
-    fn query(&self, query: &Bytes) -> Option<Bytes> {
-        (query != "through the log").then(|| Bytes::copy_from_slice(&self.0))
+    fn query(&self, query: &[u8]) -> Option<Bytes> {
+        (query != b"through the log").then(|| Bytes::copy_from_slice(&self.0))
     }
 
     fn empty(&self) -> Self {

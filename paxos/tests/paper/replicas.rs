@@ -26,12 +26,12 @@ const REPLICA: NodeId = node(41);
 struct Log(Vec<Bytes>, Option<VecDeque<Bytes>>);
 
 impl StateMachine for Log {
-    fn apply(&mut self, _position: Position, command: &Bytes) -> Bytes {
-        self.0.push(command.clone());
+    fn apply(&mut self, _position: Position, command: &[u8]) -> Bytes {
+        self.0.push(Bytes::copy_from_slice(command));
         Bytes::from(self.0.len().to_string())
     }
 
-    fn query(&self, _query: &Bytes) -> Option<Bytes> {
+    fn query(&self, _query: &[u8]) -> Option<Bytes> {
         self.0.last().cloned()
     }
 

@@ -137,8 +137,10 @@ pub struct Shelf {
 }
 
 impl StateMachine for Shelf {
-    fn apply(&mut self, _: Position, command: &Bytes) -> Bytes {
-        let Ok((key, ask)) = wire::decode::<(Key, Ask)>(command) else { return Bytes::new() };
+    fn apply(&mut self, _: Position, command: &[u8]) -> Bytes {
+        let Ok((key, ask)) = wire::decode_borrowed::<(Key, Ask)>(command) else {
+            return Bytes::new();
+        };
         self.view.keep(&key, self.objects.get(&key));
         let content = self.objects.entry(key).or_insert_with(|| Content::first(key.kind));
         let (next, answer) = execute(key.kind, content, ask);
@@ -146,8 +148,8 @@ impl StateMachine for Shelf {
         wire::encode(&answer)
     }
 
-    fn query(&self, query: &Bytes) -> Option<Bytes> {
-        let (key, _) = wire::decode::<(Key, Ask)>(query).ok()?;
+    fn query(&self, query: &[u8]) -> Option<Bytes> {
+        let (key, _) = wire::decode_borrowed::<(Key, Ask)>(query).ok()?;
         let first = Content::first(key.kind);
         let content = self.objects.get(&key).unwrap_or(&first);
         Some(wire::encode(&execute(key.kind, content, Ask::Get).1))

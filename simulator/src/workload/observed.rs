@@ -106,31 +106,29 @@ impl<S> Observed<S> {
     }
 
     /// The token of a call, and its command.
-    pub fn split(framed: &Bytes) -> (u64, Bytes) {
-        match framed.split_at_checked(TOKEN_BYTES) {
-            Some((token, _)) => {
-                (token.try_into().map_or(0, u64::from_le_bytes), framed.slice(TOKEN_BYTES..))
-            }
-            None => (0, Bytes::new()),
+    pub fn split(framed: &[u8]) -> (u64, &[u8]) {
+        match framed.split_first_chunk::<TOKEN_BYTES>() {
+            Some((token, command)) => (u64::from_le_bytes(*token), command),
+            None => (0, &[]),
         }
     }
 }
 
 impl<S: StateMachine> StateMachine for Observed<S> {
-    fn apply(&mut self, position: Position, command: &Bytes) -> Bytes {
+    fn apply(&mut self, position: Position, command: &[u8]) -> Bytes {
         let (token, command) = Self::split(command);
         let mut reply = Bytes::new();
         for _ in 0..=u8::from(self.is_doubling) {
             let entry = (position.slot, position.index, token);
             self.applied.push(entry);
             self.past.add(entry);
-            reply = self.machine.apply(position, &command);
+            reply = self.machine.apply(position, command);
         }
         reply
     }
 
-    fn query(&self, query: &Bytes) -> Option<Bytes> {
-        self.machine.query(&Self::split(query).1)
+    fn query(&self, query: &[u8]) -> Option<Bytes> {
+        self.machine.query(Self::split(query).1)
     }
 
     fn empty(&self) -> Self {
@@ -185,7 +183,7 @@ impl<S: StateMachine> StateMachine for Observed<S> {
 
 impl<S: Conflicts> Conflicts for Observed<S> {
     fn footprint(command: &Bytes) -> Footprint {
-        S::footprint(&Self::split(command).1)
+        S::footprint(&command.slice_ref(Self::split(command).1))
     }
 }
 
