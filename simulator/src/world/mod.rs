@@ -251,6 +251,11 @@ impl<W: Workload, P: Protocol<W>> World<W, P> {
         Ok(())
     }
 
+    /// What it was like so far.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
     fn report(&mut self, failure: Option<Failure>) -> Report {
         self.summary.virtual_us = self.now;
         self.summary.calls = self.calls.records().len() as u64;
