@@ -52,8 +52,8 @@ pub(super) const ALL: &[Instance] = &[
         name: "bpaxos-acceptors",
         text: "the same with more acceptors, where the second command is chosen and the first one under way",
         bound: "2 proposers, 3 dependency nodes, 3 acceptors of the first column, 2 replicas; 2 rounds",
-        states: 0,
-        is_fixed: false,
+        states: 66472,
+        is_fixed: true,
         build: Build::Graph(|mutant| taken_over(mutant, 3).with_prologue(is_prologue_or_settled)),
     },
     Instance {
