@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use proofs::models::{self, Instance};
-use stateright::Model;
+use proofs::verdict::serve;
 
 /// Explores small instances of the protocols to the end, with the actors that production runs.
 #[derive(Parser, Debug)]
@@ -65,7 +65,7 @@ fn counts(out: &mut impl Write) -> io::Result<ExitCode> {
 
 fn explore(model: &Instance, listen: &str, out: &mut impl Write) -> io::Result<ExitCode> {
     writeln!(out, "{} at http://{listen}", model.name)?;
-    (model.build)(None).checker().serve(listen);
+    serve(model, listen);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -137,69 +137,68 @@ impl Truth {
     }
 }
 
-impl<A> Ghost<A> for Truth
-where
-    A: Actor<Message = Message, Record = CastRecord>,
-{
-    type Fact = Fact;
-
-    fn recorded(node: NodeId, record: &CastRecord) -> Option<Fact> {
-        let CastRecord::Node(record) = record else { return None };
+impl Fact {
+    /// What follows from a record that became durable.
+    pub fn of_record(node: NodeId, record: &NodeRecord) -> Option<Self> {
         Some(match record.clone() {
-            NodeRecord::Acceptor(AcceptorRecord::Promised(round)) => Fact::Promised(node, round),
+            NodeRecord::Acceptor(AcceptorRecord::Promised(round)) => Self::Promised(node, round),
             NodeRecord::Acceptor(AcceptorRecord::Voted(vote)) => {
-                Fact::Voted(node, vote.slot, vote.round, Hashed::new(vote.value))
+                Self::Voted(node, vote.slot, vote.round, Hashed::new(vote.value))
             }
-            NodeRecord::Acceptor(AcceptorRecord::Persisted(slot)) => Fact::Persisted(node, slot),
+            NodeRecord::Acceptor(AcceptorRecord::Persisted(slot)) => Self::Persisted(node, slot),
             NodeRecord::Matchmaker(MatchmakerRecord::Registered(round, _)) => {
-                Fact::Registered(node, round)
+                Self::Registered(node, round)
             }
             NodeRecord::Matchmaker(MatchmakerRecord::Collected(round)) => {
-                Fact::Collected(node, round)
+                Self::Collected(node, round)
             }
-            NodeRecord::Matchmaker(MatchmakerRecord::Stopped(epoch)) => Fact::Stopped(node, epoch),
+            NodeRecord::Matchmaker(MatchmakerRecord::Stopped(epoch)) => Self::Stopped(node, epoch),
             NodeRecord::Matchmaker(MatchmakerRecord::Activated(successor)) => {
-                Fact::Began(node, Hashed::new(*successor), true)
+                Self::Began(node, Hashed::new(*successor), true)
             }
             NodeRecord::Matchmaker(MatchmakerRecord::Succeeded(successor)) => {
-                Fact::Began(node, Hashed::new(*successor), false)
+                Self::Began(node, Hashed::new(*successor), false)
             }
             _ => return None,
         })
     }
 
-    fn sent(from: NodeId, _: NodeId, message: &Message) -> Option<Fact> {
+    /// What follows from a message that leaves.
+    pub fn of_message(from: NodeId, message: &Message) -> Option<Self> {
         Some(match message.clone() {
             Message::Matchmaker(ToMatchmaker::MatchA(m)) => {
-                Fact::Asked(m.round, Hashed::new(m.configuration))
+                Self::Asked(m.round, Hashed::new(m.configuration))
             }
-            Message::Matchmaker(ToMatchmaker::GarbageA(m)) => Fact::Garbage(m.round),
+            Message::Matchmaker(ToMatchmaker::GarbageA(m)) => Self::Garbage(m.round),
             Message::Matchmaker(ToMatchmaker::DecreeA(m)) => {
                 let DecreeA { epoch, message } = *m;
                 let ToAcceptor::Phase2A(m) = message else { return None };
-                Fact::Decreed(epoch, m.round, Hashed::new(m.value))
+                Self::Decreed(epoch, m.round, Hashed::new(m.value))
             }
-            Message::Acceptor(ToAcceptor::Phase1A(m)) => Fact::Phase1(m.round),
+            Message::Acceptor(ToAcceptor::Phase1A(m)) => Self::Phase1(m.round),
             Message::Acceptor(ToAcceptor::Phase2A(m)) => {
-                Fact::Proposed(m.slot, m.round, Hashed::new(m.value))
+                Self::Proposed(m.slot, m.round, Hashed::new(m.value))
             }
             Message::Proposer(ToProposer::Matchmaker(FromMatchmaker::MatchB(m))) => {
                 let shown = m.history.into_keys().collect();
-                Fact::Matched(from, m.epoch, m.round, m.watermark, shown)
+                Self::Matched(from, m.epoch, m.round, m.watermark, shown)
             }
             Message::Proposer(ToProposer::Matchmaker(FromMatchmaker::GarbageB(m))) => {
-                Fact::Forgot(from, m.epoch, m.watermark)
+                Self::Forgot(from, m.epoch, m.watermark)
             }
-            Message::Replica(ToReplica::Chosen(m)) => Fact::Told(m.slot, Hashed::new(m.value)),
+            Message::Replica(ToReplica::Chosen(m)) => Self::Told(m.slot, Hashed::new(m.value)),
             Message::Application(ToApplication::ReconfigureB(m)) => {
                 let Progress::Collected { watermark, retirable } = m.progress else { return None };
-                Fact::Retired(watermark, retirable)
+                Self::Retired(watermark, retirable)
             }
             _ => return None,
         })
     }
+}
 
-    fn take(&mut self, fact: &Fact) {
+impl Truth {
+    /// Takes a fact.
+    pub fn judge(&mut self, fact: &Fact) {
         match fact {
             Fact::Asked(round, configuration) => {
                 let is_one = self.votes.ask(*round, configuration);
@@ -260,6 +259,26 @@ where
                 self.check_retired();
             }
         }
+    }
+}
+
+impl<A> Ghost<A> for Truth
+where
+    A: Actor<Message = Message, Record = CastRecord>,
+{
+    type Fact = Fact;
+
+    fn recorded(node: NodeId, record: &CastRecord) -> Option<Fact> {
+        let CastRecord::Node(record) = record else { return None };
+        Fact::of_record(node, record)
+    }
+
+    fn sent(from: NodeId, _: NodeId, message: &Message) -> Option<Fact> {
+        Fact::of_message(from, message)
+    }
+
+    fn take(&mut self, fact: &Fact) {
+        self.judge(fact);
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod cast;
 pub mod ghost;
+pub mod graph;
 pub mod hashed;
 pub mod lift;
 pub mod models;

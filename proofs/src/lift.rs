@@ -14,7 +14,7 @@
 //! Loss needs no step of its own, as no message must ever arrive; nor does a message that arrives twice
 //! or late, as none ever goes. Time does not exist: an armed timer may fire at any moment.
 //!
-//! Five things keep the number of states small. None leaves out a behaviour that a property can see.
+//! Six things keep the number of states small. None leaves out a behaviour that a property can see.
 //!
 //! - *Silent inputs wait* (`turns.rs`). An input of which nothing comes but that its actor remembers it
 //!   (one vote of a quorum) can as well be taken right before the next input of that actor of which
@@ -27,6 +27,9 @@
 //!   it would have changed nothing later either is not assumed: it is checked at the end, for each
 //!   state that its receiver can get into ([`Lift::check_forgetting`]).
 //! - *Crash and recovery are one step.* What an actor misses while it is down may arrive later, or never.
+//! - *Who is not heard acts last.* Steps of an actor of which nobody hears anything (a replica that tells
+//!   nobody in the cast) are taken when no other step is left: they change nothing for others, and the
+//!   messages that it could have taken before are there still.
 //! - *Steps are computed once.* An actor is deterministic: what it does in a state upon an input is looked
 //!   up from the second time on.
 //!
@@ -38,11 +41,12 @@ mod answers;
 mod forget;
 mod memo;
 mod shown;
+mod state;
 mod turns;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use paxos::actor::{Actor, NodeId};
@@ -53,6 +57,7 @@ use crate::hashed::Hashed;
 use answers::Answers;
 use forget::Forgotten;
 use memo::Memo;
+pub use state::State;
 
 /// What is true of a run, as opposed to what its actors believe.
 pub trait Ghost<A: Actor>: Clone + Debug + Hash + Send + Sync + 'static {
@@ -93,66 +98,6 @@ pub struct Seat<A: Actor> {
 
 /// What may arrive at an actor, ordered and without repeats.
 pub type Inbox<A> = Vec<Hashed<Envelope<<A as Actor>::Message>>>;
-
-/// A state of the whole.
-pub struct State<A: Actor, G> {
-    /// In the order of the cast.
-    pub seats: Vec<Hashed<Seat<A>>>,
-    /// In the order of the cast.
-    pub inboxes: Vec<Hashed<Inbox<A>>>,
-    /// What is true.
-    pub ghost: Hashed<G>,
-    /// Crashes so far.
-    pub crash_count: usize,
-    /// What an actor complained of, or how it failed. Nothing follows such a state.
-    pub complaint: Option<Hashed<String>>,
-}
-
-impl<A: Actor, G> State<A, G> {
-    /// What was answered at once when `step` led here from `before`.
-    pub fn answers<F>(
-        &self,
-        before: &Self,
-        step: &Step<A, F>,
-    ) -> impl Iterator<Item = &Envelope<A::Message>> {
-        let pairs = self.inboxes.iter().zip(&before.inboxes);
-        let is_new = |old: &Hashed<Inbox<A>>, message: &Hashed<Envelope<A::Message>>| {
-            old.binary_search(message).is_err() && !step.outcome.sent.contains(message)
-        };
-        let new = pairs
-            .flat_map(move |(now, old)| now.iter().filter(move |message| is_new(old, message)));
-        new.map(|message| &**message)
-    }
-}
-
-impl<A: Actor, G> Clone for State<A, G> {
-    fn clone(&self) -> Self {
-        Self {
-            seats: self.seats.clone(),
-            inboxes: self.inboxes.clone(),
-            ghost: self.ghost.clone(),
-            crash_count: self.crash_count,
-            complaint: self.complaint.clone(),
-        }
-    }
-}
-
-impl<A: Actor, G> PartialEq for State<A, G> {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.seats, &self.inboxes, &self.ghost, self.crash_count, &self.complaint)
-            == (&other.seats, &other.inboxes, &other.ghost, other.crash_count, &other.complaint)
-    }
-}
-
-impl<A: Actor, G> Hash for State<A, G> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.seats.hash(state);
-        self.inboxes.hash(state);
-        self.ghost.hash(state);
-        self.crash_count.hash(state);
-        self.complaint.hash(state);
-    }
-}
 
 /// What one actor is confronted with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -233,6 +178,8 @@ where
     is_single: fn(&A::Message) -> bool,
     /// Timers that never fire.
     is_idle: fn(&A::Timer) -> bool,
+    /// Who acts when nobody else can.
+    is_last: fn(NodeId) -> bool,
     /// Which steps are taken before the instance begins.
     prologue: Prologue<A, G>,
     /// Whether a state belongs to the instance; what follows from others is not looked at.
@@ -262,6 +209,7 @@ where
             is_kept: |_, _| false,
             is_single: |_| false,
             is_idle: |_| false,
+            is_last: |_| false,
             prologue: |_, _| false,
             bound: |_| true,
             properties: Vec::new(),
@@ -316,6 +264,14 @@ where
         self
     }
 
+    /// Lets those act last who are heard by nobody: [complained of](State::complaint) if they are. There must
+    /// be no bound, since it would cut off what they do.
+    #[must_use]
+    pub fn with_last(mut self, is_last: fn(NodeId) -> bool) -> Self {
+        self.is_last = is_last;
+        self
+    }
+
     /// Begins where no step is left of those that belong to the prologue: one of them after the other is
     /// taken, and no other.
     #[must_use]
@@ -352,6 +308,21 @@ where
 
     fn seat_of(&self, node: NodeId) -> Option<usize> {
         self.nodes().position(|other| other == node)
+    }
+
+    fn actions_of(
+        &self,
+        state: &State<A, G>,
+        index: usize,
+        node: NodeId,
+        actions: &mut Vec<Step<A, G::Fact>>,
+    ) {
+        let (crashes_max, may_crash) = self.crashes;
+        let steps = self.steps(index, &state.seats[index], &state.inboxes[index]);
+        actions.extend(steps.iter().filter(|step| !self.is_known(state, step)).cloned());
+        if state.crash_count < crashes_max && may_crash(node) {
+            actions.push(self.restart(index, &state.seats[index]));
+        }
     }
 
     fn next_of_prologue(&self, state: &State<A, G>) -> Option<Step<A, G::Fact>> {
@@ -451,13 +422,14 @@ where
         if state.complaint.is_some() {
             return;
         }
-        let (crashes_max, may_crash) = self.crashes;
-        for (index, node) in self.nodes().enumerate() {
-            let steps = self.steps(index, &state.seats[index], &state.inboxes[index]);
-            actions.extend(steps.iter().filter(|step| !self.is_known(state, step)).cloned());
-            if state.crash_count < crashes_max && may_crash(node) {
-                actions.push(self.restart(index, &state.seats[index]));
-            }
+        let seats = || self.nodes().enumerate();
+        seats()
+            .filter(|(_, node)| !(self.is_last)(*node))
+            .for_each(|(index, node)| self.actions_of(state, index, node, actions));
+        if actions.is_empty() {
+            seats()
+                .filter(|(_, node)| (self.is_last)(*node))
+                .for_each(|(index, node)| self.actions_of(state, index, node, actions));
         }
     }
 

@@ -1,5 +1,6 @@
 //! The models: small worlds, each made to show one thing, and explored to the end.
 
+mod graph;
 mod handover;
 mod log;
 mod retirement;
@@ -27,6 +28,7 @@ use paxos::synod::SynodTimer;
 use crate::cast::{CastTimer, Lead, Proposing, Role, Wish, node};
 use crate::ghost::{Fact, Truth};
 use crate::lift::{Input, InputOf, Lift, State, Step};
+pub use graph::GraphWorld;
 
 /// The world of a model.
 pub type World = Lift<Role, Truth>;
@@ -47,13 +49,22 @@ pub struct Instance {
     pub states: usize,
     /// Whether it is explored to the end within minutes, and always checked.
     pub is_fixed: bool,
-    /// Builds it, with a fault or without.
-    pub build: fn(Option<Mutant>) -> World,
+    /// Builds it.
+    pub build: Build,
+}
+
+/// Builds a world, with a fault or without.
+#[derive(Clone, Copy, Debug)]
+pub enum Build {
+    /// Of Matchmaker Paxos.
+    Log(fn(Option<Mutant>) -> World),
+    /// Of BPaxos.
+    Graph(fn(Option<Mutant>) -> GraphWorld),
 }
 
 /// All models, small ones first.
 pub fn all() -> impl Iterator<Item = &'static Instance> {
-    let models = [single::ALL, log::ALL, retirement::ALL, handover::ALL];
+    let models = [single::ALL, log::ALL, retirement::ALL, handover::ALL, graph::ALL];
     models.into_iter().flatten()
 }
 

@@ -1,18 +1,46 @@
 //! Exploring one model, and what came of it.
 
-use std::fmt::{self, Write};
+use std::fmt::{self, Debug, Write};
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
+use paxos::actor::Actor;
 use paxos::mutant::Mutant;
 use stateright::{Checker, Expectation, HasDiscoveries, Model, Path};
 
-use crate::cast::Role;
-use crate::ghost::Fact;
-use crate::lift::{Input, Step};
-use crate::models::{Instance, World, WorldState};
+use crate::lift::{Ghost, Input, Lift, State, Step};
+use crate::models::{Build, Instance};
 
-/// A run through a model.
-type Run = Path<WorldState, Step<Role, Fact>>;
+/// An actor that the threads of the checker share.
+trait Shared:
+    Actor<Message: Send + Sync, Timer: Send + Sync, Record: Send + Sync>
+    + Clone
+    + Debug
+    + Eq
+    + Hash
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<A> Shared for A where
+    A: Actor<Message: Send + Sync, Timer: Send + Sync, Record: Send + Sync>
+        + Clone
+        + Debug
+        + Eq
+        + Hash
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// A run through a world.
+type Run<A, G> = Path<State<A, G>, Step<A, <G as Ghost<A>>::Fact>>;
+
+/// A state of a run, and the step that is taken there.
+type Moment<A, G> = (State<A, G>, Option<Step<A, <G as Ghost<A>>::Fact>>);
 
 /// What came of exploring a model.
 #[derive(Clone, Debug)]
@@ -64,51 +92,110 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Explores `instance`, with a fault or without, within a time.
+/// What a fault was seen by.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The property that is broken, or the situation that is never reached any more.
+    pub property: String,
+    /// States that were seen until then.
+    pub states: usize,
+    /// How many steps the shortest run has that breaks it.
+    pub steps: Option<usize>,
+    /// That run.
+    pub trace: String,
+}
+
+/// Explores `instance` within a time.
 pub fn explore(instance: &Instance, threads: usize, limit: Duration) -> Verdict {
+    match instance.build {
+        Build::Log(build) => explore_world(build(None), threads, limit),
+        Build::Graph(build) => explore_world(build(None), threads, limit),
+    }
+}
+
+/// The shortest run that breaks a property of `instance` with a fault; or a situation that is never reached
+/// with it; none within the time.
+pub fn hunt(
+    instance: &Instance,
+    mutant: Option<Mutant>,
+    threads: usize,
+    limit: Duration,
+) -> Option<Finding> {
+    match instance.build {
+        Build::Log(build) => hunt_in(build(mutant), threads, limit),
+        Build::Graph(build) => hunt_in(build(mutant), threads, limit),
+    }
+}
+
+/// Opens `instance` in the browser. Does not return.
+pub fn serve(instance: &Instance, listen: &str) {
+    match instance.build {
+        Build::Log(build) => drop(build(None).checker().serve(listen)),
+        Build::Graph(build) => drop(build(None).checker().serve(listen)),
+    }
+}
+
+fn explore_world<A, G>(world: Lift<A, G>, threads: usize, limit: Duration) -> Verdict
+where
+    A: Shared,
+    G: Ghost<A>,
+{
     let started = Instant::now();
-    let world = (instance.build)(None);
     let checker = world.checker().threads(threads).timeout(limit);
     let checker = checker.finish_when(HasDiscoveries::AnyFailures).spawn_dfs().join();
     // A run that was cut short says so only by the time that it took.
     let is_exhausted = started.elapsed() < limit;
     let broken = broken(&checker);
-    let found = checker.discoveries();
-    let is_unreached = |property: &&stateright::Property<World>| {
-        matches!(property.expectation, Expectation::Sometimes) && !found.contains_key(property.name)
-    };
-    let properties = checker.model().properties();
-    let unreached = properties.iter().filter(is_unreached).map(|property| property.name).collect();
     let forgotten = checker.model().check_forgetting().err();
     Verdict {
         states: checker.unique_state_count(),
         depth: checker.max_depth(),
         elapsed: started.elapsed(),
         is_exhausted: is_exhausted && broken.is_none(),
-        unreached,
+        unreached: unreached(&checker),
         broken: broken.map(|(name, run)| told(name, run)),
         forgotten,
     }
 }
 
-/// The shortest run that breaks a property of `instance` with a fault, and how many states were seen
-/// until then; none within the time.
-pub fn hunt(
-    instance: &Instance,
-    mutant: Option<Mutant>,
-    threads: usize,
-    limit: Duration,
-) -> (usize, Option<(&'static str, usize, String)>) {
-    let world = (instance.build)(mutant);
+fn hunt_in<A, G>(world: Lift<A, G>, threads: usize, limit: Duration) -> Option<Finding>
+where
+    A: Shared,
+    G: Ghost<A>,
+{
+    let started = Instant::now();
     let checker = world.checker().threads(threads).timeout(limit);
     let checker = checker.finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    let broken = broken(&checker).map(|(name, run)| told(name, run));
-    (checker.unique_state_count(), broken)
+    let is_exhausted = started.elapsed() < limit;
+    let states = checker.unique_state_count();
+    if let Some((name, run)) = broken(&checker) {
+        let (name, steps, trace) = told(name, run);
+        return Some(Finding { property: name.to_owned(), states, steps: Some(steps), trace });
+    }
+    let never = unreached(&checker).into_iter().next().filter(|_| is_exhausted)?;
+    checker.model().check_forgetting().ok()?;
+    Some(Finding { property: format!("never: {never}"), states, steps: None, trace: String::new() })
 }
 
-fn broken(checker: &impl Checker<World>) -> Option<(&'static str, Run)> {
+/// Situations that were not reached.
+fn unreached<A, G>(checker: &impl Checker<Lift<A, G>>) -> Vec<&'static str>
+where
+    A: Shared,
+    G: Ghost<A>,
+{
+    let found = checker.discoveries();
+    let properties = checker.model().properties().into_iter();
+    let sometimes = properties.filter(|p| matches!(p.expectation, Expectation::Sometimes));
+    sometimes.map(|property| property.name).filter(|name| !found.contains_key(name)).collect()
+}
+
+fn broken<A, G>(checker: &impl Checker<Lift<A, G>>) -> Option<(&'static str, Run<A, G>)>
+where
+    A: Shared,
+    G: Ghost<A>,
+{
     let found = checker.discoveries().into_iter();
-    let mut failed: Vec<(&'static str, Run)> = found
+    let mut failed: Vec<(&'static str, Run<A, G>)> = found
         .filter(|(name, _)| {
             let property = checker.model().property(name);
             matches!(property.expectation, Expectation::Always)
@@ -118,7 +205,11 @@ fn broken(checker: &impl Checker<World>) -> Option<(&'static str, Run)> {
     failed.into_iter().next()
 }
 
-fn told(name: &'static str, run: Run) -> (&'static str, usize, String) {
+fn told<A, G>(name: &'static str, run: Run<A, G>) -> (&'static str, usize, String)
+where
+    A: Shared,
+    G: Ghost<A>,
+{
     let complaint = run.last_state().complaint.as_ref().map(|complaint| (**complaint).clone());
     let run = run.into_vec();
     let mut text = trace(&run);
@@ -130,7 +221,7 @@ fn told(name: &'static str, run: Run) -> (&'static str, usize, String) {
 
 /// A run for a reader: one line for each message that arrives or timer that fires, and below it what
 /// leaves, and what others answer at once.
-fn trace(run: &[(WorldState, Option<Step<Role, Fact>>)]) -> String {
+fn trace<A: Actor, G: Ghost<A>>(run: &[Moment<A, G>]) -> String {
     let mut text = String::new();
     for (number, pair) in run.windows(2).enumerate() {
         let [(before, Some(step)), (after, _)] = pair else { continue };

@@ -24,10 +24,11 @@ def sources(folder):
 def simulated():
     """The file of the simulator that checks each property, and its name."""
     found = {}
-    for file, text in sources("simulator/src/properties"):
-        for property_, name in re.findall(r'id: "([A-Z]\d+)",\s*name: "([^"]+)"', text):
-            if property_ != "S0":
-                found[property_] = (name, file)
+    for folder in ("", "bpaxos/"):
+        for file, text in sources(f"simulator/src/properties/{folder}"):
+            for property_, name in re.findall(r'id: "([A-Z]\d+)",\s*name: "([^"]+)"', text):
+                if property_ != "S0":
+                    found[property_] = (name, folder + file)
     return found
 
 
@@ -69,7 +70,7 @@ def row(property_, name, file, models, proofs):
 def judges():
     """Simulator, models and proofs, by property."""
     models, proofs = modelled(), proved()
-    order = sorted(simulated().items(), key=lambda item: ("AHDL".index(item[0][0]), int(item[0][1:])))
+    order = sorted(simulated().items(), key=lambda item: ("AHBDL".index(item[0][0]), int(item[0][1:])))
     rows = [row(property_, name, file, models.get(property_, []), proofs.get(property_, ({}, {})))
             for property_, (name, file) in order]
     return markdown(("property", "simulator", "models", "stated in the proofs", "proved of"), rows)

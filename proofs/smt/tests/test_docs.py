@@ -24,7 +24,7 @@ class Docs(unittest.TestCase):
 
     def test_each_of_the_three_judges_has_its_properties(self):
         self.assertGreaterEqual(len(judges.simulated()), 39)
-        self.assertEqual(judges.modelled()["A13"], ["log"])
+        self.assertEqual(judges.modelled()["A13"], ["graph", "log"])
         self.assertIn("agreement", judges.proved()["A1"][0]["safety"])
 
 

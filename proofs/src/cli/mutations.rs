@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use paxos::mutant::{self, Mutant};
 use proofs::models::{self, Instance};
-use proofs::verdict::hunt;
+use proofs::verdict::{Finding, hunt};
 
 use super::{instance, seconds};
 
@@ -49,13 +49,14 @@ pub(super) fn run(args: &MutationsArgs, out: &mut impl Write) -> io::Result<Exit
     let mut seen_count = 0;
     for mutant in Mutant::all().filter(wanted) {
         let seen = models.iter().find_map(|model| {
-            let (states, broken) = hunt(model, Some(mutant), args.threads, args.limit);
-            broken.map(|(property, steps, trace)| (model.name, property, states, steps, trace))
+            let finding = hunt(model, Some(mutant), args.threads, args.limit);
+            finding.map(|finding| (model.name, finding))
         });
-        let Some((model, property, states, steps, trace)) = seen else {
+        let Some((model, Finding { property, states, steps, trace })) = seen else {
             writeln!(out, "{:<6} not seen", mutant.id())?;
             continue;
         };
+        let steps = steps.map_or("-".to_owned(), |steps| steps.to_string());
         let row = format!("| {} | {model} | {property} | {states} | {steps} |\n", mutant.id());
         write!(out, "{row}")?;
         if args.mutation.is_some() {

@@ -248,10 +248,13 @@ where
         let envelopes = fx.sends.into_iter().filter(|(_, message)| !(self.is_lost)(message));
         let envelopes = envelopes.map(|(to, message)| Envelope { from: node, to, message });
         let envelopes = envelopes.filter(|envelope| self.seat_of(envelope.to).is_some());
+        let sent: Vec<_> = envelopes.map(Hashed::new).collect();
         let complaint = fx.violations.first();
         let complaint = complaint
             .map(|Violation { invariant, detail }| Hashed::new(format!("{invariant}: {detail}")));
-        let sent: Vec<_> = envelopes.map(Hashed::new).collect();
+        let is_heard = (self.is_last)(node) && !sent.is_empty();
+        let complaint =
+            complaint.or_else(|| is_heard.then(|| Hashed::new(format!("{node} is heard"))));
         let is_silent = sent.is_empty()
             && facts.is_empty()
             && complaint.is_none()

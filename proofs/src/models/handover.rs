@@ -5,7 +5,7 @@ use matchmaker::node::Node;
 use paxos::message::FromAcceptor;
 use paxos::mutant::Mutant;
 
-use super::{ACCEPTORS, Instance, MATCHMAKERS, World, WorldState};
+use super::{ACCEPTORS, Build, Instance, MATCHMAKERS, World, WorldState};
 use super::{
     acceptors, founding, is_for_show_or_garbage, is_idle, is_registration, judged, majority,
     matchmakers, pending_matchmakers, proposer, set,
@@ -21,7 +21,7 @@ pub(super) const ALL: &[Instance] = &[
         bound: "1 acceptor, 2 rounds, 1 round of the decree",
         states: 23652,
         is_fixed: true,
-        build: |mutant| world(mutant, false).with_bound(within),
+        build: Build::Log(|mutant| world(mutant, false).with_bound(within)),
     },
     Instance {
         name: "handover-two",
@@ -29,7 +29,7 @@ pub(super) const ALL: &[Instance] = &[
         bound: "2 rounds, 2 rounds of the decree",
         states: 505739,
         is_fixed: true,
-        build: |mutant| world(mutant, true).with_bound(within),
+        build: Build::Log(|mutant| world(mutant, true).with_bound(within)),
     },
 ];
 

@@ -3,7 +3,7 @@
 use paxos::actor::NodeId;
 use paxos::mutant::Mutant;
 
-use super::{ACCEPTORS, Instance, PROPOSERS, World, WorldState};
+use super::{ACCEPTORS, Build, Instance, PROPOSERS, World, WorldState};
 use super::{
     acceptors, founding, is_first_campaign_or_wish, is_for_show_or_garbage, is_idle, is_newest,
     is_registration, judged, majority, matchmakers, proposer, set,
@@ -19,7 +19,7 @@ pub(super) const ALL: &[Instance] = &[
         bound: "1 acceptor, then another one; 2 slots, 3 rounds",
         states: 13918,
         is_fixed: true,
-        build: |mutant| small(mutant, 1).with_bound(rounds_3),
+        build: Build::Log(|mutant| small(mutant, 1).with_bound(rounds_3)),
     },
     Instance {
         name: "log-chain",
@@ -27,7 +27,7 @@ pub(super) const ALL: &[Instance] = &[
         bound: "1 acceptor, another one, the first again; 2 slots, 4 rounds",
         states: 289782,
         is_fixed: true,
-        build: |mutant| small(mutant, 2).with_bound(rounds_4),
+        build: Build::Log(|mutant| small(mutant, 2).with_bound(rounds_4)),
     },
     Instance {
         name: "log-overlapping",
@@ -35,7 +35,15 @@ pub(super) const ALL: &[Instance] = &[
         bound: "4 acceptors, 3 in each configuration; 1 slot, 3 rounds",
         states: 49074,
         is_fixed: true,
-        build: |mutant| overlapping(mutant).with_bound(rounds_3),
+        build: Build::Log(|mutant| overlapping(mutant).with_bound(rounds_3)),
+    },
+    Instance {
+        name: "log-chain-overlapping",
+        text: "two reconfigurations to overlapping acceptors with a pending command; another leader takes over",
+        bound: "4 acceptors, 2 in each configuration; 1 slot, 4 rounds",
+        states: 0,
+        is_fixed: false,
+        build: Build::Log(|mutant| overlapping_chain(mutant).with_bound(rounds_4)),
     },
 ];
 
@@ -60,8 +68,19 @@ fn small(mutant: Option<Mutant>, chain: usize) -> World {
 
 fn overlapping(mutant: Option<Mutant>) -> World {
     let [a, b, c, d] = ACCEPTORS;
-    let initial = majority(1, [a, b, c]);
-    let moves = [Wish::Reconfigure(set([b, c, d]))];
+    overlapping_from(mutant, &[a, b, c], &[&[b, c, d]])
+}
+
+/// Each configuration shares one acceptor with the next one, and needs both of its own.
+fn overlapping_chain(mutant: Option<Mutant>) -> World {
+    let [a, b, c, d] = ACCEPTORS;
+    overlapping_from(mutant, &[a, b], &[&[b, c], &[c, d]])
+}
+
+fn overlapping_from(mutant: Option<Mutant>, initial: &[NodeId], next: &[&[NodeId]]) -> World {
+    let initial = majority(1, initial.iter().copied());
+    let moves: Vec<Wish> =
+        next.iter().map(|members| Wish::Reconfigure(set(members.iter().copied()))).collect();
     let cast = vec![
         proposer(0, &initial, &[&[Wish::Campaign], &[Wish::Command("tea")], &moves]),
         proposer(1, &initial, &[&[Wish::Campaign]]),

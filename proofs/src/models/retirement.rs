@@ -6,7 +6,7 @@ use matchmaker::message::{Message, ToMatchmaker};
 use paxos::mutant::Mutant;
 use paxos::round::Round;
 
-use super::{ACCEPTORS, Instance, PROPOSERS, World, WorldState};
+use super::{ACCEPTORS, Build, Instance, PROPOSERS, World, WorldState};
 use super::{
     acceptors, founding, is_first_campaign_or_wish, is_for_show, is_idle, is_newest,
     is_registration, judged, majority, matchmakers, proposer, set,
@@ -22,7 +22,7 @@ pub(super) const ALL: &[Instance] = &[
         bound: "1 acceptor, then another one; 3 rounds",
         states: 28012,
         is_fixed: true,
-        build: |mutant| world(mutant, 0..1, 1..2).with_bound(rounds_3),
+        build: Build::Log(|mutant| world(mutant, 0..1, 1..2).with_bound(rounds_3)),
     },
     Instance {
         name: "retirement-overlapping",
@@ -30,7 +30,7 @@ pub(super) const ALL: &[Instance] = &[
         bound: "4 acceptors, 3 in each configuration; 3 rounds",
         states: 133260,
         is_fixed: true,
-        build: |mutant| world(mutant, 0..3, 1..4).with_bound(rounds_3),
+        build: Build::Log(|mutant| world(mutant, 0..3, 1..4).with_bound(rounds_3)),
     },
 ];
 

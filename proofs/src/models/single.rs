@@ -4,7 +4,7 @@ use matchmaker::message::Epoch;
 use matchmaker::single::SingleProposer;
 use paxos::mutant::Mutant;
 
-use super::{ACCEPTORS, Instance, MATCHMAKERS, PROPOSERS, World, WorldState};
+use super::{ACCEPTORS, Build, Instance, MATCHMAKERS, PROPOSERS, World, WorldState};
 use super::{
     acceptors, founding, is_for_show, is_for_show_or_garbage, is_idle, judged, majority,
     matchmakers,
@@ -20,7 +20,9 @@ pub(super) const ALL: &[Instance] = &[
         bound: "2 rounds",
         states: 6785,
         is_fixed: true,
-        build: |mutant| world(mutant).without_messages(is_for_show_or_garbage).with_bound(rounds_2),
+        build: Build::Log(|mutant| {
+            world(mutant).without_messages(is_for_show_or_garbage).with_bound(rounds_2)
+        }),
     },
     Instance {
         name: "single-crash",
@@ -28,12 +30,12 @@ pub(super) const ALL: &[Instance] = &[
         bound: "2 rounds",
         states: 37642,
         is_fixed: true,
-        build: |mutant| {
+        build: Build::Log(|mutant| {
             world(mutant)
                 .without_messages(is_for_show_or_garbage)
                 .with_bound(rounds_2)
                 .with_crashes(1, |_| true)
-        },
+        }),
     },
     Instance {
         name: "single-3",
@@ -41,7 +43,9 @@ pub(super) const ALL: &[Instance] = &[
         bound: "3 rounds",
         states: 664659,
         is_fixed: true,
-        build: |mutant| world(mutant).without_messages(is_for_show_or_garbage).with_bound(rounds_3),
+        build: Build::Log(|mutant| {
+            world(mutant).without_messages(is_for_show_or_garbage).with_bound(rounds_3)
+        }),
     },
     Instance {
         name: "single-3-crash",
@@ -49,12 +53,12 @@ pub(super) const ALL: &[Instance] = &[
         bound: "3 rounds",
         states: 0,
         is_fixed: false,
-        build: |mutant| {
+        build: Build::Log(|mutant| {
             world(mutant)
                 .without_messages(is_for_show_or_garbage)
                 .with_bound(rounds_3)
                 .with_crashes(1, |_| true)
-        },
+        }),
     },
     Instance {
         name: "single-garbage",
@@ -62,7 +66,9 @@ pub(super) const ALL: &[Instance] = &[
         bound: "2 rounds",
         states: 0,
         is_fixed: false,
-        build: |mutant| world(mutant).without_messages(is_for_show).with_bound(rounds_2),
+        build: Build::Log(|mutant| {
+            world(mutant).without_messages(is_for_show).with_bound(rounds_2)
+        }),
     },
     Instance {
         name: "single-garbage-3",
@@ -70,7 +76,9 @@ pub(super) const ALL: &[Instance] = &[
         bound: "3 rounds",
         states: 0,
         is_fixed: false,
-        build: |mutant| world(mutant).without_messages(is_for_show).with_bound(rounds_3),
+        build: Build::Log(|mutant| {
+            world(mutant).without_messages(is_for_show).with_bound(rounds_3)
+        }),
     },
 ];
 
