@@ -49,7 +49,7 @@ impl Conflicts for Journal {
 }
 
 impl StateMachine for Journal {
-    fn apply(&mut self, position: Position, command: &Bytes) -> Bytes {
+    fn apply(&mut self, position: Position, command: &[u8]) -> Bytes {
         let mut counts = Vec::new();
         for key in keys(command) {
             let before = self.places.insert(key.clone(), position);
@@ -61,7 +61,7 @@ impl StateMachine for Journal {
         Bytes::from(counts.join(" "))
     }
 
-    fn query(&self, _query: &Bytes) -> Option<Bytes> {
+    fn query(&self, _query: &[u8]) -> Option<Bytes> {
         None
     }
 
