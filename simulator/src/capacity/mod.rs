@@ -8,7 +8,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `costs` | what messages cost, and turns |
-//! | `measured.json` | the costs that were measured |
+//! | `measured.json` | the costs that are used unless others are given |
 //! | `stopwatch` | measures them |
 //! | `cluster` | who sits on which processor |
 //! | `subject` | the two protocols |

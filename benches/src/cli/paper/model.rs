@@ -41,8 +41,8 @@ pub(super) struct ModelOptions {
     /// How much virtual time is measured of each run; half as much runs before. Not for delays.
     #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = duration)]
     measured: Duration,
-    /// What messages cost, as `bench paper costs --json` writes it. By default what was measured on one
-    /// machine for docs/benchmarks.md.
+    /// What messages cost, as `bench paper costs --json` writes it. By default those that
+    /// docs/benchmarks.md speaks of.
     #[arg(long, value_name = "FILE")]
     costs: Option<PathBuf>,
     /// Nanoseconds to get a message out of a socket, and as many to put one in, instead of those of the
