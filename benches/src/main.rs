@@ -8,6 +8,7 @@
 //!  machine      what the machine can do, and what processes use         machine/
 //!  timeline     what is made to happen meanwhile, and what came of it  timeline/
 //!  paper        the experiments of the paper, and its figures           paper/
+//!  model        experiments in virtual time, with costs of messages     model/
 //!  report       tables, files, plots, comparisons                       report/
 //! ```
 
@@ -18,6 +19,7 @@ mod grpc;
 mod interrupt;
 mod load;
 mod machine;
+mod model;
 mod paper;
 mod report;
 mod resp;

@@ -73,6 +73,25 @@ fn a_cluster_in_process_is_loaded_reported_and_compared() {
 }
 
 #[test]
+fn virtual_time_is_the_same_each_time() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let run = |json: &str, csv: &str| {
+        let small = ["--proposers", "1,3", "--clients", "20", "--measured", "2ms"];
+        let files = ["--json", json, "--csv", csv, "--html", "a.html"];
+        let arguments = [&["paper", "scaling"][..], &small, &files].concat();
+        let output = bench(&arguments, directory.path());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let shown = run("a.json", "a.csv");
+    assert_eq!(shown, run("b.json", "b.csv"));
+    assert!(shown.contains("53,700") && shown.contains("proposer"), "{shown}");
+    let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).expect("written");
+    assert_eq!(read("a.csv"), read("b.csv"));
+    assert!(read("a.html").contains("<svg") && read("a.json").contains("\"points\""));
+}
+
+#[test]
 fn what_cannot_be_measured_is_told_with_the_cure() {
     let directory = tempfile::tempdir().expect("a directory");
     for (arguments, cure) in [
@@ -81,6 +100,7 @@ fn what_cannot_be_measured_is_told_with_the_cure() {
         (&["load", "--kvs", "missing"], "cargo build --release -p kvs"),
         (&["load", "--target", "redis://127.0.0.1:1"], "is the server running"),
         (&["compare", "missing", "missing"], "cannot read missing"),
+        (&["paper", "scaling", "--costs", "missing"], "cannot read missing"),
         (&["load", "--clients", "4096", "--pipeline", "65536"], "lower --clients or --pipeline"),
     ] {
         let output = bench(arguments, directory.path());

@@ -26,6 +26,7 @@
 //! assert!(report.summary.done > 0);
 //! ```
 
+pub mod capacity;
 pub mod catalogue;
 pub mod checker;
 pub mod coverage;

@@ -26,6 +26,7 @@ use crate::error::Outcome;
 ///   bench load --target redis://127.0.0.1:6379 --rate 2000 --read-share 90
 ///   bench timeline --at 2s reconfigure:every=100ms,for=2s --html timeline.html
 ///   bench paper acceptors --pace 0.2
+///   bench paper scaling
 ///   bench peers --clients 1,16 --rounds 3
 ///   bench compare before.json after.json
 ///
@@ -84,6 +85,8 @@ mod tests {
             (&["load", "--keys", "pareto"], "hot:PERCENT"),
             (&["load", "--target", "mongodb"], "redis://HOST:PORT"),
             (&["load", "--window", "15ms"], "10 ms"),
+            (&["paper", "scaling", "--proposers", "0"], "1..=64"),
+            (&["paper", "acceptors", "--every", "0s"], "longer than nothing"),
         ] {
             let arguments = std::iter::once("bench").chain(arguments.iter().copied());
             let error = Arguments::try_parse_from(arguments).expect_err("impossible").to_string();

@@ -47,20 +47,35 @@ impl OutputOptions {
     ///
     /// *Errors*: of the disk; the text names the file.
     pub(super) fn write(&self, report: &Report) -> Outcome<()> {
+        self.write_texts(|| report.json(), || csv(report), || html(report))
+    }
+
+    /// The same, of what makes these texts.
+    ///
+    /// *Errors*: of the disk; the text names the file.
+    pub(super) fn write_texts(
+        &self,
+        json: impl FnOnce() -> Outcome<String>,
+        csv: impl FnOnce() -> String,
+        html: impl FnOnce() -> String,
+    ) -> Outcome<()> {
         if let Some(path) = &self.json {
-            write(path, &report.json()?)?;
+            write(path, &json()?)?;
         }
         if let Some(path) = &self.csv {
-            write(path, &csv(report))?;
+            write(path, &csv())?;
         }
         if let Some(path) = &self.html {
-            write(path, &html(report))?;
+            write(path, &html())?;
         }
         Ok(())
     }
 }
 
-fn write(path: &Path, text: &str) -> Outcome<()> {
+/// Writes one file.
+///
+/// *Errors*: of the disk; the text names the file.
+pub(super) fn write(path: &Path, text: &str) -> Outcome<()> {
     fs::write(path, text)
         .map_err(|error| BenchError::new(format_args!("cannot write {}: {error}", path.display())))
 }
@@ -85,6 +100,13 @@ pub(super) fn progress(length: Duration, name: &str) -> ProgressBar {
         .with_style(style)
         .with_prefix(format!("{:.1}s", length.as_secs_f64()))
         .with_message(name.to_owned())
+}
+
+/// A bar for so many steps; on a terminal only.
+pub(super) fn steps(count: u64) -> ProgressBar {
+    let style = "{bar:30} {pos} of {len}  {elapsed}  {msg}";
+    let style = ProgressStyle::with_template(style).expect("the template is well-formed");
+    ProgressBar::new(count).with_style(style)
 }
 
 /// The command line, as it was given.

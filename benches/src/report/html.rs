@@ -29,25 +29,26 @@ svg.key { width: 24px; height: 8px; margin-right: 6px; flex: none; }
 
 /// The page of a report.
 pub(crate) fn html(report: &Report) -> String {
-    let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n<title>bench</title>\n\
-         <style>{STYLE}</style>\n</head>\n<body>\n<h1>Benchmark</h1>\n<pre class=\"lines\">{}</pre>\n<pre class=\"lines\">{}</pre>\n",
-        escaped(&report.command),
-        escaped(&machine_lines(&report.machine)),
-    );
-    plots(&report.runs).iter().for_each(|plot| page += &plot.svg());
+    let mut body: String = plots(&report.runs).iter().map(|plot| plot.svg()).collect();
     for run in &report.runs {
         if let Some(timeline) = &run.timeline {
-            put_timeline(run, timeline, &mut page);
+            put_timeline(run, timeline, &mut body);
         }
     }
     // Writing to a string does not fail.
-    let _ = write!(
-        page,
-        "<h2>Figures</h2>\n<pre>{}</pre>\n</body>\n</html>\n",
-        escaped(&loads(&report.runs))
-    );
-    page
+    let _ = write!(body, "<h2>Figures</h2>\n<pre>{}</pre>\n", escaped(&loads(&report.runs)));
+    page(&report.command, &machine_lines(&report.machine), &body)
+}
+
+/// A page about what `command` has found.
+pub(super) fn page(command: &str, about: &str, body: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n<title>bench</title>\n\
+         <style>{STYLE}</style>\n</head>\n<body>\n<h1>Benchmark</h1>\n<pre class=\"lines\">{}</pre>\n\
+         <pre class=\"lines\">{}</pre>\n{body}</body>\n</html>\n",
+        escaped(command),
+        escaped(about),
+    )
 }
 
 fn put_timeline(run: &RunReport, timeline: &Timeline, page: &mut String) {

@@ -1,12 +1,13 @@
-//! `bench paper`.
+//! Experiments on a cluster of this machine.
 
 use std::time::Duration;
 
 use clap::Args;
 
-use super::options::PlaceOptions;
-use super::output::{OutputOptions, command_line, print};
-use super::timeline::{Stage, observe};
+use crate::cli::numbers::duration;
+use crate::cli::options::PlaceOptions;
+use crate::cli::output::{OutputOptions, command_line, print};
+use crate::cli::timeline::{Stage, observe};
 use crate::error::Outcome;
 use crate::load::{Plan, runtime};
 use crate::machine::Machine;
@@ -20,25 +21,12 @@ const WINDOW: Duration = Duration::from_millis(100);
 /// The load runs for so long before anything counts.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// Repeat an experiment of the Matchmaker Paxos paper, and show its figures beside.
-///
-/// The paper's runs take 10 to 40 seconds for each number of clients; --pace makes all times
-/// shorter or longer. Examples:
-///
-///   bench paper acceptors                              1, 4 and 8 clients, f = 1, as in table 1
-///   bench paper acceptors --failures 2 --clients 8     8 clients, f = 2
-///   bench paper matchmakers --pace 0.25 --html m.html
-///   bench paper leader
-///   bench paper growth --pace 0.2
+/// What is repeated with real processes. The paper's runs take 10 to 40 seconds for each number of clients.
 ///
 /// All nodes share this machine here, and votes are on disk before they count; in the paper each
 /// node had a machine, and nothing was on disk. Compare the ratios, not the figures.
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment)]
-pub(super) struct PaperCommand {
-    /// Which experiment.
-    #[arg(value_enum)]
-    experiment: Experiment,
+pub(super) struct ClusterOptions {
     /// Numbers of clients; those of the paper by default.
     #[arg(long, value_name = "COUNTS", value_delimiter = ',',
           value_parser = clap::value_parser!(u16).range(1..=4096))]
@@ -50,6 +38,10 @@ pub(super) struct PaperCommand {
     /// All times of the paper are multiplied by this.
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = pace)]
     pace: f64,
+    /// How often acceptors or matchmakers are replaced while they are; in the paper once a second, which
+    /// --pace changes as well.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    every: Option<Duration>,
     /// What chance begins with.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
@@ -67,25 +59,25 @@ fn pace(text: &str) -> Result<f64, String> {
     }
 }
 
-impl PaperCommand {
-    pub(super) fn run(self) -> Outcome<()> {
+impl ClusterOptions {
+    pub(super) fn run(self, experiment: Experiment) -> Outcome<()> {
         self.output.check()?;
-        let workshop = self.place.workshop(self.experiment.shape(self.failures))?;
+        let workshop = self.place.workshop(experiment.shape(self.failures))?;
         let machine = Machine::look(&workshop.data)?;
         print(machine_lines(&machine))?;
-        let (runtime, script) = (runtime(1)?, self.experiment.script(self.pace)?);
+        let (runtime, script) = (runtime(1)?, experiment.script(self.pace, self.every)?);
         let clients = match self.clients.as_slice() {
-            [] => self.experiment.clients(),
+            [] => experiment.clients(),
             clients => clients,
         };
         let mut runs = Vec::new();
         for clients in clients {
-            let plan = self.plan(usize::from(*clients));
+            let plan = self.plan(experiment, usize::from(*clients));
             let run = observe(&runtime, &workshop, Stage::Own, plan, WINDOW, &script)?;
-            self.show(&run)?;
+            self.show(experiment, &run)?;
             runs.push(run);
         }
-        if self.experiment == Experiment::Growth {
+        if experiment == Experiment::Growth {
             print(format_args!("\n{}", aligned(&growth_rows(&runs))))?;
         }
         let report = Report { format: FORMAT, command: command_line(), machine, runs };
@@ -93,7 +85,7 @@ impl PaperCommand {
     }
 
     /// The load of the paper: a closed loop, one command in flight for each client, one byte each.
-    fn plan(&self, clients: usize) -> Plan {
+    fn plan(&self, experiment: Experiment, clients: usize) -> Plan {
         let workload = Workload {
             clients,
             pipeline: 1,
@@ -107,7 +99,7 @@ impl PaperCommand {
         Plan {
             workload,
             warm_up: WARM_UP,
-            duration: self.experiment.duration(self.pace),
+            duration: experiment.duration(self.pace),
             commands_max: None,
             timeout: None,
             threads: 1,
@@ -115,10 +107,10 @@ impl PaperCommand {
         }
     }
 
-    fn show(&self, run: &RunReport) -> Outcome<()> {
-        let rows = match self.experiment {
+    fn show(&self, experiment: Experiment, run: &RunReport) -> Outcome<()> {
+        let rows = match experiment {
             Experiment::Acceptors | Experiment::Matchmakers => {
-                change_rows(self.experiment, self.failures, run)
+                change_rows(experiment, self.failures, run)
             }
             Experiment::Leader => outage_rows(run),
             Experiment::Growth => return Ok(()),
