@@ -51,7 +51,8 @@ impl Conflicts for Journal {
 impl StateMachine for Journal {
     fn apply(&mut self, position: Position, command: &[u8]) -> Bytes {
         let mut counts = Vec::new();
-        for key in keys(command) {
+        let command = Bytes::copy_from_slice(command);
+        for key in keys(&command) {
             let before = self.places.insert(key.clone(), position);
             self.is_disordered |= before >= Some(position);
             let entries = self.entries.entry(key).or_default();

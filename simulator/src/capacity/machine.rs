@@ -43,7 +43,7 @@ impl Deed {
 pub struct Numbers(BTreeMap<u64, u64>);
 
 impl StateMachine for Numbers {
-    fn apply(&mut self, _: Position, command: &Bytes) -> Bytes {
+    fn apply(&mut self, _: Position, command: &[u8]) -> Bytes {
         let value = match Deed::of(command) {
             Some(Deed::Write(key)) => {
                 let value = self.0.entry(key).or_default();
@@ -56,7 +56,7 @@ impl StateMachine for Numbers {
         Bytes::copy_from_slice(&value.to_be_bytes())
     }
 
-    fn query(&self, _: &Bytes) -> Option<Bytes> {
+    fn query(&self, _: &[u8]) -> Option<Bytes> {
         None
     }
 
