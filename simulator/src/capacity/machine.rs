@@ -31,7 +31,7 @@ impl Deed {
         Bytes::from([key.to_be_bytes(), is_write.to_be_bytes()].concat())
     }
 
-    fn of(command: &Bytes) -> Option<Self> {
+    fn of(command: &[u8]) -> Option<Self> {
         let key = u64::from_be_bytes(*command.first_chunk::<KEY_BYTES>()?);
         let is_write = command.last().is_some_and(|byte| *byte > 0);
         Some(if is_write { Self::Write(key) } else { Self::Read(key) })
