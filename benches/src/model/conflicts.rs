@@ -17,7 +17,7 @@ const PAPER: [(u64, f64); 3] = [(0, 66_900.0), (20, 65_200.0), (100, 59_900.0)];
 
 /// Each share with both protocols, in a cluster whose modules are apart.
 ///
-/// *Errors*: as [`super::scaling`].
+/// *Errors*: as [`scaling`](super::scaling()).
 pub(crate) fn conflicts(
     frame: &Frame,
     mut tell: impl FnMut(&str) -> Outcome<()>,

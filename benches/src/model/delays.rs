@@ -30,7 +30,7 @@ const RUNS: [(&str, Option<Wish>); 3] = [
 
 /// A quiet run, one with new acceptors, and one with new leaders.
 ///
-/// *Errors*: as [`super::scaling`].
+/// *Errors*: as [`scaling`](super::scaling()).
 pub(crate) fn delays(
     frame: &Frame,
     mut tell: impl FnMut(&str) -> Outcome<()>,
