@@ -3,11 +3,11 @@
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use simulator::capacity::{
     Bpaxos, CostModel, Costs, Load, Matchmaker, Placement, Setup, Size, Stopwatch, Subject,
-    Surroundings, measure,
+    Surroundings, lower_mean, measure,
 };
 
 use crate::error::{BenchError, Outcome};
@@ -62,21 +62,14 @@ fn sockets() -> io::Result<(u64, u64)> {
     let mut message = [7; MESSAGE_BYTES];
     let (mut reads, mut writes) = (Vec::new(), Vec::new());
     for _ in 0..SOCKET_ROUNDS {
-        let begun = Instant::now();
+        let begun_ns = clock();
         near.write_all(&message)?;
-        let written = Instant::now();
+        let written_ns = clock();
         far.read_exact(&mut message)?;
-        reads.push(written.elapsed());
-        writes.push(written - begun);
+        reads.push(clock() - written_ns);
+        writes.push(written_ns - begun_ns);
     }
     Ok((lower_mean(reads), lower_mean(writes)))
-}
-
-fn lower_mean(mut times: Vec<Duration>) -> u64 {
-    times.sort_unstable();
-    times.truncate(times.len() * 95 / 100);
-    let sum: Duration = times.iter().sum();
-    sum.as_nanos() as u64 / times.len().max(1) as u64
 }
 
 /// A row for each kind of message.
@@ -104,13 +97,6 @@ pub(crate) fn cost_rows(model: &CostModel) -> Vec<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn others_who_had_the_processor_do_not_count() {
-        let mut times = vec![Duration::from_nanos(80); 95];
-        times.extend(vec![Duration::from_millis(4); 5]);
-        assert_eq!(lower_mean(times), 80);
-    }
 
     #[test]
     fn every_message_that_matters_has_a_row() {

@@ -32,6 +32,6 @@ pub use cluster::{Cluster, Placement, Seated, Size};
 pub use costs::{CostModel, Costs, MessageCost, Role, TurnCost};
 pub use machine::Numbers;
 pub use run::{Found, Leaderless, Setup, Usage, Wish, measure};
-pub use stopwatch::Stopwatch;
+pub use stopwatch::{Stopwatch, lower_mean};
 pub use subject::{Bpaxos, Heard, Kind, Matchmaker, Subject, Submitted};
 pub use world::Surroundings;
