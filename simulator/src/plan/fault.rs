@@ -291,17 +291,14 @@ impl fmt::Display for Fault {
             Self::Straggler { is_answer, for_us, down_us } => {
                 let what = if *is_answer { "answer of a leader" } else { "request of a session" };
                 let (time, down) = (Ms(*for_us), Ms(*down_us));
-                write!(
-                    f,
-                    "the next {what} takes {time}, the process of the session is down for {down}"
-                )
+                write!(f, "the next {what} takes {time}, the session's process is down for {down}")
             }
             Self::Meddling { moment, .. } => write!(f, "an operator waits for {moment:?}"),
             Self::HiddenRound { for_us, .. } => {
+                let time = Ms(*for_us);
                 write!(
                     f,
-                    "the next round is heard by one matchmaker, which nobody hears for {}",
-                    Ms(*for_us)
+                    "the next round is heard by one matchmaker, which nobody hears for {time}"
                 )
             }
             Self::FormerLife { .. } => {

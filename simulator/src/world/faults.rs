@@ -49,7 +49,6 @@ impl<W: Workload, P: Protocol<W>> World<W, P> {
 
     /// Whether the fault has an effect now: some wait for theirs, and are counted then.
     fn carry_out(&mut self, fault: Fault) -> Verdict<bool> {
-        let all = 0..self.processes.len();
         let is_felt = match fault {
             Fault::Crash { target, is_power_cut, down_us } => {
                 let index = self.struck(target);
@@ -58,12 +57,7 @@ impl<W: Workload, P: Protocol<W>> World<W, P> {
                 is_felt
             }
             Fault::CrashAll { is_power_cut, down_us, apart_us } => {
-                let is_felt = self.processes.iter().any(Process::is_up);
-                self.summary.coverage.meet(Situation::AllCrashed);
-                for index in all {
-                    self.crash(index, is_power_cut, down_us + index as u64 * apart_us)?;
-                }
-                is_felt
+                self.crash_all(is_power_cut, down_us, apart_us)?
             }
             Fault::Isolate { target, for_us } => {
                 let lonely = self.struck(target);
@@ -121,6 +115,16 @@ impl<W: Workload, P: Protocol<W>> World<W, P> {
                 self.corrupt(process, at_permille, bit)?
             }
         };
+        Ok(is_felt)
+    }
+
+    /// Every process crashes; each comes back `apart_us` after the one before. Whether one of them was up.
+    fn crash_all(&mut self, is_power_cut: bool, down_us: u64, apart_us: u64) -> Verdict<bool> {
+        let is_felt = self.processes.iter().any(Process::is_up);
+        self.summary.coverage.meet(Situation::AllCrashed);
+        for index in 0..self.processes.len() {
+            self.crash(index, is_power_cut, down_us + index as u64 * apart_us)?;
+        }
         Ok(is_felt)
     }
 
